@@ -1,0 +1,59 @@
+//! Strategies: does it fit this type, what is the new value, and how does a value tell that it is done?
+//!
+//! One family a file. A new strategy is a file with an implementation of [`Strategy`], a variant of
+//! [`StrategySpec`] and a line in [`strategy`]; nothing else in the crate knows strategies by name.
+
+pub mod constant;
+pub mod hmac;
+pub mod truncate_ip;
+
+use crate::{
+    policy::StrategySpec,
+    secret::Keys,
+    sql::selection::{ColumnRef, DoneTest, NewValue},
+};
+
+/// What a strategy must know of the column it is used on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub column: ColumnRef,
+    /// The longest text that fits, in characters.
+    pub max_length: Option<u32>,
+    /// A unique index or key contains the column.
+    pub unique: bool,
+    /// The database computes it.
+    pub generated: bool,
+}
+
+/// A way to make a value anonymous, with its settings.
+pub trait Strategy: Send + Sync {
+    /// Whether it can be used on the column; told at `check`, before anything acts.
+    ///
+    /// # Errors
+    /// [`Misfit`] says why not, and what would do.
+    fn fits(&self, target: &Target) -> Result<(), Misfit>;
+
+    /// The new value.
+    fn value(&self) -> NewValue;
+
+    /// How a value tells that it is done; `None`: it can't, so the rule needs a `mark`.
+    fn done(&self, column: &ColumnRef) -> Option<DoneTest>;
+}
+
+/// Why a strategy can't be used on a column, as a sentence's end after "`null` can't be used on `email`: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Misfit(pub String);
+
+/// The strategy that a rule names.
+///
+/// # Errors
+/// [`Misfit`] if it names a key that the configuration lacks.
+pub fn strategy(spec: &StrategySpec, keys: &Keys) -> Result<Box<dyn Strategy>, Misfit> {
+    Ok(match spec {
+        StrategySpec::Null => Box::new(constant::Null),
+        StrategySpec::Fixed { value, replace_null } => Box::new(constant::Fixed::new(value, *replace_null)),
+        StrategySpec::Hmac { key, normalise } => Box::new(hmac::Hmac::new(key, keys, *normalise)?),
+        StrategySpec::TruncateIp { v4, v6 } => Box::new(truncate_ip::TruncateIp::new(*v4, *v6)),
+    })
+}

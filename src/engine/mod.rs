@@ -1,0 +1,212 @@
+//! Connected databases: one trait of domain verbs, one file (or folder) an engine.
+//!
+//! The trait says what the sweep needs, never how a server does it; where engines differ, it asks a capability, not
+//! "which engine is this?". An engine turns a [`Selection`] into text with `sql::statement`, runs it with every limit
+//! set on the server, and returns reports; it logs nothing and counts no metrics. To add one: implement [`Engine`] and
+//! [`Batch`], add a line to [`connect`], and pass the conformance suite of the tests.
+
+pub mod postgres;
+pub mod shape;
+pub mod sqlite;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use self::shape::Shape;
+use crate::{
+    config::{Limits, SourceUrl},
+    hold::Held,
+    policy::{Dialect, TableName, condition::Condition},
+    sql::selection::{Act, Cell, Counts, Range, Selection, SubjectTest, TableRef, Way},
+};
+
+/// Connects to a source. Nothing is created there.
+///
+/// # Errors
+/// [`Error::Connect`] with the database's words, never with the password.
+pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Arc<dyn Engine>, Error> {
+    Ok(match url.dialect() {
+        Dialect::Sqlite => Arc::new(sqlite::Sqlite::connect(name, url, workspace, limits).await?),
+        Dialect::Postgres => Arc::new(postgres::Postgres::connect(name, url, workspace, limits).await?),
+    })
+}
+
+/// A connected database.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// The dialect that statements and conditions are written in.
+    fn dialect(&self) -> Dialect;
+
+    /// What tells one database from another whatever name or address it is reached by (two sources that reach one
+    /// database are refused): system identifier and database on PostgreSQL, device and inode on SQLite.
+    async fn fingerprint(&self) -> Result<String, Error>;
+
+    /// The schema where a table without one is looked for, and the shape of that table; `None`: there is no such table.
+    async fn inspect(&self, table: &TableName) -> Result<Option<Shape>, Error>;
+
+    /// Names of the tables that can be reached, for suggestions.
+    async fn tables(&self) -> Result<Vec<TableName>, Error>;
+
+    /// Has the server prepare a `where` against the table, without running it.
+    ///
+    /// # Errors
+    /// [`Error::Database`] with the server's words if it can't be.
+    async fn prepare_condition(&self, table: &TableRef, condition: &Condition) -> Result<(), Error>;
+
+    /// The ways in which this engine can walk the table, best for many due rows first. Empty: it can't be walked in
+    /// bounded statements. `start` is the start column, where the rule has one.
+    fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way>;
+
+    /// The range of about `rows` rows that comes next after `after` on a way (for [`Way::Columns`] among the rows whose
+    /// start is before the cut-off); `None`: nothing is left. The last range has no upper bound.
+    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error>;
+
+    /// Counts the classes of law 5 within a range, in one statement.
+    async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error>;
+
+    /// How many rows would become due in each of the steps between the selections' cut-offs (`--forecast`): due rows of
+    /// each selection within the range.
+    async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error>;
+
+    /// How many rows a hold on these subjects covers now.
+    async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error>;
+
+    /// The workspace: `None` where the source has none.
+    async fn workspace(&self) -> Result<Option<Workspace>, Error>;
+
+    /// Creates the workspace and stamps it. Doing it twice with the same stamp changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::ForeignStamp`] if another state's stamp is there.
+    async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error>;
+
+    /// Replaces the stamp: what `state adopt` does after a person has said why. The epoch becomes at least `epoch`.
+    async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error>;
+
+    /// Every row of `held`, for `state adopt`.
+    async fn held(&self) -> Result<Vec<Held>, Error>;
+
+    /// Step 2 of placing (or ending) a hold: takes the gate exclusively, adds and removes rows of `held`, raises the
+    /// epoch to at least `epoch`, commits. Success means that every batch that committed without seeing the change has
+    /// ended before it.
+    ///
+    /// # Errors
+    /// [`Error::GateBusy`] names the session that was waited for.
+    async fn raise_gate(&self, change: &GateChange) -> Result<u64, Error>;
+
+    /// Opens a transaction with every limit set, takes the gate shared, and *in a later statement* reads its epoch.
+    ///
+    /// Never to be cancelled: call it from a task that runs to its end.
+    async fn begin(&self) -> Result<Box<dyn Batch>, Error>;
+
+    /// Raises the lane's fence to at least `fence` (creating the lane) on a connection of its own and reads the lane.
+    /// It waits for a transaction that has marked; one that has not marked yet will find the fence moved.
+    async fn settle(&self, lane: &str, fence: u64) -> Result<LaneMark, Error>;
+
+    /// All lanes as they stand: the anchors of the ledger outside the state.
+    async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+/// One transaction in which rows change: `act`, `mark`, `commit`. Dropped without commit it rolls back.
+#[async_trait]
+pub trait Batch: Send {
+    /// The gate's epoch, read after the gate was taken.
+    fn epoch(&self) -> u64;
+
+    /// Runs the act on the selected rows of the range; returns how many rows it changed.
+    async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error>;
+
+    /// Marks the lane, guarded by its fence. Must be the last statement before [`Batch::commit`].
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] if not exactly one row was there to mark.
+    async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error>;
+
+    /// Commits. Any error means *unknown*, never *failed*: settle.
+    async fn commit(self: Box<Self>) -> Result<(), Error>;
+
+    /// Rolls back. An error means that the connection was given up, which rolls back as well.
+    async fn rollback(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// What a lane says in its source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LaneMark {
+    /// Number of the last batch that committed; 0: none.
+    pub seq: u64,
+    pub rows: u64,
+    /// Hash of that batch's intent in the ledger.
+    pub intent_hash: String,
+}
+
+/// What `raise_gate` changes.
+#[derive(Debug, Clone, Default)]
+pub struct GateChange {
+    pub epoch: u64,
+    pub add: Vec<Held>,
+    /// Ids of holds whose rows go.
+    pub remove: Vec<String>,
+    /// How long to wait for batches that hold the gate.
+    pub patience: Duration,
+}
+
+/// Who a workspace belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// The state's identity.
+    pub state_id: String,
+    /// The source's own, made when the workspace was.
+    pub source_id: String,
+}
+
+/// The workspace as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    pub stamp: Stamp,
+    pub epoch: u64,
+    /// Version of the workspace's tables.
+    pub version: u32,
+    /// What the workspace remembers of where it is ([`Engine::fingerprint`]): differs when the database was copied.
+    pub fingerprint: String,
+}
+
+/// What goes wrong with a database. Texts are the database's own; no value of a row and no password is in them.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("can't connect to source \"{source_name}\": {message}")]
+    Connect { source_name: String, message: String },
+    #[error("the connection to the database was lost: {0}")]
+    Lost(String),
+    #[error("{what} took longer than its limit")]
+    Timeout { what: &'static str },
+    #[error("waited too long for a lock")]
+    LockTimeout,
+    /// A deadlock or serialization failure: the batch may be tried again.
+    #[error("the database gave way to another transaction: {0}")]
+    Conflict(String),
+    #[error("the gate is held by {holder}")]
+    GateBusy { holder: String },
+    #[error("the lane was taken over by another worker")]
+    Fenced,
+    #[error("the workspace belongs to another state ({found}); `retentiond state adopt` takes it over")]
+    ForeignStamp { found: String },
+    #[error("the source has no workspace; run `retentiond source init`")]
+    NoWorkspace,
+    #[error("the workspace has version {found}, this retentiond knows {known}")]
+    WorkspaceVersion { found: u32, known: u32 },
+    #[error("the database refuses: {0}")]
+    Database(String),
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+impl Error {
+    /// True where the same batch, smaller, may succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::LockTimeout | Self::Conflict(_))
+    }
+}

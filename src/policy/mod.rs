@@ -1,0 +1,249 @@
+//! The rule language: from what a file says to a valid [`Rule`], and the arithmetic of law 1. Pure: no database, no
+//! clock, no file system.
+//!
+//! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period` and `start` are law 1,
+//! `condition` parses `where`. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
+
+pub mod condition;
+pub mod period;
+pub mod raw;
+pub mod resolve;
+pub mod start;
+
+use std::fmt;
+
+use jiff::tz::TimeZone;
+
+use self::{condition::Condition, period::Period};
+
+/// The SQL dialect of a source: what a `where` is parsed as, and what statements are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// SQLite 3.35 or later.
+    Sqlite,
+    /// PostgreSQL 14 or later.
+    Postgres,
+}
+
+/// `<policy>/<rule>`: the name of a rule everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(String);
+
+impl RuleId {
+    /// Joins a policy's id and a rule's.
+    pub fn new(policy: &str, rule: &str) -> Self {
+        Self(format!("{policy}/{rule}"))
+    }
+
+    /// A name that is whole already, as the state and the ledger store it.
+    pub fn from_full(full: impl Into<String>) -> Self {
+        Self(full.into())
+    }
+
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A table as the catalogue has it: exact, never folded; a dot may be part of either name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// Absent: the engine's default (`main` on SQLite, the first schema of the search path on PostgreSQL).
+    pub schema: Option<String>,
+    /// The table's own name.
+    pub table: String,
+}
+
+impl TableName {
+    /// A table in the default schema.
+    pub fn bare(table: impl Into<String>) -> Self {
+        Self { schema: None, table: table.into() }
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.table),
+            None => f.write_str(&self.table),
+        }
+    }
+}
+
+/// A valid rule: everything that a file says, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub id: RuleId,
+    pub category: String,
+    /// The name of a source in `retentiond.toml`.
+    pub source: String,
+    pub table: TableName,
+    /// Columns that name a row, where the table has no primary key; empty: the primary key.
+    pub key: Vec<String>,
+    /// Which rows the rule is about; absent: all.
+    pub condition: Option<Condition>,
+    pub subjects: Subjects,
+    /// When a row ends; `None` for a `keep` rule without period, which never ends.
+    pub term: Option<Term>,
+    pub action: Action,
+    /// Periods are counted in this zone.
+    pub timezone: TimeZone,
+    pub mode: Mode,
+    pub first_sweep: FirstSweep,
+    /// Share of the table (0 to 1) that one sweep may take without approval, from 1,000 rows up.
+    pub max_share: f64,
+    /// What the rule says, in a canonical form: what an approval is an approval of.
+    pub canonical: String,
+}
+
+/// Start and period.
+#[derive(Debug, Clone)]
+pub struct Term {
+    pub start: Start,
+    pub keep_for: Period,
+    /// A legal minimum from the same start.
+    pub floor: Option<Period>,
+}
+
+/// The column that a period counts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    pub column: String,
+    /// Absent: the column's type says it.
+    pub format: Option<StartFormat>,
+    /// Values that mean "no date".
+    pub never: Vec<Never>,
+    /// The source's `naive_timestamps`: the zone of dates and of timestamps that carry none.
+    pub naive: Option<TimeZone>,
+}
+
+/// How a start is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StartFormat {
+    /// A native timestamp, with or without a zone.
+    Timestamp,
+    /// A native date, or `YYYY-MM-DD` in text.
+    Date,
+    /// Text: dates, times with or without fraction and offset, mixed in one column.
+    Iso8601,
+    UnixS,
+    UnixMs,
+    UnixUs,
+    /// `YYYYMMDDHHMMSS`, as text, bytes or a number.
+    Compact,
+}
+
+/// A value that means "no date".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Never {
+    Text(String),
+    Integer(i64),
+}
+
+/// Whose row it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subjects {
+    /// Held if any of them is held. Never empty.
+    Of {
+        subjects: Vec<Subject>,
+        on_null: OnNull,
+    },
+    /// `subject = "none"`, with the reason that the rule gives.
+    Nobody { reason: String },
+    /// A `keep` rule that says nothing about subjects.
+    Unstated,
+}
+
+impl Subjects {
+    /// The kinds and columns, none for the other variants.
+    pub fn all(&self) -> &[Subject] {
+        match self {
+            Self::Of { subjects, .. } => subjects,
+            Self::Nobody { .. } | Self::Unstated => &[],
+        }
+    }
+}
+
+/// A kind of data subject and the column that names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    pub kind: String,
+    pub column: String,
+}
+
+/// What NULL in a subject column means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnNull {
+    /// The row is nobody's.
+    Nobody,
+    /// The row could be anybody's: held while any subject is held in its scope.
+    Hold,
+}
+
+/// What becomes of a row at its end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    Delete,
+    Anonymise {
+        /// In the order of the file; never empty.
+        columns: Vec<(String, StrategySpec)>,
+        /// A column that is set in the same UPDATE and tells that the row is done.
+        mark: Option<String>,
+    },
+    /// Kept, for this reason; it protects rows from other rules.
+    Keep { reason: String },
+}
+
+impl Action {
+    /// The word in TOML, JSON and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Anonymise { .. } => "anonymise",
+            Self::Keep { .. } => "keep",
+        }
+    }
+
+    /// False for `keep`.
+    pub fn acts(&self) -> bool {
+        !matches!(self, Self::Keep { .. })
+    }
+}
+
+/// A strategy and its settings, as the file says it; `anonymise::strategy` makes it act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StrategySpec {
+    Null,
+    Fixed { value: String, replace_null: bool },
+    Hmac { key: String, normalise: Option<Normalise> },
+    TruncateIp { v4: u8, v6: u8 },
+}
+
+/// What happens to a value before it is hashed, so that two spellings of one address give one pseudonym.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalise {
+    /// White space at the ends removed, Unicode lower case.
+    Email,
+}
+
+/// Whether a rule acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Enforce,
+    /// Plan and report, change nothing. It protects all the same.
+    Observe,
+}
+
+/// Whether a new rule waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstSweep {
+    Approve,
+    Auto,
+}

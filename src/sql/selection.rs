@@ -1,0 +1,255 @@
+//! Which rows a rule is about, as data: laws 1 to 4 for one rule on one table.
+//!
+//! `sweep::plan` makes a [`Selection`] of a rule, its competitors and the table's shape; `sql::statement` turns it into
+//! text for each dialect. Plan, explanation and sweep use the same value, so they can't disagree. What a new construct
+//! of the rule language needs is a field here and its text in `sql::predicate`.
+//!
+//! For each row the first that applies (law 5): `outside`, `done`, `undated`, `running`, `held`, `protected`, `due`.
+
+use jiff::Timestamp;
+
+use crate::policy::{Dialect, RuleId, StartFormat, condition::Condition, start::Thresholds};
+
+/// What a column holds, as far as statements and strategies care; an engine's shape assigns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TypeClass {
+    Boolean,
+    /// Whole numbers of any width; INTEGER affinity on SQLite.
+    Integer,
+    /// Binary floating point; REAL affinity on SQLite.
+    Float,
+    /// Exact decimals; NUMERIC affinity on SQLite.
+    Decimal,
+    /// Text with a deterministic collation.
+    Text,
+    /// Text whose equality is not that of its bytes: citext, or a nondeterministic or NOCASE collation.
+    FoldedText,
+    /// `char(n)`: trailing blanks don't count.
+    PaddedText,
+    Date,
+    /// A timestamp without a zone.
+    Timestamp,
+    TimestampTz,
+    Uuid,
+    Inet,
+    Bytes,
+    Json,
+    /// SQLite: no affinity, each value has a type of its own.
+    Untyped,
+    /// Anything else: arrays, ranges, composite and unknown types.
+    Other,
+}
+
+/// A column and its type, as a statement needs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnRef {
+    pub name: String,
+    pub class: TypeClass,
+    /// The type's own name, to cast a text back to it (`character varying(20)`, `VARCHAR(20)`).
+    pub declared: String,
+    pub nullable: bool,
+}
+
+/// A table with its schema written out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TableRef {
+    pub schema: String,
+    pub table: String,
+}
+
+/// Where retentiond's own tables are in a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceRef {
+    pub dialect: Dialect,
+    /// A schema on PostgreSQL, a prefix on SQLite.
+    pub name: String,
+}
+
+/// The predicate of one rule on one table.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    pub table: TableRef,
+    pub workspace: WorkspaceRef,
+    /// The rule's `where`; it must be true.
+    pub condition: Option<Condition>,
+    /// `None` only for a `keep` rule without a period: then nothing is ever due.
+    pub start: Option<StartTest>,
+    /// When this row needs nothing more; empty for `delete`. All must hold.
+    pub done: Vec<DoneTest>,
+    pub held: HeldTest,
+    /// The other rules of the table whose end this rule waits for.
+    pub protectors: Vec<Protector>,
+}
+
+/// The comparison of a start with a frozen cut-off: read, plausible, and before it.
+#[derive(Debug, Clone)]
+pub struct StartTest {
+    pub column: ColumnRef,
+    /// Resolved: never left to the type.
+    pub format: StartFormat,
+    /// The `never` values, as the text of a literal of the column (quoted by the statement).
+    pub never: Vec<crate::policy::Never>,
+    /// The instant that starts are compared with: a row is due by time exactly if `start < cutoff`.
+    pub cutoff: Timestamp,
+    /// `cutoff` in every form that a column can hold.
+    pub before: Thresholds,
+    /// Earlier than this can't be meant: 1980 for epoch formats, `None` for the others.
+    pub plausible_from: Option<Thresholds>,
+    /// At or after this can't be meant: now + 100 years.
+    pub plausible_until: Thresholds,
+}
+
+/// How a value tells that an anonymised column is done. NULL is done, except for `EqualsNullToo`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DoneTest {
+    IsNull(ColumnRef),
+    /// Equal to this value, in the column's type.
+    Equals { column: ColumnRef, value: String, null_is_done: bool },
+    /// The value's text matches this regular expression (the subset that every engine shares).
+    Matches { column: ColumnRef, pattern: String },
+    /// The rule's `mark` column is set: decides alone.
+    Marked(ColumnRef),
+}
+
+/// Whether a hold covers a row, asked of the `held` table by the acting statement itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldTest {
+    /// Keys of [`crate::hold::Scope`]s that concern this table.
+    pub scopes: Vec<String>,
+    /// All subjects that any rule of this table names.
+    pub subjects: Vec<SubjectTest>,
+}
+
+/// A subject column, compared in its own type and collation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectTest {
+    pub kind: String,
+    pub column: ColumnRef,
+    /// NULL counts as held while any subject is held in scope.
+    pub null_is_held: bool,
+}
+
+/// A rule that protects rows until its own end. It protects unless its condition is false.
+#[derive(Debug, Clone)]
+pub struct Protector {
+    pub rule: RuleId,
+    pub condition: Option<Condition>,
+    /// `None`: it never ends. A row that is undated here never ends either.
+    pub start: Option<StartTest>,
+}
+
+/// Why a row is where it is: the classes of law 5, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    pub total: u64,
+    pub outside: u64,
+    pub undated: u64,
+    pub running: u64,
+    pub due: u64,
+    pub held: u64,
+    pub protected: u64,
+    pub done: u64,
+    /// Those of `undated` whose value is there but can't be meant.
+    #[serde(skip)]
+    pub implausible: u64,
+}
+
+impl Counts {
+    /// Adds another part of the same table.
+    pub fn add(&mut self, other: &Self) {
+        self.total += other.total;
+        self.outside += other.outside;
+        self.undated += other.undated;
+        self.running += other.running;
+        self.due += other.due;
+        self.held += other.held;
+        self.protected += other.protected;
+        self.done += other.done;
+        self.implausible += other.implausible;
+    }
+}
+
+/// A value that marks a place in a walk, as its engine reads and writes it. Never logged.
+#[derive(Clone, PartialEq)]
+pub enum Cell {
+    Null,
+    Integer(i64),
+    Real(f64),
+    /// Text, or on PostgreSQL the text form of any type.
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cell(…)")
+    }
+}
+
+/// The order in which a sweep walks a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// PostgreSQL: blocks of the heap, by TID ranges.
+    Blocks,
+    /// SQLite: rowids.
+    Rowid,
+    /// Columns in index order. With `physical_tie`, the engine's own row address (ctid, rowid) is the last of them,
+    /// so that any number of rows with one value can be cut into batches.
+    Columns { columns: Vec<ColumnRef>, physical_tie: bool },
+}
+
+/// A part of a table, open below and closed above: `after < row <= through`; a missing bound is no bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Range {
+    pub way: Way,
+    pub after: Option<Vec<Cell>>,
+    pub through: Option<Vec<Cell>>,
+}
+
+impl Range {
+    /// The whole table.
+    pub fn whole(way: Way) -> Self {
+        Self { way, after: None, through: None }
+    }
+}
+
+/// What happens to the selected rows.
+#[derive(Debug, Clone)]
+pub enum Act {
+    Delete,
+    Anonymise { assignments: Vec<Assignment>, mark: Option<ColumnRef> },
+}
+
+/// A column and what it gets.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    pub column: ColumnRef,
+    pub value: NewValue,
+}
+
+/// A new value of a column.
+#[derive(Clone)]
+pub enum NewValue {
+    Null,
+    /// This text, in the column's type; NULL stays NULL unless `replace_null`.
+    Fixed { value: String, replace_null: bool },
+    /// Computed here from the old value's text, because a key must not reach the server, or because the engines have
+    /// no function for it. NULL stays NULL.
+    Computed(std::sync::Arc<dyn Compute>),
+}
+
+impl std::fmt::Debug for NewValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Fixed { .. } => f.write_str("Fixed"),
+            Self::Computed(_) => f.write_str("Computed"),
+        }
+    }
+}
+
+/// Computes new values in the daemon.
+pub trait Compute: Send + Sync {
+    /// The new text for an old one; `None` writes NULL. Idempotent: what it returns, it returns unchanged.
+    fn compute(&self, old: &str) -> Option<String>;
+}
