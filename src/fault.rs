@@ -1,0 +1,144 @@
+//! Places where the tests can make things go wrong. Without the feature `testing` everything here is empty and free.
+//!
+//! A **fault point** is a place between two steps of a protocol, where a test kills or stops the process. A **seeded
+//! fault** is a mistake that the code makes when asked to: the tests must catch each of them by name, which shows that
+//! they can fail. A new one of either kind is a name in [`POINTS`] or [`SEEDED`] and a call where it belongs.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `RETENTIOND_TEST_LIST` | `points` or `seeded`: print the names and leave |
+//! | `RETENTIOND_TEST_POINT` | `NAME:N:kill` or `NAME:N:stop`: SIGKILL or SIGSTOP itself at the Nth visit |
+//! | `RETENTIOND_TEST_VISITS` | a file to which the name of each visited point is appended |
+//! | `RETENTIOND_TEST_SEEDED` | the seeded fault to make |
+//! | `RETENTIOND_TEST_NOW` | RFC 3339: a clock that stands still |
+
+/// Every fault point, in the order in which a sweep and a hold visit them.
+pub const POINTS: &[&str] = &[
+    "claim.before",
+    "claim.done",
+    "settle.before",
+    "settle.raised",
+    "settle.recorded",
+    "sweep.started",
+    "gate.before",
+    "gate.taken",
+    "gate.read",
+    "act.done",
+    "intent.before",
+    "intent.recorded",
+    "mark.done",
+    "commit.before",
+    "commit.after",
+    "outcome.before",
+    "outcome.recorded",
+    "sweep.ended",
+    "hold.before",
+    "hold.recorded",
+    "raise.taken",
+    "raise.written",
+    "raise.committed",
+    "hold.confirmed",
+];
+
+/// Every seeded fault, with the law it breaks.
+pub const SEEDED: &[(&str, &str)] = &[
+    ("cutoff-inclusive", "1: `<=` for `<`"),
+    ("cutoff-refrozen", "1: a cut-off for each batch"),
+    ("missing-day-clamped", "1: 29 February + 1 year on 28 February"),
+    ("fold-earlier", "1: a repeated civil time ends at its first pass"),
+    ("floor-ignored", "1: the floor does not count"),
+    ("hold-clause-dropped", "2: the acting statement does not ask who is held"),
+    ("null-subject-is-nobody", "2: `on_null_subject = \"hold\"` is forgotten"),
+    ("gate-read-before-lock", "2: the epoch is read before the gate is taken"),
+    ("gate-skipped-by-place", "2: success is reported before the gate was raised"),
+    ("null-condition-acts", "3: a condition that is NULL counts as true"),
+    ("protector-null-ignored", "3: a protecting condition that is NULL does not protect"),
+    ("keep-ignored", "3: `keep` rules don't protect"),
+    ("undated-protector-ends", "3: a competitor without a date does not protect"),
+    ("condition-dropped", "4: the rule's `where` is left out"),
+    ("undeclared-cascade", "4: what would be dragged along is not refused"),
+    ("undated-acts", "5: a value that can't be meant counts as a date"),
+    ("never-ignored", "5: `never` values count as dates"),
+    ("done-ignored", "6: what is done is done again"),
+    ("mark-omitted", "7: the lane is not marked"),
+    ("fence-ignored", "7: the lane is marked whoever owns it"),
+    ("commit-error-is-failure", "7: an unknown COMMIT is taken as never committed"),
+    ("intent-after-commit", "7: the intent is written when the rows are gone"),
+    ("batch-unbounded", "8: a batch takes the whole table"),
+    ("implausible-share-ignored", "9: a start that can't be meant stops no rule"),
+];
+
+#[cfg(feature = "testing")]
+mod active {
+    use std::{collections::HashMap, io::Write as _, sync::Mutex};
+
+    use super::{POINTS, SEEDED};
+
+    static VISITS: Mutex<Option<HashMap<&'static str, u64>>> = Mutex::new(None);
+
+    /// Visits a fault point.
+    pub fn point(name: &'static str) {
+        assert!(POINTS.contains(&name), "the fault point {name} is not in the list");
+        let mut guard = VISITS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let visits = guard.get_or_insert_default().entry(name).or_default();
+        *visits += 1;
+        if let Some(path) = std::env::var_os("RETENTIOND_TEST_VISITS")
+            && let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path)
+        {
+            let _ = writeln!(file, "{name}");
+        }
+        let Ok(order) = std::env::var("RETENTIOND_TEST_POINT") else { return };
+        let mut parts = order.split(':');
+        if parts.next() == Some(name) && parts.next().and_then(|n| n.parse().ok()) == Some(*visits) {
+            let signal = if parts.next() == Some("stop") { rustix::process::Signal::STOP } else { rustix::process::Signal::KILL };
+            drop(guard);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+        }
+    }
+
+    /// True if the seeded fault is to be made.
+    pub fn seeded(name: &'static str) -> bool {
+        assert!(SEEDED.iter().any(|(known, _)| *known == name), "the seeded fault {name} is not in the list");
+        std::env::var("RETENTIOND_TEST_SEEDED").is_ok_and(|wanted| wanted == name)
+    }
+
+    /// The instant at which the clock is to stand still.
+    pub fn frozen_now() -> Option<jiff::Timestamp> {
+        std::env::var("RETENTIOND_TEST_NOW").ok().map(|text| text.parse().expect("RETENTIOND_TEST_NOW is RFC 3339"))
+    }
+
+    /// Prints a list of names if the tests ask for one; true if it did.
+    pub fn list() -> bool {
+        match std::env::var("RETENTIOND_TEST_LIST").as_deref() {
+            Ok("points") => println!("{}", POINTS.join("\n")),
+            Ok("seeded") => SEEDED.iter().for_each(|(name, _)| println!("{name}")),
+            _ => return false,
+        }
+        true
+    }
+}
+
+#[cfg(not(feature = "testing"))]
+mod active {
+    /// Nothing without the feature `testing`.
+    #[inline]
+    pub fn point(_name: &'static str) {}
+
+    /// Never without the feature `testing`.
+    #[inline]
+    pub fn seeded(_name: &'static str) -> bool {
+        false
+    }
+
+    /// Never without the feature `testing`.
+    pub fn frozen_now() -> Option<jiff::Timestamp> {
+        None
+    }
+
+    /// Nothing without the feature `testing`.
+    pub fn list() -> bool {
+        false
+    }
+}
+
+pub use active::{frozen_now, list, point, seeded};
