@@ -189,13 +189,14 @@ impl std::fmt::Debug for Cell {
 /// The order in which a sweep walks a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// PostgreSQL: blocks of the heap, by TID ranges.
+    /// PostgreSQL: blocks of the heap, by TID ranges. The cell of a bound is the number of blocks that lie before it:
+    /// a range `after` 10 `through` 20 is the blocks 10 to 19.
     Blocks,
-    /// SQLite: rowids.
-    Rowid,
-    /// Columns in index order. With `physical_tie`, the engine's own row address (ctid, rowid) is the last of them,
-    /// so that any number of rows with one value can be cut into batches.
-    Columns { columns: Vec<ColumnRef>, physical_tie: bool },
+    /// SQLite: rowids, by the name under which this table's can be read.
+    Rowid(&'static str),
+    /// Columns in index order. With a `tie`, the engine's own row address (`ctid`, or the name of the rowid) is the last
+    /// of them, so that any number of rows with one value can be cut into batches.
+    Columns { columns: Vec<ColumnRef>, tie: Option<&'static str> },
 }
 
 /// A part of a table, open below and closed above: `after < row <= through`; a missing bound is no bound.
@@ -217,7 +218,8 @@ impl Range {
 #[derive(Debug, Clone)]
 pub enum Act {
     Delete,
-    Anonymise { assignments: Vec<Assignment>, mark: Option<ColumnRef> },
+    /// `at` is the present instant, for a `mark` that holds a time.
+    Anonymise { assignments: Vec<Assignment>, mark: Option<ColumnRef>, at: Timestamp },
 }
 
 /// A column and what it gets.

@@ -1,0 +1,91 @@
+//! Pure text: how rows are found and changed, in each source's dialect.
+//!
+//! [`selection`] says which rows, as data; `predicate` writes its parts and [`statement`] whole statements, both as pure
+//! functions that snapshots can hold. What is common to all of them is here: quoting, the names of retentiond's own
+//! tables, and [`checked`], the one place that hands text to the driver. A new dialect is a variant of [`Dialect`] and
+//! its arms in `predicate`.
+//!
+//! In every statement the rule's table goes by the alias `t`, because conditions name their columns as `t."name"`.
+
+mod predicate;
+pub mod selection;
+pub mod statement;
+
+pub use self::predicate::subject_value_fits;
+use self::selection::{Cell, TableRef, WorkspaceRef};
+use crate::policy::Dialect;
+
+/// A statement and the values that go with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// Parameters are `$1`, `$2`, … on PostgreSQL, where each is bound as text and cast in the statement, and `?1`,
+    /// `?2`, … on SQLite, where each is bound as the type its [`Cell`] says.
+    pub text: String,
+    /// One for each parameter, in their order.
+    pub binds: Vec<Cell>,
+}
+
+impl Statement {
+    /// A statement without parameters.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), binds: Vec::new() }
+    }
+}
+
+/// Hands a text that this room (or an engine's own constant) wrote to the driver: the crate's only `AssertSqlSafe`.
+///
+/// NUL, which PostgreSQL's protocol takes for the end of a statement, becomes U+FFFD: a name or value with a NUL in it
+/// then names or equals nothing, where a statement cut short could have meant more rows.
+pub fn checked(text: &str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(text.replace('\0', "\u{FFFD}"))
+}
+
+/// A name as an identifier, exact in case and characters.
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as a literal, whatever `standard_conforming_strings` says.
+pub fn quote_literal(dialect: Dialect, text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    match dialect {
+        Dialect::Postgres if text.contains('\\') => format!("E'{}'", doubled.replace('\\', "\\\\")),
+        Dialect::Postgres | Dialect::Sqlite => format!("'{doubled}'"),
+    }
+}
+
+/// A table with its schema.
+pub fn qualified(dialect: Dialect, table: &TableRef) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.table)),
+    }
+}
+
+impl WorkspaceRef {
+    /// The table with the gate's epoch.
+    pub fn gate(&self) -> String {
+        self.own("gate")
+    }
+
+    /// The table with a row for each worker's lane.
+    pub fn lane(&self) -> String {
+        self.own("lane")
+    }
+
+    /// The table of held subjects.
+    pub fn held(&self) -> String {
+        self.own("held")
+    }
+
+    /// The table with the stamp of the state that the source belongs to.
+    pub fn identity(&self) -> String {
+        self.own("identity")
+    }
+
+    fn own(&self, table: &str) -> String {
+        match self.dialect {
+            Dialect::Postgres => format!("{}.{}", quote_identifier(&self.name), quote_identifier(table)),
+            Dialect::Sqlite => quote_identifier(&format!("{}_{table}", self.name)),
+        }
+    }
+}
