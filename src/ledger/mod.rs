@@ -2,33 +2,63 @@
 //!
 //! An entry's hash covers its predecessor's hash and its own canonical text, so a changed, removed or reordered entry
 //! shows. What a truncated chain would hide shows at the anchors: the lanes in the sources carry the hash of their last
-//! intent. Names and reasons of people enter the chain as salted commitments with their text beside it, so that the
-//! text can be erased and the chain still verifies. No value of a row enters it.
+//! intent. Names and reasons of people enter the chain as salted commitments ([`Texts`]) with their text beside it, so
+//! that the text can be erased and the chain still verifies. No value of a row enters it.
 //!
-//! A new kind of entry is a variant of [`Event`].
+//! A new kind of entry is a variant of [`Event`]; a new field of an old kind is optional and left out where absent, or
+//! the entries of yesterday would no longer hash to what they did.
 
 pub mod chain;
 pub mod verify;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-/// One entry, as it is exported: a line of JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+use crate::clock::{Randomness, hex, random_hex};
+
+/// One entry. [`chain`] gives its line of JSON, and its canonical text.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
+    /// 1 for the first, without gaps.
     pub seq: u64,
+    /// When it was written, by the writer's clock.
     pub at: Timestamp,
-    #[serde(flatten)]
     pub event: Event,
+    /// Hash of the entry before, [`chain::BEGINNING`] for the first.
     pub prev: String,
     pub hash: String,
     /// Texts that the chain commits to but does not contain; erasable.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<CommittedText>,
+}
+
+impl Entry {
+    /// The text that a field commits to; `None`: there is none, or it was erased.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.texts.iter().find(|text| text.field == field)?.text.as_deref()
+    }
+}
+
+/// What an entry says instead of a text: SHA-256 of a salt and the text, in lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Commitment(String);
+
+impl Commitment {
+    /// The commitment to `text` under `salt`. The salt keeps short texts (a name) from being guessed.
+    pub fn to(salt: &str, text: &str) -> Self {
+        let mut hasher = Sha256::new();
+        for part in ["retentiond commitment 1", salt, text] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        Self(hex(&hasher.finalize()))
+    }
 }
 
 /// A text beside the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CommittedText {
     /// The field of the entry that commits to it: `by`, `reason` or `matter`.
     pub field: String,
@@ -37,25 +67,91 @@ pub struct CommittedText {
     pub text: Option<String>,
 }
 
+/// Makes the commitments of one entry, and keeps the texts that go beside it.
+pub struct Texts<'a> {
+    randomness: &'a dyn Randomness,
+    texts: Vec<CommittedText>,
+}
+
+impl<'a> Texts<'a> {
+    /// No texts yet; salts come from `randomness`.
+    pub fn new(randomness: &'a dyn Randomness) -> Self {
+        Self { randomness, texts: Vec::new() }
+    }
+
+    /// Commits to `text`. `field` is the name of the field that gets the commitment.
+    pub fn commit(&mut self, field: &str, text: &str) -> Commitment {
+        let salt = random_hex::<16>(self.randomness);
+        let commitment = Commitment::to(&salt, text);
+        self.texts.push(CommittedText { field: field.to_owned(), salt, text: Some(text.to_owned()) });
+        commitment
+    }
+
+    /// The texts of the entry.
+    pub fn into_texts(self) -> Vec<CommittedText> {
+        self.texts
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// The first entry: whose ledger this is.
     Genesis { state_id: String },
+    /// A batch is about to run in its lane.
     BatchIntent(Batch),
     /// The batch committed with exactly `batch.rows`.
     BatchApplied(Batch),
     /// The batch never committed, and now can't.
-    BatchAbandoned { #[serde(flatten)] batch: Batch, reason: String },
-    SweepStarted { sweep: String, rule: String, source: String, table: String, action: String, cutoff: Option<Timestamp>, rule_digest: String },
-    SweepEnded { sweep: String, rule: String, source: String, table: String, action: String, rows: u64, dragged: u64, batches: u64, outcome: String, reason: Option<String> },
-    HoldPlaced { hold: String, matter: String, subjects: u64, subjects_digest: String, scope: crate::hold::HoldScope, by: String, reason: String },
-    HoldReleased { hold: String, by: String, reason: String },
+    BatchAbandoned {
+        #[serde(flatten)]
+        batch: Batch,
+        reason: String,
+    },
+    SweepStarted {
+        sweep: String,
+        rule: String,
+        source: String,
+        table: String,
+        action: String,
+        cutoff: Option<Timestamp>,
+        rule_digest: String,
+    },
+    SweepEnded {
+        sweep: String,
+        rule: String,
+        source: String,
+        table: String,
+        action: String,
+        rows: u64,
+        dragged: u64,
+        batches: u64,
+        outcome: String,
+        reason: Option<String>,
+    },
+    HoldPlaced {
+        hold: String,
+        matter: Commitment,
+        subjects: u64,
+        /// Over every subject in order, with a salt that the state keeps beside the hold.
+        subjects_digest: Commitment,
+        /// The scope as `hold list` shows it.
+        scope: serde_json::Value,
+        by: Commitment,
+        reason: Commitment,
+    },
+    HoldReleased {
+        hold: String,
+        /// When its rows may go at the earliest.
+        lapses_at: Timestamp,
+        by: Commitment,
+        reason: Commitment,
+    },
     /// A person let a waiting rule go, for this digest and up to this many rows.
-    Approved { rule: String, digest: String, max_rows: Option<u64>, by: String },
+    Approved { rule: String, digest: String, max_rows: Option<u64>, by: Commitment },
     /// Something about the installation changed: a source was initialised, a state adopted, a protection narrowed.
-    Configuration { what: String, source: Option<String>, by: String, reason: String },
+    Configuration { what: String, source: Option<String>, by: Commitment, reason: Commitment },
     /// A point from which a verification may start.
     Checkpoint { entries: u64 },
 }
@@ -68,14 +164,15 @@ pub struct Batch {
     pub source: String,
     pub table: String,
     pub action: String,
-    /// Rows of the rule's own table.
+    /// Rows of the rule's own table; 0 in an intent, which can't know.
     pub rows: u64,
     /// Rows of dependents.
     pub dragged: u64,
     pub lane: String,
+    /// 1 for the lane's first batch, one more for each intent, whatever became of the one before.
     pub lane_seq: u64,
     pub fence: u64,
-    /// The gate's epoch that the batch saw.
+    /// The wanted epoch of the source when the intent was written.
     pub epoch: u64,
     pub cutoff: Option<Timestamp>,
     pub rule_digest: String,
