@@ -1,1 +1,8 @@
-fn main(){}
+//! The one integration binary: every further one would link sqlx and SQLite again.
+//!
+//! A new subject is a file beside this one and a `mod` line below. What tests share is in `tests/support`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;
