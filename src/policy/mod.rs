@@ -10,11 +10,12 @@ pub mod raw;
 pub mod resolve;
 pub mod start;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, ops::Range};
 
 use jiff::tz::TimeZone;
 
 use self::{condition::Condition, period::Period};
+use crate::diagnostic::{Place, SourceFile};
 
 /// The SQL dialect of a source: what a `where` is parsed as, and what statements are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,8 +100,58 @@ pub struct Rule {
     pub first_sweep: FirstSweep,
     /// Share of the table (0 to 1) that one sweep may take without approval, from 1,000 rows up.
     pub max_share: f64,
+    /// Columns that stay, so that `check` needn't warn of them.
+    pub retains: Vec<String>,
+    /// The legal basis, for the schedule document.
+    pub basis: Option<Basis>,
+    /// What the data is for.
+    pub purpose: Option<String>,
+    /// Who answers for the rule: its own `owner` or the policy's.
+    pub owner: Option<String>,
     /// What the rule says, in a canonical form: what an approval is an approval of.
     pub canonical: String,
+    /// Where the rule is written.
+    pub origin: Origin,
+}
+
+/// Where a rule is written, so that what a database says about it can point at the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub file: SourceFile,
+    /// The header `[[rule]]`.
+    pub header: Range<usize>,
+    /// The bytes of each value by its key; those of tables as `anonymise.ip`, `subject.account`.
+    pub spans: BTreeMap<String, Range<usize>>,
+}
+
+impl Origin {
+    /// Where the value of `key` is written; the rule's header if the rule doesn't say it.
+    pub fn place(&self, key: &str) -> Place {
+        self.file.at(self.spans.get(key).unwrap_or(&self.header).clone())
+    }
+}
+
+/// Why the law allows to keep the data: article 6 (1) GDPR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Basis {
+    Consent,
+    Contract,
+    LegalObligation,
+    VitalInterests,
+    PublicTask,
+    LegitimateInterests,
+}
+
+impl Basis {
+    /// Each with its word in TOML and JSON.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("consent", Self::Consent),
+        ("contract", Self::Contract),
+        ("legal_obligation", Self::LegalObligation),
+        ("vital_interests", Self::VitalInterests),
+        ("public_task", Self::PublicTask),
+        ("legitimate_interests", Self::LegitimateInterests),
+    ];
 }
 
 /// Start and period.

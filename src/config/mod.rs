@@ -1,0 +1,64 @@
+//! `retentiond.toml`: where rules, state, keys and sources are, and the limits of each source.
+//!
+//! [`load`] reads the file and every rule file that it names, and reports the mistakes of all of them at once. `file`
+//! reads the tables, `url`, `window` and `limits` are their values, `hide` keeps secrets out of diagnostics. A new key is
+//! a line in `file` and a field here.
+
+mod limits;
+
+mod url;
+mod window;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use jiff::tz::TimeZone;
+
+pub use self::{
+    limits::{Limits, Pace},
+    url::{InvalidUrl, SourceUrl},
+    window::{InvalidWindow, Window},
+};
+use crate::{
+    policy::{period::Period, resolve::RuleDefaults},
+    secret::Keys,
+};
+
+/// What `retentiond.toml` says, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file, as it was named.
+    pub file: PathBuf,
+    /// Periods are counted in this zone, unless a rule says otherwise.
+    pub timezone: TimeZone,
+    /// Its IANA name.
+    pub timezone_name: String,
+    /// retentiond's own database.
+    pub state: SourceUrl,
+    pub keys: Keys,
+    /// By name.
+    pub sources: BTreeMap<String, Source>,
+    pub defaults: Defaults,
+}
+
+/// A connected database: `[sources.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub name: String,
+    pub url: SourceUrl,
+    /// The schema (PostgreSQL) or table prefix (SQLite) of retentiond's own tables there.
+    pub workspace: String,
+    /// The zone of dates, and of timestamps that carry none.
+    pub naive: Option<TimeZone>,
+    /// When sweeps may run, in the configuration's zone; absent: always.
+    pub window: Option<Window>,
+    pub limits: Limits,
+}
+
+/// `[defaults]`.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// For rules that don't say.
+    pub rule: RuleDefaults,
+    /// How long rows stay after the release of a hold.
+    pub hold_cool_down: Period,
+}

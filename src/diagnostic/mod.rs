@@ -1,0 +1,235 @@
+//! Mistakes in files: where they are, what is wrong, and what to write instead.
+//!
+//! A [`Diagnostic`] points at bytes of a [`SourceFile`]; [`Diagnostics`] collects all of them, so that a person sees
+//! every mistake at once and in the same order each time. [`fields`] reads TOML tables and reports what does not fit,
+//! [`render`] turns diagnostics into text or into a structure for JSON, [`suggest`] finds what was meant. A new mistake
+//! is a call of [`Diagnostics::push`] where it is found, with a code of its own.
+
+pub mod fields;
+mod render;
+pub mod suggest;
+
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use self::render::Report;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// What was read can't be used.
+    Error,
+    /// It can be used, but probably does not do what was meant.
+    Warning,
+}
+
+/// A file and its text, shared by everything that points into it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    path: PathBuf,
+    text: Arc<str>,
+}
+
+impl SourceFile {
+    /// A file that was read.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+
+    /// A file whose text can't be shown, because reading it is what failed.
+    pub fn unread(path: impl Into<PathBuf>) -> Self {
+        Self::new(path, "")
+    }
+
+    /// The path as it was reached: relative to where the command was started.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole text; empty for a file that could not be read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The place of some bytes of this file.
+    pub fn at(&self, span: Range<usize>) -> Place {
+        Place { file: self.clone(), span }
+    }
+}
+
+/// The path alone: a text of a thousand lines in a debug message helps nobody.
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceFile").field(&self.path).finish()
+    }
+}
+
+/// Some bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub file: SourceFile,
+    /// In bytes of the file's text.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Line and column of the first character, both from 1, the column in characters; `None` if the file was not read.
+    pub fn line_and_column(&self) -> Option<(usize, usize)> {
+        let text = self.file.text();
+        if text.is_empty() {
+            return None;
+        }
+        let before = &text[..text.floor_char_boundary(self.span.start)];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+    }
+}
+
+/// A place and what to say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer {
+    pub place: Place,
+    /// Stands beside the pointer; may be empty.
+    pub label: String,
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub severity: Severity,
+    /// Names the kind of mistake, in kebab-case; stays the same when the words change.
+    pub code: &'static str,
+    pub message: String,
+    pub pointer: Pointer,
+    /// Other places that have to do with it, perhaps in other files.
+    pub also: Vec<Pointer>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake that makes what was read unusable.
+    pub fn error(code: &'static str, place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, place, message)
+    }
+
+    /// Something that is probably not meant.
+    pub fn warning(code: &'static str, place: Place, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, place, message)
+    }
+
+    fn new(severity: Severity, code: &'static str, place: Place, message: impl Into<String>) -> Self {
+        Self { severity, code, message: message.into(), pointer: Pointer { place, label: String::new() }, also: Vec::new(), help: None }
+    }
+
+    /// Says something beside the pointer.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.pointer.label = label.into();
+        self
+    }
+
+    /// Points at another place as well.
+    #[must_use]
+    pub fn also(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.also.push(Pointer { place, label: label.into() });
+        self
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        self.maybe_help(Some(help.into()))
+    }
+
+    /// Says what to do about it, where that is known.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+}
+
+/// All mistakes that were found, in the order of files and of places in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    found: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Adds a mistake. The same one twice is one: what a category says is read again for each of its rules.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.found.contains(&diagnostic) {
+            return;
+        }
+        let key = |it: &Diagnostic| (it.pointer.place.file.path.clone(), it.pointer.place.span.start);
+        let at = self.found.partition_point(|other| key(other) <= key(&diagnostic));
+        self.found.insert(at, diagnostic);
+    }
+
+    /// Adds all of the others.
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        others.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// The mistakes, ordered by file and place.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.found.iter()
+    }
+
+    /// Nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// How many were found.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// At least one of them makes what was read unusable.
+    pub fn has_errors(&self) -> bool {
+        self.found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// All of them as text for people, as compilers write it: place, lines, pointer, help.
+    pub fn render(&self, colour: bool) -> String {
+        render::text(&self.found, colour)
+    }
+
+    /// All of them as a structure for JSON.
+    pub fn reports(&self) -> Vec<Report> {
+        self.found.iter().map(Report::from).collect()
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.found.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
