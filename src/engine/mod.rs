@@ -190,6 +190,9 @@ pub enum Error {
     Conflict(String),
     #[error("the gate is held by {holder}")]
     GateBusy { holder: String },
+    /// An estimate of a range was wrong: a smaller range will do.
+    #[error("a batch met {rows} rows, more than its limit of {limit}")]
+    TooManyRows { rows: u64, limit: u64 },
     #[error("the lane was taken over by another worker")]
     Fenced,
     #[error("the workspace belongs to another state ({found}); `retentiond state adopt` takes it over")]
@@ -207,6 +210,6 @@ pub enum Error {
 impl Error {
     /// True where the same batch, smaller, may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Timeout { .. } | Self::LockTimeout | Self::Conflict(_))
+        matches!(self, Self::Timeout { .. } | Self::LockTimeout | Self::Conflict(_) | Self::TooManyRows { .. })
     }
 }

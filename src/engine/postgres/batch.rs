@@ -1,0 +1,150 @@
+//! One batch on PostgreSQL: the gate taken shared, its epoch read, the act, the mark, COMMIT.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+
+use super::{
+    Postgres,
+    errors::Failure,
+    session::{Access, Transaction, query},
+    workspace::{known, signed, unsigned},
+};
+use crate::{
+    engine::{Batch, Error, LaneMark},
+    fault,
+    sql::{
+        Statement,
+        selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, WorkspaceRef},
+        statement::{self, NewValues},
+    },
+};
+
+const WHAT: &str = "a batch";
+
+/// A batch on its own transaction.
+pub(super) struct PostgresBatch {
+    transaction: Transaction,
+    workspace: WorkspaceRef,
+    max_rows: u64,
+    epoch: u64,
+}
+
+impl Postgres {
+    pub(super) async fn open_batch(&self) -> Result<PostgresBatch, Error> {
+        fault::point("gate.before");
+        let mut transaction = self.begin_with(Access::Write).await?;
+        let early = if fault::seeded("gate-read-before-lock") { Some(self.gate_epoch(&mut transaction).await?) } else { None };
+        let shared = format!("LOCK TABLE {} IN ROW SHARE MODE", self.workspace.gate());
+        transaction.run(WHAT, &shared).await.map_err(Failure::of_workspace)?;
+        fault::point("gate.taken");
+
+        // A statement of its own: its snapshot is taken now that no place can be under way, so it sees every one that
+        // has reported success. In one statement with the lock, the snapshot would be older than the wait.
+        let epoch = match early {
+            Some(epoch) => epoch,
+            None => self.gate_epoch(&mut transaction).await?,
+        };
+        fault::point("gate.read");
+        Ok(PostgresBatch { transaction, workspace: self.workspace.clone(), max_rows: self.limits.max_batch_rows, epoch })
+    }
+
+    async fn gate_epoch(&self, transaction: &mut Transaction) -> Result<u64, Error> {
+        let text = format!("SELECT epoch, version FROM {}", self.workspace.gate());
+        let rows = transaction.rows(WHAT, query(&Statement::plain(text))).await.map_err(Failure::of_workspace)?;
+        let [row] = rows.as_slice() else { return Err(Error::NoWorkspace) };
+        let (epoch, version): (i64, i32) = (|| Ok((row.try_get(0)?, row.try_get(1)?)))().map_err(|error| Failure { what: WHAT, error })?;
+        known(version.unsigned_abs())?;
+        Ok(unsigned(epoch))
+    }
+}
+
+impl PostgresBatch {
+    /// The new values of a column: its old ones, whose rows stay locked from here on, and what becomes of each.
+    async fn computed(
+        &mut self,
+        selection: &Selection,
+        range: &Range,
+        column: &ColumnRef,
+        value: &NewValue,
+    ) -> Result<Option<NewValues>, Error> {
+        let NewValue::Computed(compute) = value else { return Ok(None) };
+        let old = statement::old_values(selection, range, column);
+        let rows = self.transaction.rows(WHAT, query(&old)).await?;
+        self.check_size(rows.len() as u64)?;
+        let texts = rows.iter().map(|row| row.try_get::<String, _>(0)).collect::<Result<Vec<_>, _>>();
+        let texts = texts.map_err(|error| Failure { what: WHAT, error })?;
+        Ok(Some(
+            texts
+                .into_iter()
+                .map(|old| {
+                    let new = compute.compute(&old);
+                    (old, new)
+                })
+                .collect(),
+        ))
+    }
+
+    /// An estimate of a range's rows may be wrong; a transaction's size may not.
+    fn check_size(&self, rows: u64) -> Result<(), Error> {
+        if rows > self.max_rows { Err(Error::TooManyRows { rows, limit: self.max_rows }) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Batch for PostgresBatch {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
+        let statement = match act {
+            Act::Delete => statement::delete(selection, range),
+            Act::Anonymise { assignments, .. } => {
+                let mut computed = Vec::new();
+                for assignment in assignments {
+                    computed.extend(self.computed(selection, range, &assignment.column, &assignment.value).await?);
+                }
+                statement::update(selection, range, act, &computed)
+            }
+        };
+        let rows = self.transaction.execute(WHAT, query(&statement)).await?;
+        self.check_size(rows)?;
+        fault::point("act.done");
+        Ok(rows)
+    }
+
+    async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
+        if !fault::seeded("mark-omitted") {
+            let fenced = if fault::seeded("fence-ignored") { "fence IS NOT NULL OR fence" } else { "fence" };
+            let update = Statement {
+                text: format!(
+                    "UPDATE {} SET seq = $1::bigint, rows = $2::bigint, intent_hash = $3 WHERE lane = $4 AND ({fenced} = $5::bigint)",
+                    self.workspace.lane()
+                ),
+                binds: vec![
+                    Cell::Integer(signed(mark.seq)),
+                    Cell::Integer(signed(mark.rows)),
+                    Cell::Text(mark.intent_hash.clone()),
+                    Cell::Text(lane.to_owned()),
+                    Cell::Integer(signed(fence)),
+                ],
+            };
+            if self.transaction.execute(WHAT, query(&update)).await? != 1 {
+                return Err(Error::Fenced);
+            }
+        }
+        fault::point("mark.done");
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), Error> {
+        fault::point("commit.before");
+        self.transaction.commit().await?;
+        fault::point("commit.after");
+        Ok(())
+    }
+
+    async fn rollback(self: Box<Self>) -> Result<(), Error> {
+        self.transaction.rollback().await
+    }
+}

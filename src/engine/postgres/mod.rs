@@ -1,0 +1,257 @@
+//! PostgreSQL 14 and later, also behind a pooler in transaction mode.
+//!
+//! `session` is how statements reach the server, `errors` what comes back instead of an answer, `catalogue` makes a
+//! [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own tables there, `batch` is the
+//! doorway. [`Postgres`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method
+//! of the trait and a file here.
+
+mod batch;
+mod catalogue;
+mod errors;
+mod held;
+mod session;
+mod walk;
+mod workspace;
+
+use std::{str::FromStr as _, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions as _, PgPool, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+};
+
+use self::{
+    errors::Failure,
+    session::{Access, Transaction, opening, query},
+};
+use super::{Batch, Engine, Error, GateChange, LaneMark, Stamp, Workspace, shape::Shape};
+use crate::{
+    config::{Limits, SourceUrl},
+    hold::Held,
+    policy::{Dialect, TableName, condition::Condition},
+    sql::{
+        Statement, qualified,
+        selection::{Cell, Counts, Range, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        statement,
+    },
+};
+
+/// One batch, one place, one settlement and one look at who is in the way can be under way at a time.
+const CONNECTIONS: u32 = 4;
+
+/// How long to wait for a server that does not answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connected PostgreSQL database.
+pub struct Postgres {
+    pool: PgPool,
+    workspace: WorkspaceRef,
+    limits: Limits,
+    /// Where tables without a schema are looked for, and what statements see: the role's own search path, read once,
+    /// so that a session setting that somebody left behind in a pooler changes nothing.
+    schemas: Vec<String>,
+    read: String,
+    write: String,
+    heaps: walk::Heaps,
+}
+
+impl Postgres {
+    /// Connects. Nothing is created.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] with the server's words.
+    pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(url.expose())
+            .map_err(|error| errors::connect(name, &error))?
+            .application_name("retentiond")
+            // Poolers refuse start-up parameters that they don't know.
+            .extra_float_digits(None)
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(is_at_rest(connection)))
+            .connect_with(options)
+            .await
+            .map_err(|error| errors::connect(name, &error))?;
+        let schemas = search_path(&pool, &limits).await?;
+        let read = opening(Access::Read, &limits, &schemas);
+        let write = opening(Access::Write, &limits, &schemas);
+        let workspace = WorkspaceRef { dialect: Dialect::Postgres, name: workspace.to_owned() };
+        Ok(Self { pool, workspace, limits, schemas, read, write, heaps: walk::Heaps::default() })
+    }
+
+    async fn begin_with(&self, access: Access) -> Result<Transaction, Error> {
+        let opening = match access {
+            Access::Read => &self.read,
+            Access::Write => &self.write,
+        };
+        Ok(Transaction::begin(&self.pool, opening).await?)
+    }
+
+    /// The rows of one statement that changes nothing.
+    async fn rows(&self, what: &'static str, statement: &Statement) -> Result<Vec<PgRow>, Error> {
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.rows(what, query(statement)).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// The whole numbers in the one row of a statement that changes nothing.
+    async fn numbers(&self, what: &'static str, statement: &Statement) -> Result<Vec<u64>, Error> {
+        let rows = self.rows(what, statement).await?;
+        let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+        let number = |index| row.try_get::<i64, _>(index).map(workspace::unsigned);
+        (0..row.len()).map(number).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
+    }
+
+    /// The server's identity and the database's number in it, which survive a renaming; where the role may not see
+    /// the first, the database's name stands in for it.
+    async fn identity(&self) -> Result<String, Error> {
+        let what = "asking for the server's identity";
+        let statement = Statement::plain(
+            "SELECT oid::text, datname::text, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') \
+             FROM pg_database WHERE datname = current_database()",
+        );
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.rows(what, query(&statement)).await?;
+        let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+        let (oid, name, permitted): (String, String, bool) =
+            (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))().map_err(|error| Failure { what, error })?;
+        let identity = if permitted {
+            let statement = Statement::plain("SELECT system_identifier::text FROM pg_control_system()");
+            let rows = transaction.rows(what, query(&statement)).await?;
+            let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+            let system: String = row.try_get(0).map_err(|error| Failure { what, error })?;
+            format!("postgres:{system}/{oid}")
+        } else {
+            format!("postgres:{name}/{oid}")
+        };
+        transaction.commit().await?;
+        Ok(identity)
+    }
+}
+
+/// Whether a pooled connection is alive and in no transaction (there, `now()` would be the time of its BEGIN).
+///
+/// Transactions here can't leave a session behind in that state; if the driver ever does, the connection is closed,
+/// which rolls back. A ROLLBACK just in case would leave a warning in the server's log each time.
+async fn is_at_rest(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT now() = statement_timestamp()").persistent(false);
+    query.fetch_one(connection).await
+}
+
+async fn search_path(pool: &PgPool, limits: &Limits) -> Result<Vec<String>, Error> {
+    let what = "reading the search path";
+    let mut transaction = Transaction::begin(pool, &opening(Access::Read, limits, &[])).await?;
+    transaction.run(what, "SET LOCAL search_path TO DEFAULT").await?;
+    let schemas = sqlx::query("SELECT s::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS u (s, place) ORDER BY place");
+    let rows = transaction.rows(what, schemas).await?;
+    transaction.commit().await?;
+    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
+}
+
+#[async_trait]
+impl Engine for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn fingerprint(&self) -> Result<String, Error> {
+        self.identity().await
+    }
+
+    async fn inspect(&self, table: &TableName) -> Result<Option<Shape>, Error> {
+        self.shape_of(table).await
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>, Error> {
+        self.table_names().await
+    }
+
+    async fn prepare_condition(&self, table: &TableRef, condition: &Condition) -> Result<(), Error> {
+        // EXPLAIN plans and checks privileges without running; a PREPARE through the driver would stay on the server.
+        let text = format!("EXPLAIN SELECT 1 FROM {} AS t WHERE ({})", qualified(Dialect::Postgres, table), condition.sql);
+        let mut transaction = self.begin_with(Access::Read).await?;
+        transaction.rows("preparing a condition", query(&Statement::plain(text))).await?;
+        transaction.rollback().await
+    }
+
+    fn ways(&self, shape: &Shape, _key: &[String], start: Option<&str>) -> Vec<Way> {
+        walk::ways(shape, start)
+    }
+
+    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
+        self.cut(selection, way, after, rows).await
+    }
+
+    async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
+        let what = "counting";
+        let numbers = self.numbers(what, &statement::count(selection, range)).await?;
+        let [total, outside, undated, running, due, held, protected, done, implausible] = numbers.as_slice() else {
+            return Err(Failure { what, error: sqlx::Error::RowNotFound }.into());
+        };
+        Ok(Counts {
+            total: *total,
+            outside: *outside,
+            undated: *undated,
+            running: *running,
+            due: *due,
+            held: *held,
+            protected: *protected,
+            done: *done,
+            implausible: *implausible,
+        })
+    }
+
+    async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {
+        if selections.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.numbers("counting what becomes due", &statement::count_due(selections, range)).await
+    }
+
+    async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {
+        let statement = statement::count_held(table, &self.workspace, subjects, scopes, hold);
+        Ok(self.numbers("counting what a hold covers", &statement).await?.into_iter().sum())
+    }
+
+    async fn workspace(&self) -> Result<Option<Workspace>, Error> {
+        self.workspace_now().await
+    }
+
+    async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error> {
+        self.create_workspace(stamp).await
+    }
+
+    async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {
+        self.replace_stamp(stamp, epoch).await
+    }
+
+    async fn held(&self) -> Result<Vec<Held>, Error> {
+        self.read_held().await
+    }
+
+    async fn raise_gate(&self, change: &GateChange) -> Result<u64, Error> {
+        self.change_gate(change).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Batch>, Error> {
+        Ok(Box::new(self.open_batch().await?))
+    }
+
+    async fn settle(&self, lane: &str, fence: u64) -> Result<LaneMark, Error> {
+        self.raise_fence(lane, fence).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
+        self.read_lanes().await
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
