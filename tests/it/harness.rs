@@ -1,8 +1,14 @@
 //! The tests' own tools: what they promise to every other test.
 
+use rustix::process::Signal;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
 use crate::support::{
+    binary::{Folder, start},
     database::Database,
     postgres::{Options, Server},
+    proxy::{Fault, Moment, Proxy, Target},
+    sqlite::Sqlite,
 };
 
 #[test]
@@ -43,4 +49,72 @@ fn a_server_leaves_nothing_behind() {
     let folder = server.socket().parent().expect("a folder").to_owned();
     drop(server);
     assert!(!folder.exists());
+}
+
+#[test]
+fn a_sqlite_database_goes_with_its_test() {
+    let database = Sqlite::create();
+    database.execute("CREATE TABLE t (id integer); INSERT INTO t VALUES (1), (2)");
+    assert_eq!(database.column("SELECT CAST(id AS text) FROM t ORDER BY id"), [Some("1".to_owned()), Some("2".to_owned())]);
+    let path = database.path().to_owned();
+    drop(database);
+    assert!(!path.exists());
+}
+
+/// Inserts a row through a proxy with a trap on COMMIT; returns the rows there when it springs, whether the client saw
+/// success, and the rows there in the end.
+async fn commit_through(moment: Moment, fault: Fault) -> (i64, bool, i64) {
+    let database = Database::create();
+    database.execute("CREATE TABLE t (id bigint)");
+    let proxy = Proxy::start(Target::Unix(database.server().socket()));
+    let mut connection = PgConnection::connect(&database.tcp_url(proxy.port())).await.expect("a connection through the proxy");
+    let mut transaction = connection.begin().await.expect("a transaction");
+    transaction.execute("INSERT INTO t VALUES (1)").await.expect("a row");
+    proxy.set_trap("COMMIT", moment, fault);
+    let rows = || database.number("SELECT count(*) FROM t");
+    let meanwhile = async {
+        proxy.sprung(1).await;
+        let seen = rows();
+        proxy.release();
+        seen
+    };
+    let (success, seen) = tokio::join!(async { transaction.commit().await.is_ok() }, meanwhile);
+    (seen, success, rows())
+}
+
+#[tokio::test]
+async fn the_proxy_cuts_on_either_side_of_a_commit() {
+    assert_eq!(commit_through(Moment::BeforeForwarding, Fault::Cut).await, (0, false, 0));
+    assert_eq!(commit_through(Moment::BeforeAnswer, Fault::Cut).await, (1, false, 1));
+    assert_eq!(commit_through(Moment::AfterAnswer, Fault::Cut).await, (1, true, 1));
+    assert_eq!(commit_through(Moment::BeforeForwarding, Fault::Stall).await, (0, true, 1));
+    assert_eq!(commit_through(Moment::BeforeAnswer, Fault::Stall).await, (1, true, 1));
+}
+
+#[tokio::test]
+async fn a_partition_holds_everything_back_until_it_heals() {
+    let database = Database::create();
+    let proxy = Proxy::start(Target::Unix(database.server().socket()));
+    let mut connection = PgConnection::connect(&database.tcp_url(proxy.port())).await.expect("a connection through the proxy");
+    proxy.partition();
+    let answer = tokio::spawn(async move { connection.execute("SELECT 1").await.is_ok() });
+    tokio::task::yield_now().await;
+    assert!(!answer.is_finished());
+    proxy.heal();
+    assert!(answer.await.expect("no panic"));
+}
+
+#[test]
+fn a_running_process_can_be_watched_paused_and_killed() {
+    let folder = Folder::new("");
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.current_dir(folder.path()).args(["-c", "echo ready >&2; kill -STOP $$; echo on >&2; echo '{\"a\": 1}'; read line"]);
+    let mut running = start(shell.stdin(std::process::Stdio::piped()));
+    assert_eq!(running.line("ready"), "ready");
+    running.stopped();
+    running.resume();
+    running.line("on");
+    let run = running.kill();
+    assert_eq!((run.status, run.signal), (None, Some(Signal::KILL.as_raw())));
+    assert_eq!(run.stderr, "ready\non\n");
 }

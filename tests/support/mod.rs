@@ -5,8 +5,11 @@
 // Each helper is for several tests; which of them use it is not its business.
 #![allow(dead_code)]
 
+pub mod binary;
 pub mod database;
 pub mod postgres;
+pub mod proxy;
+pub mod sqlite;
 
 use std::{future::Future, thread};
 

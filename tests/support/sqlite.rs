@@ -1,0 +1,83 @@
+//! A throwaway SQLite database, opened as an application would: with the tests' own settings, not retentiond's.
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tempfile::TempDir;
+
+use super::wait;
+
+/// A database file; one in a folder of its own goes with it.
+pub struct Sqlite {
+    path: PathBuf,
+    _folder: Option<TempDir>,
+}
+
+impl Sqlite {
+    /// A new database in a folder of its own.
+    pub fn create() -> Self {
+        let folder = tempfile::Builder::new().prefix("rtd-").tempdir().expect("a temporary folder");
+        let path = folder.path().join("app.db");
+        Self::made(path, Some(folder))
+    }
+
+    /// A database at `path`, which the caller removes; created if it isn't there.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self::made(path.into(), None)
+    }
+
+    fn made(path: PathBuf, folder: Option<TempDir>) -> Self {
+        let database = Self { path, _folder: folder };
+        database.execute("SELECT 1");
+        database
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The address as a configuration has it.
+    pub fn url(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    /// A connection, for tests that hold a transaction open.
+    pub async fn connect(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let options = options.synchronous(SqliteSynchronous::Off).foreign_keys(false);
+        SqliteConnection::connect_with(&options).await.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+    }
+
+    /// Runs statements, several at once if need be.
+    pub fn execute(&self, statements: &str) {
+        wait(async {
+            let mut connection = self.connect().await;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await.unwrap_or_else(|error| panic!("{error} in: {statements}"));
+            connection.close().await.expect("an orderly end");
+        });
+    }
+
+    /// The rows of a query, each as the text of its first column (cast to `text` in the query).
+    pub fn column(&self, query: &str) -> Vec<Option<String>> {
+        wait(async {
+            let mut connection = self.connect().await;
+            let rows = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&mut connection).await;
+            connection.close().await.expect("an orderly end");
+            rows.unwrap_or_else(|error| panic!("{error} in: {query}"))
+        })
+    }
+
+    /// The number that a query gives.
+    pub fn number(&self, query: &str) -> i64 {
+        wait(async {
+            let mut connection = self.connect().await;
+            let number = sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut connection).await;
+            connection.close().await.expect("an orderly end");
+            number.unwrap_or_else(|error| panic!("{error} in: {query}"))
+        })
+    }
+}
