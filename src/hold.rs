@@ -65,7 +65,10 @@ pub struct Hold {
 pub enum Scope {
     /// Every table of the source.
     Source,
-    Table { schema: String, table: String },
+    Table {
+        schema: String,
+        table: String,
+    },
     /// Every table that a rule of the category names.
     Category(String),
 }
@@ -77,6 +80,18 @@ impl Scope {
             Self::Source => "*".to_owned(),
             Self::Table { schema, table } => format!("table:{}", serde_json::json!([schema, table])),
             Self::Category(category) => format!("category:{}", serde_json::json!(category)),
+        }
+    }
+
+    /// The scope of a [`Scope::key`]; `None`: it is none.
+    pub fn from_key(key: &str) -> Option<Self> {
+        if key == "*" {
+            return Some(Self::Source);
+        }
+        match key.split_once(':')? {
+            ("table", parts) => serde_json::from_str(parts).ok().map(|(schema, table)| Self::Table { schema, table }),
+            ("category", category) => serde_json::from_str(category).ok().map(Self::Category),
+            _ => None,
         }
     }
 }

@@ -1,0 +1,202 @@
+//! The one transaction in which rows change.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{Sqlite, pool::PoolConnection};
+
+use super::{
+    database::{Database, count_cell, get, get_count},
+    workspace,
+};
+use crate::{
+    engine::{Batch, Error, LaneMark},
+    fault,
+    sql::{
+        Statement,
+        selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, WorkspaceRef},
+        statement,
+    },
+};
+
+/// New values in one statement.
+const ROWS_PER_INSERT: usize = 300;
+
+/// A transaction that holds the gate. Dropped without [`Batch::commit`], its connection is closed, which rolls back.
+pub(super) struct SqliteBatch {
+    database: Arc<Database>,
+    workspace: WorkspaceRef,
+    /// `None` once an error has ended the transaction.
+    ///
+    /// SQLite itself rolls back on some errors, the time limit among them. A statement sent after that would commit at
+    /// once and alone, so after any error nothing more is sent.
+    connection: Option<PoolConnection<Sqlite>>,
+    epoch: u64,
+}
+
+impl SqliteBatch {
+    pub(super) async fn begin(database: Arc<Database>, workspace: WorkspaceRef) -> Result<Self, Error> {
+        let connection = database.connection().await?;
+        let mut batch = Self { database, workspace, connection: Some(connection), epoch: 0 };
+        fault::point("gate.before");
+        let too_early = if fault::seeded("gate-read-before-lock") { Some(batch.read_epoch().await?) } else { None };
+        batch.execute(&Statement::plain("BEGIN IMMEDIATE")).await?;
+        fault::point("gate.taken");
+        batch.epoch = match too_early {
+            Some(epoch) => epoch,
+            None => batch.read_epoch().await?,
+        };
+        fault::point("gate.read");
+        Ok(batch)
+    }
+
+    async fn read_epoch(&mut self) -> Result<u64, Error> {
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let found = workspace::read_on(&self.database, connection, &self.workspace).await?;
+        found.map(|workspace| workspace.epoch).ok_or(Error::NoWorkspace)
+    }
+
+    async fn execute(&mut self, statement: &Statement) -> Result<u64, Error> {
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let result = self.database.execute(connection, statement).await;
+        if result.is_err() {
+            self.give_up();
+        }
+        result
+    }
+
+    async fn texts(&mut self, statement: &Statement) -> Result<Vec<String>, Error> {
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let rows = match self.database.fetch(connection, statement).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.give_up();
+                return Err(error);
+            }
+        };
+        Ok(rows.iter().map(|row| get::<Option<String>>(row, 0)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Computes the new value of each old one here, where the keys are, and leaves them for the UPDATE to look up.
+    async fn prepare_new_values(
+        &mut self,
+        selection: &Selection,
+        range: &Range,
+        computed: &[(&ColumnRef, &dyn Compute)],
+    ) -> Result<(), Error> {
+        self.execute(&Statement::plain(statement::CREATE_NEW_VALUES)).await?;
+        self.execute(&Statement::plain(statement::CLEAR_NEW_VALUES)).await?;
+        for (place, (column, compute)) in (0_i64..).zip(computed) {
+            let old_values = self.texts(&statement::old_values(selection, range, column)).await?;
+            for old_values in old_values.chunks(ROWS_PER_INSERT) {
+                self.execute(&insert_new_values(place, old_values, *compute)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection, which rolls back. It takes no runtime, so it serves `drop` as well.
+    fn give_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+#[async_trait]
+impl Batch for SqliteBatch {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
+        let rows = match act {
+            Act::Delete => self.execute(&statement::delete(selection, range)).await?,
+            Act::Anonymise { assignments, .. } => {
+                let computed: Vec<(&ColumnRef, &dyn Compute)> = assignments
+                    .iter()
+                    .filter_map(|assignment| match &assignment.value {
+                        NewValue::Computed(compute) => Some((&assignment.column, &**compute)),
+                        NewValue::Null | NewValue::Fixed { .. } => None,
+                    })
+                    .collect();
+                if !computed.is_empty() {
+                    self.prepare_new_values(selection, range, &computed).await?;
+                }
+                let rows = self.execute(&statement::update(selection, range, act, &[])).await?;
+                if !computed.is_empty() {
+                    self.execute(&Statement::plain(statement::CLEAR_NEW_VALUES)).await?;
+                }
+                rows
+            }
+        };
+        let limit = self.database.limits().max_batch_rows;
+        if rows > limit {
+            self.give_up();
+            return Err(Error::TooManyRows { rows, limit });
+        }
+        fault::point("act.done");
+        Ok(rows)
+    }
+
+    async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
+        if fault::seeded("mark-omitted") {
+            return Ok(());
+        }
+        let guard = if fault::seeded("fence-ignored") { "?5 = ?5" } else { "fence = ?5" };
+        let update = Statement {
+            text: format!("UPDATE {} SET seq = ?1, rows = ?2, intent_hash = ?3 WHERE lane = ?4 AND {guard}", self.workspace.lane()),
+            binds: vec![
+                count_cell(mark.seq),
+                count_cell(mark.rows),
+                Cell::Text(mark.intent_hash.clone()),
+                Cell::Text(lane.to_owned()),
+                count_cell(fence),
+            ],
+        };
+        if self.execute(&update).await? != 1 {
+            self.give_up();
+            return Err(Error::Fenced);
+        }
+        fault::point("mark.done");
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        fault::point("commit.before");
+        self.execute(&Statement::plain("COMMIT")).await?;
+        fault::point("commit.after");
+        // Back to the pool, clean.
+        drop(self.connection.take());
+        Ok(())
+    }
+
+    async fn rollback(mut self: Box<Self>) -> Result<(), Error> {
+        if self.connection.is_some() {
+            self.execute(&Statement::plain("ROLLBACK")).await?;
+            drop(self.connection.take());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SqliteBatch {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+fn ended() -> Error {
+    Error::Lost("an error has ended the transaction".to_owned())
+}
+
+fn insert_new_values(place: i64, old_values: &[String], compute: &dyn Compute) -> Statement {
+    let mut values = Vec::with_capacity(old_values.len());
+    let mut binds = vec![Cell::Integer(place)];
+    for old in old_values {
+        values.push(format!("(?1, ?{}, ?{})", binds.len() + 1, binds.len() + 2));
+        binds.push(Cell::Text(old.clone()));
+        binds.push(compute.compute(old).map_or(Cell::Null, Cell::Text));
+    }
+    Statement { text: format!("INSERT INTO {} (col, old, new) VALUES {}", statement::NEW_VALUES, values.join(", ")), binds }
+}

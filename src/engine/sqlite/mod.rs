@@ -1,0 +1,166 @@
+//! SQLite: one file, one writer at a time, no server.
+//!
+//! `database` opens the file and runs statements under their limits; `catalogue` reads shapes; `workspace` and `gate`
+//! keep retentiond's own tables; `walk` finds ranges; `batch` is the transaction in which rows change; `holder` names
+//! the process that is waited for.
+//!
+//! What a server would do is done here: statements are bounded by a progress handler, a paused process is not thrown
+//! out (whoever waits for it is told its number instead), and a file that was replaced by another is noticed.
+
+mod batch;
+mod catalogue;
+mod database;
+mod gate;
+mod holder;
+mod walk;
+mod workspace;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{Executor as _, SqlSafeStr as _};
+
+use self::database::{Database, get_count};
+use super::{
+    Batch, Engine, Error, GateChange, LaneMark, Stamp, Workspace,
+    shape::{Shape, TableKind},
+};
+use crate::{
+    config::{Limits, SourceUrl},
+    hold::Held,
+    policy::{Dialect, TableName, condition::Condition},
+    sql::{
+        checked, qualified,
+        selection::{Cell, Counts, Range, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        statement,
+    },
+};
+
+/// A connected SQLite database.
+pub struct Sqlite {
+    database: Arc<Database>,
+    workspace: WorkspaceRef,
+}
+
+impl Sqlite {
+    /// Opens the file, which must exist. `workspace` is the prefix of retentiond's own tables.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] if it is not there or no database, [`Error::Unsupported`] on a network file system.
+    pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Self, Error> {
+        let database = Database::open(url, limits).await.map_err(|error| match error {
+            Error::Lost(message) | Error::Database(message) => Error::Connect { source_name: name.to_owned(), message },
+            other => other,
+        })?;
+        let workspace = WorkspaceRef { dialect: Dialect::Sqlite, name: workspace.to_owned() };
+        Ok(Self { database: Arc::new(database), workspace })
+    }
+}
+
+#[async_trait]
+impl Engine for Sqlite {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn fingerprint(&self) -> Result<String, Error> {
+        self.database.fingerprint()
+    }
+
+    async fn inspect(&self, table: &TableName) -> Result<Option<Shape>, Error> {
+        let mut shape = catalogue::inspect(&self.database, table).await?;
+        if let Some(shape) = shape.as_mut().filter(|shape| workspace::is_own(&self.workspace, &shape.table.table)) {
+            shape.kind = TableKind::System;
+        }
+        Ok(shape)
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>, Error> {
+        let mut tables = catalogue::tables(&self.database).await?;
+        tables.retain(|name| !workspace::is_own(&self.workspace, &name.table));
+        Ok(tables)
+    }
+
+    async fn prepare_condition(&self, table: &TableRef, condition: &Condition) -> Result<(), Error> {
+        let text = format!("SELECT 1 FROM {} AS t WHERE {}", qualified(Dialect::Sqlite, table), condition.sql);
+        let mut connection = self.database.connection().await?;
+        connection.prepare(checked(&text).into_sql_str()).await.map(|_| ()).map_err(database::database_error)
+    }
+
+    fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way> {
+        walk::ways(shape, key, start)
+    }
+
+    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
+        walk::next_range(&self.database, selection, way, after, rows).await
+    }
+
+    async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
+        let row = self.database.first(&statement::count(selection, range)).await?.ok_or_else(no_row)?;
+        let number = |index| get_count(&row, index);
+        Ok(Counts {
+            total: number(0)?,
+            outside: number(1)?,
+            undated: number(2)?,
+            running: number(3)?,
+            due: number(4)?,
+            held: number(5)?,
+            protected: number(6)?,
+            done: number(7)?,
+            implausible: number(8)?,
+        })
+    }
+
+    async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {
+        if selections.is_empty() {
+            return Ok(Vec::new());
+        }
+        let row = self.database.first(&statement::count_due(selections, range)).await?.ok_or_else(no_row)?;
+        (0..selections.len()).map(|index| get_count(&row, index)).collect()
+    }
+
+    async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {
+        let statement = statement::count_held(table, &self.workspace, subjects, scopes, hold);
+        get_count(&self.database.first(&statement).await?.ok_or_else(no_row)?, 0)
+    }
+
+    async fn workspace(&self) -> Result<Option<Workspace>, Error> {
+        workspace::read(&self.database, &self.workspace).await
+    }
+
+    async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error> {
+        workspace::init(&self.database, &self.workspace, stamp).await
+    }
+
+    async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {
+        workspace::restamp(&self.database, &self.workspace, stamp, epoch).await
+    }
+
+    async fn held(&self) -> Result<Vec<Held>, Error> {
+        workspace::held(&self.database, &self.workspace).await
+    }
+
+    async fn raise_gate(&self, change: &GateChange) -> Result<u64, Error> {
+        gate::raise(&self.database, &self.workspace, change).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Batch>, Error> {
+        Ok(Box::new(batch::SqliteBatch::begin(Arc::clone(&self.database), self.workspace.clone()).await?))
+    }
+
+    async fn settle(&self, lane: &str, fence: u64) -> Result<LaneMark, Error> {
+        gate::settle(&self.database, &self.workspace, lane, fence).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
+        workspace::lanes(&self.database, &self.workspace).await
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+fn no_row() -> Error {
+    Error::Database("a statement that counts returned no row".to_owned())
+}
