@@ -1,1 +1,29 @@
-fn main(){}
+//! The binary: composition of clock, randomness and runtime; everything else is in the library.
+
+use std::{process::ExitCode, sync::Arc};
+
+use retentiond::{
+    cli::{self, Surroundings},
+    clock::{FixedClock, SharedClock, SystemClock, SystemRandomness},
+    fault,
+};
+
+fn main() -> ExitCode {
+    if fault::list() {
+        return ExitCode::SUCCESS;
+    }
+    let clock: SharedClock = match fault::frozen_now() {
+        Some(now) => Arc::new(FixedClock(now)),
+        None => Arc::new(SystemClock),
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RETENTIOND_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("retentiond: the runtime could not be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(cli::run(Surroundings { clock, randomness: Arc::new(SystemRandomness) }))
+}

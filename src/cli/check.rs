@@ -1,0 +1,43 @@
+//! `retentiond check`.
+
+use super::{Common, Done, render};
+use crate::operate::{check, world::World};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only the files: connect to nothing
+    #[arg(long)]
+    offline: bool,
+}
+
+pub async fn run(common: &Common, world: &World, args: Args) -> Done {
+    if args.offline {
+        // The world is there, so every file was read without a mistake.
+        eprintln!("{} rules and {} sources are valid; nothing was connected to", world.rules.len(), world.config.sources.len());
+        return Ok(0);
+    }
+    let report = check::check(world).await?;
+    let status = report.exit_status();
+    if common.json(&report)? {
+        return Ok(status);
+    }
+    for source in &report.sources {
+        match &source.blocked {
+            None => render::line(&format!("ok       source {}", source.source))?,
+            Some(obstacle) => render::line(&format!("blocked  source {}: {}", source.source, obstacle.message))?,
+        }
+    }
+    for rule in &report.rules {
+        match &rule.blocked {
+            None => render::line(&format!("ok       {} ({} {})", rule.rule, rule.action, rule.table))?,
+            Some(obstacle) => render::line(&format!("refused  {} ({} {}): {}", rule.rule, rule.action, rule.table, obstacle.message))?,
+        }
+        for warning in &rule.warnings {
+            render::line(&format!("         warning: {warning}"))?;
+        }
+        for suggestion in &rule.suggestions {
+            render::line(&format!("         {suggestion}"))?;
+        }
+    }
+    Ok(status)
+}

@@ -1,0 +1,202 @@
+//! `retentiond hold place | release | list | show`.
+
+use std::path::{Path, PathBuf};
+
+use super::{Common, Done, failure::Failure, render};
+use crate::{
+    hold::HeldSubject,
+    operate::{
+        holds::{self, HoldReport, HoldsReport, PlaceRequest},
+        report::VERSION,
+        world::World,
+    },
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Hold data subjects, tables, categories or sources
+    Place(Place),
+    /// End a hold; its rows may go after `hold_cool_down`
+    Release {
+        id: String,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[arg(long, value_name = "PERSON")]
+        by: String,
+    },
+    /// The holds in force
+    List {
+        /// Released ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// One hold with its subjects
+    Show { id: String },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// The matter or case that the hold is for
+    #[arg(long, value_name = "MATTER")]
+    matter: String,
+    /// A data subject, `KIND:VALUE`; may be repeated
+    #[arg(long, value_name = "KIND:VALUE")]
+    subject: Vec<String>,
+    /// A file with one `KIND:VALUE` a line, or JSON Lines `{"kind": …, "value": …}`
+    #[arg(long, value_name = "FILE")]
+    subjects_file: Vec<PathBuf>,
+    /// Only in this table, `SOURCE.TABLE` as rules name it; may be repeated
+    #[arg(long, value_name = "SOURCE.TABLE")]
+    table: Vec<String>,
+    /// Only in tables of this category; may be repeated
+    #[arg(long)]
+    category: Vec<String>,
+    /// Only in this source; may be repeated
+    #[arg(long)]
+    source: Vec<String>,
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[arg(long, value_name = "PERSON")]
+    by: String,
+    /// Success although some rules in scope have no such subject
+    #[arg(long)]
+    accept_uncovered: bool,
+}
+
+pub async fn run(common: &Common, world: &World, command: Command) -> Done {
+    match command {
+        Command::Place(args) => place(common, world, args).await,
+        Command::Release { id, reason, by } => {
+            let report = holds::release(world, &id, &by, &reason).await?;
+            let status = if report.problems.is_empty() { 0 } else { 3 };
+            if !common.json(&one(report.clone()))? {
+                render::line(&format!("released {}; its rows may go from {}", report.hold.id, render::instant(report.lapses_at)))?;
+            }
+            tell_problems(&report);
+            Ok(status)
+        }
+        Command::List { all } => {
+            let report = holds::list(world, all).await?;
+            if !common.json(&report)? {
+                print(&report)?;
+            }
+            Ok(0)
+        }
+        Command::Show { id } => {
+            let report = holds::show(world, &id).await?;
+            if !common.json(&one(report.clone()))? {
+                print(&one(report.clone()))?;
+                for subject in report.subjects.iter().flatten() {
+                    render::line(&format!("{}:{}", subject.kind, subject.value))?;
+                }
+            }
+            Ok(0)
+        }
+    }
+}
+
+async fn place(common: &Common, world: &World, args: Place) -> Done {
+    let mut subjects = Vec::new();
+    for text in &args.subject {
+        subjects.push(parse_subject(text).ok_or_else(|| Failure::Arguments(format!("--subject {text}: write KIND:VALUE")))?);
+    }
+    for file in &args.subjects_file {
+        read_subjects(file, &mut subjects)?;
+    }
+    let request = PlaceRequest {
+        matter: args.matter,
+        subjects,
+        tables: args.table,
+        categories: args.category,
+        sources: args.source,
+        reason: args.reason,
+        by: args.by,
+        accept_uncovered: args.accept_uncovered,
+    };
+    let report = holds::place(world, request).await?;
+    let left_undone = report.is_pending() || (!report.uncovered.is_empty() && !args.accept_uncovered);
+    if !common.json(&one(report.clone()))? {
+        render::line(&format!("placed {} for matter {}", report.hold.id, report.hold.matter))?;
+        let rows = report.rows.iter().flatten();
+        let rows = rows.map(|covered| vec![format!("{}.{}", covered.source, covered.table), render::grouped(covered.rows)]);
+        render::line(&render::table(&["table", "rows held"], &[1], rows))?;
+    }
+    if report.rows.iter().flatten().all(|covered| covered.rows == 0) {
+        eprintln!("WARNING: this hold covers no row now. Is every subject spelt as the tables have it?");
+    }
+    for rule in &report.uncovered {
+        eprintln!("NOT COVERED: rule {rule} has no subject of a kind that the hold names");
+    }
+    tell_problems(&report);
+    Ok(if left_undone { 3 } else { 0 })
+}
+
+fn tell_problems(report: &HoldReport) {
+    for source in &report.hold.pending {
+        eprintln!("PENDING: source {source} has not acknowledged; the hold is recorded, and no new batch runs there until it has");
+    }
+    for problem in &report.problems {
+        eprintln!("retentiond: {problem}");
+    }
+}
+
+fn one(report: HoldReport) -> HoldsReport {
+    HoldsReport { version: VERSION, holds: vec![report] }
+}
+
+fn print(report: &HoldsReport) -> std::io::Result<()> {
+    let header = ["hold", "matter", "subjects", "scope", "by", "placed", "released", "pending"];
+    let rows = report.holds.iter().map(|HoldReport { hold, .. }| {
+        vec![
+            hold.id.clone(),
+            hold.matter.clone(),
+            render::grouped(hold.subject_count),
+            scope(&hold.scope),
+            hold.by.clone(),
+            render::instant(Some(hold.placed_at)),
+            render::instant(hold.released_at),
+            if hold.pending.is_empty() { "-".to_owned() } else { hold.pending.join(", ") },
+        ]
+    });
+    render::line(&render::table(&header, &[2], rows))
+}
+
+fn scope(scope: &crate::hold::HoldScope) -> String {
+    let sources = scope.sources.iter().map(|source| format!("source {source}"));
+    let tables = scope.tables.iter().map(|table| format!("table {table}"));
+    let categories = scope.categories.iter().map(|category| format!("category {category}"));
+    let parts: Vec<String> = sources.chain(tables).chain(categories).collect();
+    if parts.is_empty() { "everywhere".to_owned() } else { parts.join(", ") }
+}
+
+/// `KIND:VALUE`; the value may contain colons.
+fn parse_subject(text: &str) -> Option<HeldSubject> {
+    let (kind, value) = text.split_once(':')?;
+    (!kind.is_empty() && !value.is_empty()).then(|| HeldSubject { kind: kind.to_owned(), value: value.to_owned() })
+}
+
+/// Reads a file of subjects; a bad line is named by its number and nothing is placed.
+fn read_subjects(file: &Path, subjects: &mut Vec<HeldSubject>) -> Result<(), Failure> {
+    let bad = |what: String| Failure::Arguments(format!("{}: {what}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let subject = if line.starts_with('{') { serde_json::from_str(line).ok() } else { parse_subject(line) };
+        let line = index + 1;
+        subjects.push(subject.ok_or_else(|| bad(format!("line {line} is neither KIND:VALUE nor {{\"kind\": …, \"value\": …}}")))?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_contain_colons() {
+        let subject = parse_subject("device:00:1b:44").expect("a subject");
+        assert_eq!((subject.kind.as_str(), subject.value.as_str()), ("device", "00:1b:44"));
+        assert_eq!(parse_subject("account"), None);
+        assert_eq!(parse_subject(":7"), None);
+        assert_eq!(parse_subject("account:"), None);
+    }
+}

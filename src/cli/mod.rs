@@ -1,0 +1,176 @@
+//! The command line: arguments in, a use case called, its report rendered. One command a file.
+//!
+//! Data go to standard output, everything else to standard error. A new command is a file with its arguments and a
+//! `run`, a variant of [`Command`] and an arm in [`Cli::dispatch`].
+
+mod check;
+mod failure;
+mod hold;
+mod ledger;
+mod plan;
+mod progress;
+mod render;
+mod source;
+mod state;
+mod sweep;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::failure::Failure;
+use crate::{
+    clock::{SharedClock, SharedRandomness},
+    operate::world::World,
+};
+
+/// Keeps the promise "we keep your data for N years, then delete or anonymise it".
+#[derive(Debug, Parser)]
+#[command(name = "retentiond", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The configuration; without it `./retentiond.toml`, then `/etc/retentiond/retentiond.toml`
+    #[arg(long, global = true, value_name = "FILE", env = "RETENTIOND_CONFIG")]
+    config: Option<PathBuf>,
+    /// How the result is printed
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// When to use colours; `NO_COLOR` is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+/// Tables for people, JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything that can be known before acting: files, connections, privileges, columns, indexes, foreign keys
+    Check(check::Args),
+    /// What is due, held, protected and undated, and which way a sweep would go; changes nothing
+    Plan(plan::Args),
+    /// One sweep now
+    Sweep(sweep::Args),
+    /// Legal holds
+    #[command(subcommand)]
+    Hold(hold::Command),
+    /// The evidence
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// The workspace in each source
+    #[command(subcommand)]
+    Source(source::Command),
+    /// retentiond's own database
+    #[command(subcommand)]
+    State(state::Command),
+}
+
+/// What a command needs of the outside.
+pub struct Surroundings {
+    pub clock: SharedClock,
+    pub randomness: SharedRandomness,
+}
+
+/// A finished command: its exit status.
+type Done = Result<u8, Failure>;
+
+/// Runs the command line of this process.
+pub async fn run(surroundings: Surroundings) -> ExitCode {
+    let cli = Cli::parse();
+    let common = cli.common.clone();
+    match cli.dispatch(surroundings).await {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            failure.tell(common.colour_on_stderr());
+            ExitCode::from(failure.exit_status())
+        }
+    }
+}
+
+impl Cli {
+    async fn dispatch(self, surroundings: Surroundings) -> Done {
+        let world = self.common.world(surroundings)?;
+        let common = &self.common;
+        match self.command {
+            Command::Check(args) => check::run(common, &world, args).await,
+            Command::Plan(args) => plan::run(common, world, args).await,
+            Command::Sweep(args) => sweep::run(common, &world, args).await,
+            Command::Hold(command) => hold::run(common, &world, command).await,
+            Command::Ledger(command) => ledger::run(common, &world, command).await,
+            Command::Source(command) => source::run(common, &world, command).await,
+            Command::State(command) => state::run(common, &world, command).await,
+        }
+    }
+}
+
+impl Common {
+    /// Reads the configuration; warnings go to standard error.
+    fn world(&self, surroundings: Surroundings) -> Result<World, Failure> {
+        let world = World::load(&self.config_file(), surroundings.clock, surroundings.randomness).map_err(Failure::Mistakes)?;
+        if !world.warnings.is_empty() {
+            eprint!("{}", world.warnings.render(self.colour_on_stderr()));
+        }
+        Ok(world)
+    }
+
+    fn config_file(&self) -> PathBuf {
+        const HERE: &str = "retentiond.toml";
+        const SYSTEM: &str = "/etc/retentiond/retentiond.toml";
+        match &self.config {
+            Some(file) => file.clone(),
+            None if !PathBuf::from(HERE).exists() && PathBuf::from(SYSTEM).exists() => PathBuf::from(SYSTEM),
+            None => PathBuf::from(HERE),
+        }
+    }
+
+    fn colour_on_stderr(&self) -> bool {
+        self.colour(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+    }
+
+    fn colour(&self, terminal: bool) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+
+    /// Prints a report as JSON if that was asked; `false`: a table is wanted.
+    fn json(&self, report: &impl serde::Serialize) -> Result<bool, Failure> {
+        if self.output != Output::Json {
+            return Ok(false);
+        }
+        let text = serde_json::to_string_pretty(report).map_err(|error| Failure::Output(error.into()))?;
+        render::line(&text)?;
+        Ok(true)
+    }
+}
+
+/// The operating-system user who runs the command.
+fn os_user() -> String {
+    let id = rustix::process::getuid();
+    match std::env::var("USER").or_else(|_| std::env::var("LOGNAME")) {
+        Ok(name) if !name.is_empty() => format!("{name} (uid {})", id.as_raw()),
+        _ => format!("uid {}", id.as_raw()),
+    }
+}

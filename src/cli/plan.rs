@@ -1,0 +1,74 @@
+//! `retentiond plan`.
+
+use super::{Common, Done, render};
+use crate::{
+    operate::{
+        plan::{self, PlanRequest},
+        report::{RuleReport, RulesReport},
+        world::World,
+    },
+    sql::selection::Counts,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names of rules (`POLICY/RULE`); without any, all
+    rules: Vec<String>,
+    /// Plan as if it were this instant (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Option<jiff::Timestamp>,
+    /// Don't count rows: only tell what can be enforced
+    #[arg(long)]
+    no_count: bool,
+    /// Rows due by the end of each of the next months
+    #[arg(long, value_name = "MONTHS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=120))]
+    forecast: u32,
+}
+
+pub async fn run(common: &Common, world: World, args: Args) -> Done {
+    let world = match args.as_of {
+        Some(instant) => world.at(instant),
+        None => world,
+    };
+    let request = PlanRequest { rules: args.rules, no_count: args.no_count, forecast: args.forecast };
+    let report = plan::plan(&world, &request).await?;
+    if !common.json(&report)? {
+        print(&report)?;
+    }
+    Ok(report.exit_status())
+}
+
+fn print(report: &RulesReport) -> std::io::Result<()> {
+    let header = ["rule", "action", "table", "cut-off", "total", "due", "held", "protected", "running", "undated", "outside", "done", "way"];
+    render::line(&render::table(&header, &[4, 5, 6, 7, 8, 9, 10, 11], report.rules.iter().map(row)))?;
+    for rule in &report.rules {
+        if let Some(obstacle) = &rule.blocked {
+            render::line(&format!("\n{} would be {}: {}", rule.rule, obstacle.reason.outcome().name(), obstacle.message))?;
+        }
+        if let Some(forecast) = &rule.forecast {
+            render::line(&format!("\n{}: rows due", rule.rule))?;
+            let rows = forecast.iter().map(|step| vec![format!("  by {}", render::instant(Some(step.at))), render::grouped(step.due)]);
+            render::line(&render::table(&["", ""], &[1], rows))?;
+        }
+    }
+    Ok(())
+}
+
+fn row(rule: &RuleReport) -> Vec<String> {
+    let count = |field: fn(&Counts) -> u64| rule.rows.as_ref().map_or_else(|| "-".to_owned(), |rows| render::grouped(field(rows)));
+    vec![
+        rule.rule.clone(),
+        rule.action.clone(),
+        format!("{}.{}", rule.source, rule.table),
+        render::instant(rule.cutoff),
+        count(|rows| rows.total),
+        count(|rows| rows.due),
+        count(|rows| rows.held),
+        count(|rows| rows.protected),
+        count(|rows| rows.running),
+        count(|rows| rows.undated),
+        count(|rows| rows.outside),
+        count(|rows| rows.done),
+        rule.way.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
+}

@@ -1,0 +1,104 @@
+//! `retentiond sweep`.
+
+use super::{Common, Done, failure::Failure, os_user, progress::Bars, render};
+use crate::{
+    operate::{
+        report::{RulesReport, Swept},
+        sweep::{self, SweepRequest},
+        world::World,
+    },
+    sweep::{Shutdown, guard::Request},
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names of rules (`POLICY/RULE`); without any, all
+    rules: Vec<String>,
+    /// Run the first batch of each rule and roll it back
+    #[arg(long)]
+    dry_run: bool,
+    /// With --dry-run: every batch
+    #[arg(long, requires = "dry_run")]
+    all: bool,
+    /// Let rules go that wait for a person
+    #[arg(long)]
+    approve: bool,
+    /// Don't count rows before the first batch
+    #[arg(long)]
+    no_count: bool,
+    /// Sweep although a source's window is closed
+    #[arg(long, requires = "reason")]
+    outside_window: bool,
+    /// Why, for --outside-window
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub async fn run(common: &Common, world: &World, args: Args) -> Done {
+    let request = Request {
+        dry_run: args.dry_run,
+        all: args.all,
+        approve: args.approve,
+        outside_window: args.reason.filter(|_| args.outside_window),
+        by: os_user(),
+    };
+    let asked = SweepRequest { rules: args.rules, no_count: args.no_count, request };
+    let shutdown = on_signal()?;
+    let report = sweep::sweep(world, &asked, &shutdown, &Bars::new()).await?;
+    if !common.json(&report)? {
+        print(&report, args.dry_run)?;
+    }
+    Ok(report.exit_status())
+}
+
+/// The first SIGTERM or SIGINT ends the sweep between two batches; the second ends the process, which loses nothing:
+/// the next sweep settles what was under way.
+fn on_signal() -> Result<Shutdown, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (switch, shutdown) = Shutdown::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        for round in 0.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if round > 0 {
+                std::process::exit(1);
+            }
+            eprintln!("retentiond: ending after the batch under way; once more ends at once");
+            let _ = switch.send(true);
+        }
+    });
+    Ok(shutdown)
+}
+
+fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
+    let acted = if dry_run { "would act" } else { "acted" };
+    let header = ["rule", "action", "table", acted, "batches", "held", "protected", "outcome", "seconds"];
+    let rows = report.rules.iter().filter_map(|rule| {
+        let swept: &Swept = rule.swept.as_ref()?;
+        let count = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), render::grouped);
+        Some(vec![
+            rule.rule.clone(),
+            rule.action.clone(),
+            format!("{}.{}", rule.source, rule.table),
+            render::grouped(swept.acted),
+            render::grouped(swept.batches),
+            count(rule.rows.map(|rows| rows.held)),
+            count(rule.rows.map(|rows| rows.protected)),
+            swept.outcome.name().to_owned(),
+            format!("{:.1}", swept.duration_seconds),
+        ])
+    });
+    render::line(&render::table(&header, &[3, 4, 5, 6, 8], rows))?;
+    for rule in &report.rules {
+        if let Some(swept) = &rule.swept
+            && let Some(message) = &swept.message
+        {
+            render::line(&format!("\n{}: {}: {message}", rule.rule, swept.outcome.name()))?;
+        }
+    }
+    Ok(())
+}

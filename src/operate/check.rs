@@ -1,0 +1,155 @@
+//! `check`: everything that can be known before acting.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    plan::sources_of,
+    report::VERSION,
+    world::{Error, World},
+};
+use crate::{
+    policy::Rule,
+    sweep::{
+        identity,
+        obstacle::{Obstacle, Outcome, Reason},
+        prepare::{Prepared, Target, prepare},
+    },
+};
+
+/// What `check` found.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckReport {
+    pub version: u32,
+    pub rules: Vec<CheckedRule>,
+    pub sources: Vec<CheckedSource>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckedRule {
+    pub rule: String,
+    pub source: String,
+    pub table: String,
+    pub action: String,
+    /// Why it can't be enforced.
+    pub blocked: Option<Obstacle>,
+    /// What it costs, or might cost, in sentences.
+    pub warnings: Vec<String>,
+    /// Statements that a person may run to help.
+    pub suggestions: Vec<String>,
+}
+
+/// One source.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckedSource {
+    pub source: String,
+    pub blocked: Option<Obstacle>,
+}
+
+impl CheckReport {
+    /// 2 if a rule can't be enforced, 1 if a source can't be reached, 3 if one waits for a person, else 0.
+    pub fn exit_status(&self) -> u8 {
+        let obstacles = || {
+            let of_rules = self.rules.iter().filter_map(|rule| rule.blocked.as_ref());
+            of_rules.chain(self.sources.iter().filter_map(|source| source.blocked.as_ref()))
+        };
+        let ends = |outcome| obstacles().any(|obstacle| obstacle.reason.outcome() == outcome && obstacle.reason != Reason::NoWorkspace);
+        match () {
+            () if ends(Outcome::Refused) => 2,
+            () if ends(Outcome::Failed) => 1,
+            () if ends(Outcome::Guarded) => 3,
+            () => 0,
+        }
+    }
+}
+
+/// Checks every rule against its database.
+///
+/// # Errors
+/// The state's, if there is one and it can't be opened.
+pub async fn check(world: &World) -> Result<CheckReport, Error> {
+    let state = match world.state().await {
+        Ok(state) => Some(state),
+        Err(crate::state::Error::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let now = world.now();
+    let mut report = CheckReport { version: VERSION, rules: Vec::new(), sources: Vec::new() };
+    for name in world.config.sources.keys() {
+        let blocked = match world.connect(name).await {
+            Ok(target) => {
+                report.rules.extend(rules(world, &target, now).await?);
+                let blocked = match &state {
+                    Some(state) => identity::check(state, &target).await.err(),
+                    None => {
+                        let message = format!("there is no state yet, so this source can only be observed; `retentiond source init {name}` makes it");
+                        Some(Obstacle::new(Reason::NoWorkspace, message))
+                    }
+                };
+                target.engine.close().await;
+                blocked
+            }
+            Err(error) => Some(Obstacle::new(Reason::Connection, error.to_string())),
+        };
+        report.sources.push(CheckedSource { source: name.clone(), blocked });
+    }
+    debug_assert!(sources_of(&world.rules).iter().all(|source| world.config.sources.contains_key(source)));
+    Ok(report)
+}
+
+async fn rules(world: &World, target: &Target, now: Timestamp) -> Result<Vec<CheckedRule>, Error> {
+    let prepared = prepare(target, &world.rules, &world.config.keys, now).await?;
+    Ok(prepared.iter().map(|one| checked(target, one)).collect())
+}
+
+fn checked(target: &Target, prepared: &Prepared) -> CheckedRule {
+    let rule = &prepared.rule;
+    let (warnings, suggestions) = advice(target, prepared);
+    CheckedRule {
+        rule: rule.id.to_string(),
+        source: rule.source.clone(),
+        table: rule.table.to_string(),
+        action: rule.action.name().to_owned(),
+        blocked: prepared.outcome.as_ref().err().cloned(),
+        warnings,
+        suggestions,
+    }
+}
+
+/// What a sweep would cost without an index, and the statement that makes one without locking the table.
+fn advice(target: &Target, prepared: &Prepared) -> (Vec<String>, Vec<String>) {
+    let Prepared { rule, table: Some(shape), outcome: Ok(_) } = prepared else { return Default::default() };
+    let mut warnings = Vec::new();
+    let mut suggestions = Vec::new();
+    if let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts())
+        && shape.index_on(&term.start.column).is_none()
+    {
+        warnings.push(format!("no index starts with `{}`, so every sweep reads the whole table, also when nothing is due", term.start.column));
+        suggestions.push(crate::sql::statement::create_index(target.engine.dialect(), &shape.table, &term.start.column));
+    }
+    for key in shape.referenced_by.iter().filter(|key| !key.child_indexed && matches!(rule.action, crate::policy::Action::Delete)) {
+        warnings.push(format!(
+            "{} refers to this table by ({}) without an index, so each deleted row scans it",
+            key.child.table,
+            key.child_columns.join(", ")
+        ));
+    }
+    warnings.extend(unlisted(rule, shape));
+    (warnings, suggestions)
+}
+
+/// Columns that an anonymising rule leaves as they are without saying so.
+fn unlisted(rule: &Rule, shape: &crate::engine::shape::Shape) -> Option<String> {
+    let crate::policy::Action::Anonymise { columns, mark } = &rule.action else { return None };
+    let known = |name: &String| {
+        columns.iter().any(|(column, _)| column == name)
+            || mark.as_ref() == Some(name)
+            || rule.retains.contains(name)
+            || shape.primary_key.contains(name)
+            || rule.subjects.all().iter().any(|subject| subject.column == *name)
+            || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
+    };
+    let left: Vec<&str> = shape.columns.iter().map(|column| &column.name).filter(|name| !known(name)).map(String::as_str).collect();
+    (!left.is_empty()).then(|| format!("these columns stay as they are; list them in `retains` if that is meant: {}", left.join(", ")))
+}

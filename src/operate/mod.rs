@@ -1,0 +1,14 @@
+//! What retentiond can be asked to do: one use case a file, each returning the typed report that is also the JSON.
+//!
+//! Commands render these reports, and whatever comes later (an HTTP API, a schedule) calls the same functions. A new
+//! use case is a file here and a caller.
+
+pub mod adopt;
+pub mod check;
+pub mod evidence;
+pub mod holds;
+pub mod plan;
+pub mod report;
+pub mod sources;
+pub mod sweep;
+pub mod world;

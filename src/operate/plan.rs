@@ -1,0 +1,125 @@
+//! `plan`: what is due, held, protected, undated, and which way a sweep would go. Changes nothing.
+
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+
+use super::{
+    report::{Forecast, RuleReport, RulesReport, VERSION, way_name},
+    world::{Error, World},
+};
+use crate::{
+    policy::Rule,
+    sql::selection::Selection,
+    sweep::{
+        count::{count, count_due},
+        guard,
+        obstacle::Obstacle,
+        prepare::{Prepared, Ready, Target, prepare},
+        walk::Walk,
+    },
+};
+
+/// What was asked.
+#[derive(Debug, Clone, Default)]
+pub struct PlanRequest {
+    /// Names of rules; empty: all.
+    pub rules: Vec<String>,
+    /// Don't count: only say what can be enforced.
+    pub no_count: bool,
+    /// Months to look ahead.
+    pub forecast: u32,
+}
+
+/// Plans rules as of the world's clock.
+///
+/// # Errors
+/// [`Error::Asked`] for a rule that does not exist. A source that can't be reached is told in its rules' `blocked`.
+pub async fn plan(world: &World, request: &PlanRequest) -> Result<RulesReport, Error> {
+    let chosen = world.chosen(&request.rules)?;
+    let now = world.now();
+    let mut reports = Vec::new();
+    for source in sources_of(&chosen) {
+        let of_source: Vec<&Rule> = chosen.iter().filter(|rule| rule.source == source).collect();
+        let target = match world.connect(&source).await {
+            Ok(target) => target,
+            Err(Error::Engine(error)) => {
+                let obstacle = Obstacle::from(error);
+                reports.extend(of_source.iter().map(|rule| RuleReport::unreachable(rule, obstacle.clone(), now)));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
+        for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
+            reports.push(report(world, &target, one, request, now).await?);
+        }
+        target.engine.close().await;
+    }
+    order(&mut reports, &chosen);
+    Ok(RulesReport { version: VERSION, rules: reports })
+}
+
+async fn report(world: &World, target: &Target, prepared: &Prepared, request: &PlanRequest, now: Timestamp) -> Result<RuleReport, Error> {
+    let mut report = RuleReport::of(prepared, now);
+    let Ok(ready) = &prepared.outcome else { return Ok(report) };
+    if !request.no_count {
+        match count(target, &prepared.rule, ready).await {
+            Ok(counts) => {
+                report.rows = Some(counts);
+                report.blocked = guard::plausible(&prepared.rule, counts.implausible, counts.total).err();
+            }
+            Err(obstacle) => report.blocked = Some(obstacle),
+        }
+    }
+    if prepared.rule.action.acts() {
+        report.way = Walk::choose(&ready.ways, report.rows.as_ref()).ok().map(|walk| way_name(walk.way()));
+        if request.forecast > 0 && report.blocked.is_none() {
+            report.forecast = forecast(world, target, prepared, ready, request.forecast, now).await?;
+        }
+    }
+    Ok(report)
+}
+
+/// Rows due by the end of each coming month: the same rule, planned at each of these instants, counted in one walk.
+async fn forecast(
+    world: &World,
+    target: &Target,
+    prepared: &Prepared,
+    ready: &Ready,
+    months: u32,
+    now: Timestamp,
+) -> Result<Option<Vec<Forecast>>, Error> {
+    let mut instants = vec![now];
+    let mut selections = vec![ready.planned.selection.clone()];
+    for month in 1..=months {
+        let Ok(later) = now.to_zoned(TimeZone::UTC).checked_add(i64::from(month).months()) else { break };
+        let planned = prepare(target, &world.rules, &world.config.keys, later.timestamp()).await?;
+        let selection: Option<Selection> = planned
+            .into_iter()
+            .find(|one| one.rule.id == prepared.rule.id)
+            .and_then(|one| one.outcome.ok())
+            .map(|ready| ready.planned.selection);
+        let Some(selection) = selection else { break };
+        instants.push(later.timestamp());
+        selections.push(selection);
+    }
+    match count_due(target, ready, &selections).await {
+        Ok(sums) => Ok(Some(instants.into_iter().zip(sums).map(|(at, due)| Forecast { at, due }).collect())),
+        Err(obstacle) => {
+            tracing::warn!(rule = %prepared.rule.id, message = %obstacle.message, "the forecast could not be counted");
+            Ok(None)
+        }
+    }
+}
+
+/// The sources of these rules, each once, by name.
+pub fn sources_of(rules: &[Rule]) -> Vec<String> {
+    let mut sources: Vec<String> = rules.iter().map(|rule| rule.source.clone()).collect();
+    sources.sort();
+    sources.dedup();
+    sources
+}
+
+/// Reports in the order in which the rules were named.
+pub fn order(reports: &mut [RuleReport], rules: &[Rule]) {
+    reports.sort_by_key(|report| rules.iter().position(|rule| rule.id.as_str() == report.rule));
+}

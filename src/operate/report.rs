@@ -1,0 +1,139 @@
+//! The reports on rules that `plan` and `sweep` return, and their JSON.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    sql::selection::{Counts, Way},
+    sweep::{
+        Ended,
+        obstacle::{Obstacle, Outcome, Reason},
+        prepare::Prepared,
+    },
+};
+
+/// The version of every JSON output; it changes only if something is taken away.
+pub const VERSION: u32 = 1;
+
+/// What is known of one rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleReport {
+    pub rule: String,
+    pub category: String,
+    pub source: String,
+    pub table: String,
+    pub action: String,
+    /// The instant that starts are compared with.
+    pub cutoff: Option<Timestamp>,
+    pub as_of: Timestamp,
+    /// `None`: not counted, or not countable.
+    pub rows: Option<Counts>,
+    pub blocked: Option<Obstacle>,
+    /// Which way a sweep would walk: `physical`, or the columns of an index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
+    /// Rows due by the end of each coming month, now first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Vec<Forecast>>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub swept: Option<Swept>,
+}
+
+/// Rows that will have become due by an instant.
+#[derive(Debug, Clone, Serialize)]
+pub struct Forecast {
+    pub at: Timestamp,
+    pub due: u64,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Swept {
+    pub acted: u64,
+    pub dragged: u64,
+    pub batches: u64,
+    pub outcome: Outcome,
+    pub reason: Option<Reason>,
+    pub message: Option<String>,
+    pub duration_seconds: f64,
+}
+
+impl From<&Ended> for Swept {
+    fn from(ended: &Ended) -> Self {
+        Self {
+            acted: ended.acted,
+            dragged: 0,
+            batches: ended.batches,
+            outcome: ended.outcome,
+            reason: ended.obstacle.as_ref().map(|obstacle| obstacle.reason),
+            message: ended.obstacle.as_ref().map(|obstacle| obstacle.message.clone()),
+            duration_seconds: ended.duration.as_secs_f64(),
+        }
+    }
+}
+
+impl RuleReport {
+    /// What planning found, before anything was counted.
+    pub fn of(prepared: &Prepared, as_of: Timestamp) -> Self {
+        let rule = &prepared.rule;
+        let ready = prepared.outcome.as_ref().ok();
+        Self {
+            rule: rule.id.to_string(),
+            category: rule.category.clone(),
+            source: rule.source.clone(),
+            table: rule.table.to_string(),
+            action: rule.action.name().to_owned(),
+            cutoff: ready.and_then(|ready| ready.planned.selection.start.as_ref()).map(|start| start.cutoff),
+            as_of,
+            rows: None,
+            blocked: prepared.outcome.as_ref().err().cloned(),
+            way: None,
+            forecast: None,
+            swept: None,
+        }
+    }
+
+    /// A rule whose source could not be asked.
+    pub fn unreachable(rule: &crate::policy::Rule, obstacle: Obstacle, as_of: Timestamp) -> Self {
+        Self::of(&Prepared { rule: rule.clone(), table: None, outcome: Err(obstacle) }, as_of)
+    }
+}
+
+/// A way in words.
+pub fn way_name(way: &Way) -> String {
+    match way {
+        Way::Blocks | Way::Rowid(_) => "physical".to_owned(),
+        Way::Columns { columns, .. } => {
+            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            format!("index on {}", names.join(", "))
+        }
+    }
+}
+
+/// All rules of a command.
+#[derive(Debug, Clone, Serialize)]
+pub struct RulesReport {
+    pub version: u32,
+    pub rules: Vec<RuleReport>,
+}
+
+impl RulesReport {
+    /// 1 if one failed, else 3 if one was left undone on purpose or refused, else 0.
+    pub fn exit_status(&self) -> u8 {
+        let mut status = 0;
+        for rule in &self.rules {
+            let outcome = match (&rule.swept, &rule.blocked) {
+                (Some(swept), _) => Some((swept.outcome, swept.reason)),
+                (None, Some(obstacle)) => Some((obstacle.reason.outcome(), Some(obstacle.reason))),
+                (None, None) => None,
+            };
+            match outcome {
+                Some((Outcome::Failed, _)) => return 1,
+                // A rule that observes does what it was told to.
+                None | Some((Outcome::Complete | Outcome::NothingDue, _)) | Some((_, Some(Reason::Observe))) => {}
+                Some(_) => status = 3,
+            }
+        }
+        status
+    }
+}

@@ -1,0 +1,150 @@
+//! `sweep`: one sweep now.
+//!
+//! Every rule is planned and counted, as of one instant, before the first batch of the first rule; then deletes go
+//! first, because a row that is to be deleted need not be anonymised before.
+
+use super::{
+    plan::{order, sources_of},
+    report::{RuleReport, RulesReport, Swept, VERSION},
+    world::{Error, World},
+};
+use crate::{
+    policy::{Action, Rule},
+    sql::selection::Counts,
+    state::{Owner, State},
+    sweep::{
+        Ended, Observer, Shutdown, Sweeper,
+        count::count,
+        gate,
+        guard::Request,
+        identity,
+        obstacle::Obstacle,
+        prepare::{Prepared, Target, categories, prepare},
+        settle,
+    },
+};
+
+/// What was asked.
+#[derive(Debug, Clone, Default)]
+pub struct SweepRequest {
+    /// Names of rules; empty: all.
+    pub rules: Vec<String>,
+    /// Don't count beforehand.
+    pub no_count: bool,
+    pub request: Request,
+}
+
+/// One source, with all that its sweep needs.
+struct Field {
+    target: Target,
+    categories: Vec<String>,
+    rules: Vec<(Prepared, Option<Result<Counts, Obstacle>>)>,
+}
+
+/// Sweeps rules as of the world's clock.
+///
+/// # Errors
+/// [`Error::Asked`] for a rule that does not exist, or the state's if it can't be opened. Whatever happens to a source
+/// is told in its rules' outcomes.
+pub async fn sweep(world: &World, asked: &SweepRequest, shutdown: &Shutdown, observer: &dyn Observer) -> Result<RulesReport, Error> {
+    let chosen = world.chosen(&asked.rules)?;
+    let state = world.state().await?;
+    let owner = Owner::current(&*world.randomness);
+    let now = world.now();
+    let mut reports = Vec::new();
+    let mut fields = Vec::new();
+    for source in sources_of(&chosen) {
+        let of_source: Vec<&Rule> = chosen.iter().filter(|rule| rule.source == source).collect();
+        match survey(world, asked, &state, &owner, &source, &of_source, now).await {
+            Ok(field) => fields.push(field),
+            Err(obstacle) => reports.extend(of_source.iter().map(|rule| refused(rule, obstacle.clone(), now))),
+        }
+    }
+    for field in &mut fields {
+        field.rules.sort_by_key(|(prepared, _)| !matches!(prepared.rule.action, Action::Delete));
+        for (prepared, counts) in &field.rules {
+            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), shutdown, observer).await;
+            let mut report = RuleReport::of(prepared, now);
+            report.rows = counts.as_ref().and_then(|counts| counts.as_ref().ok()).copied();
+            report.swept = Some(Swept::from(&ended));
+            reports.push(report);
+        }
+        field.target.engine.close().await;
+    }
+    state.close().await;
+    order(&mut reports, &chosen);
+    Ok(RulesReport { version: VERSION, rules: reports })
+}
+
+/// Connects, asks whether the source is what the state knows, settles what was left open, brings the holds up to date,
+/// plans and counts.
+async fn survey(
+    world: &World,
+    asked: &SweepRequest,
+    state: &State,
+    owner: &Owner,
+    source: &str,
+    of_source: &[&Rule],
+    now: jiff::Timestamp,
+) -> Result<Field, Obstacle> {
+    let target = world.connect(source).await.map_err(|error| match error {
+        Error::Engine(error) => Obstacle::from(error),
+        other => Obstacle::new(crate::sweep::obstacle::Reason::Connection, other.to_string()),
+    })?;
+    let categories = categories(&world.rules, source);
+    identity::check(state, &target).await?;
+    settle::settle_source(state, &*target.engine, source, owner).await?;
+    gate::synchronise(state, &*target.engine, source, &categories, gate::PATIENCE).await?;
+    let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
+    let mut rules = Vec::new();
+    for one in prepared.into_iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
+        let counts = match &one.outcome {
+            Ok(ready) if !asked.no_count => Some(count(&target, &one.rule, ready).await),
+            _ => None,
+        };
+        rules.push((one, counts));
+    }
+    Ok(Field { target, categories, rules })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
+async fn act(
+    world: &World,
+    asked: &SweepRequest,
+    state: &State,
+    owner: &Owner,
+    field: &Field,
+    prepared: &Prepared,
+    counts: Option<&Result<Counts, Obstacle>>,
+    shutdown: &Shutdown,
+    observer: &dyn Observer,
+) -> Ended {
+    let ready = match &prepared.outcome {
+        Ok(ready) => ready,
+        Err(obstacle) => return Ended::before_it_began(obstacle.clone()),
+    };
+    let counts = match counts {
+        Some(Err(obstacle)) => return Ended::before_it_began(obstacle.clone()),
+        Some(Ok(counts)) => Some(counts),
+        None => None,
+    };
+    let sweeper = Sweeper {
+        config: &world.config,
+        state,
+        target: &field.target,
+        categories: &field.categories,
+        owner,
+        clock: &world.clock,
+        keys: &world.config.keys,
+        request: &asked.request,
+        shutdown,
+        observer,
+    };
+    sweeper.sweep(&prepared.rule, ready, counts).await
+}
+
+fn refused(rule: &Rule, obstacle: Obstacle, now: jiff::Timestamp) -> RuleReport {
+    let mut report = RuleReport::unreachable(rule, obstacle.clone(), now);
+    report.swept = Some(Swept::from(&Ended::before_it_began(obstacle)));
+    report
+}

@@ -1,0 +1,358 @@
+//! Sweeping: one rule over one table, in batches, to one outcome.
+//!
+//! [`prepare`] plans all rules of a source, [`count`] counts, [`guard`] asks whether a person must be asked, and
+//! [`Sweeper::sweep`] is the loop: claim the lane, settle what was left open, walk, and pass each range through the
+//! doorway in [`batch`]. [`gate`] and [`settle`] carry the proofs of laws 2 and 7. There are no retries beyond the
+//! batch: the next sweep is the retry.
+
+pub mod batch;
+pub mod count;
+pub mod gate;
+pub mod guard;
+pub mod identity;
+pub mod obstacle;
+pub mod pace;
+pub mod plan;
+pub mod prepare;
+pub mod settle;
+pub mod walk;
+mod watch;
+
+use std::{sync::Arc, time::{Duration, Instant}};
+
+use self::{
+    batch::{Doorway, Hand, Passage},
+    guard::Request,
+    obstacle::{Obstacle, Outcome, Reason},
+    pace::Pacer,
+    prepare::{Ready, Target},
+    walk::Walk,
+    watch::Watch,
+};
+use crate::{
+    clock::SharedClock,
+    config::Config,
+    fault,
+    ledger,
+    policy::Rule,
+    sql::selection::Counts,
+    state::{Claim, GateNumbers, Owner, State, SweepEnd, SweepStart},
+};
+
+/// How long a claim on a lane lasts without a sign of life. It prevents double work only; safety never rests on it.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// Told of each batch, so that a person can watch.
+pub trait Observer: Send + Sync {
+    /// A sweep of the rule begins; `due` where it was counted.
+    fn started(&self, rule: &Rule, due: Option<u64>);
+    /// A batch committed; `acted` is the sum so far.
+    fn batch(&self, rule: &Rule, acted: u64);
+    /// The sweep of the rule ended.
+    fn ended(&self, rule: &Rule, ended: &Ended);
+}
+
+/// Set once, when the process is asked to stop; asked between batches.
+#[derive(Debug, Clone)]
+pub struct Shutdown(tokio::sync::watch::Receiver<bool>);
+
+impl Shutdown {
+    /// A switch and its reading end.
+    pub fn new() -> (tokio::sync::watch::Sender<bool>, Self) {
+        let (sender, receiver) = tokio::sync::watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// True once the process was asked to stop.
+    pub fn asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits for a while, or less if the process is asked to stop. Nothing of a database is ever raced against this.
+    async fn pause(&self, time: Duration) {
+        if !time.is_zero() {
+            let mut receiver = self.0.clone();
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                _ = receiver.wait_for(|asked| *asked) => {}
+            }
+        }
+    }
+}
+
+/// How a sweep of one rule ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    pub outcome: Outcome,
+    /// Why, for every outcome but `complete` and `nothing_due`.
+    pub obstacle: Option<Obstacle>,
+    /// Rows of the rule's own table.
+    pub acted: u64,
+    pub batches: u64,
+    pub duration: Duration,
+}
+
+impl Ended {
+    /// A sweep that never began.
+    pub fn before_it_began(obstacle: Obstacle) -> Self {
+        Self { outcome: obstacle.reason.outcome(), obstacle: Some(obstacle), acted: 0, batches: 0, duration: Duration::ZERO }
+    }
+}
+
+/// Sweeps the rules of one source.
+pub struct Sweeper<'a> {
+    pub config: &'a Config,
+    pub state: &'a State,
+    pub target: &'a Target,
+    /// Categories of the rules on the source.
+    pub categories: &'a [String],
+    pub owner: &'a Owner,
+    pub clock: &'a SharedClock,
+    pub keys: &'a crate::secret::Keys,
+    pub request: &'a Request,
+    pub shutdown: &'a Shutdown,
+    pub observer: &'a dyn Observer,
+}
+
+/// What a sweep has done so far.
+#[derive(Debug, Default)]
+struct Progress {
+    acted: u64,
+    batches: u64,
+}
+
+impl Sweeper<'_> {
+    /// Sweeps one rule to an outcome.
+    pub async fn sweep(&self, rule: &Rule, ready: &Ready, counts: Option<&Counts>) -> Ended {
+        let started = Instant::now();
+        let mut progress = Progress::default();
+        self.observer.started(rule, counts.map(|counts| counts.due));
+        let result = self.guarded_sweep(rule, ready, counts, &mut progress).await;
+        let (outcome, obstacle) = match result {
+            Ok(()) if progress.acted == 0 => (Outcome::NothingDue, None),
+            Ok(()) => (Outcome::Complete, None),
+            Err(obstacle) => (obstacle.reason.outcome(), Some(obstacle)),
+        };
+        let ended = Ended { outcome, obstacle, acted: progress.acted, batches: progress.batches, duration: started.elapsed() };
+        self.observer.ended(rule, &ended);
+        ended
+    }
+
+    async fn guarded_sweep(&self, rule: &Rule, ready: &Ready, counts: Option<&Counts>, progress: &mut Progress) -> Result<(), Obstacle> {
+        let Some(act) = &ready.planned.act else { return Ok(()) };
+        guard::mode(rule)?;
+        guard::window(&self.target.config, &self.config.timezone, self.clock.now(), self.request)?;
+        if let Some(counts) = counts {
+            guard::plausible(rule, counts.implausible, counts.total)?;
+        }
+        let approval = self.state.approval(rule.id.as_str()).await?;
+        guard::approval(rule, &ready.digest, approval.as_ref(), counts, self.request)?;
+        if counts.is_some_and(|counts| counts.due == 0) {
+            return self.approve(rule, ready, counts).await;
+        }
+        self.approve(rule, ready, counts).await?;
+        fault::point("claim.before");
+        let claim = self.state.claim(&lane_of(rule), &rule.source, self.owner, LEASE).await?;
+        fault::point("claim.done");
+        self.sweep_lane(rule, ready, act, counts, claim, progress).await
+    }
+
+    /// Records a person's approval, where one was given and something waited for it.
+    async fn approve(&self, rule: &Rule, ready: &Ready, counts: Option<&Counts>) -> Result<(), Obstacle> {
+        if !self.request.approve || self.request.dry_run {
+            return Ok(());
+        }
+        // Ten per cent more than was counted: rows go on becoming due while a person decides.
+        let up_to = counts.map(|counts| counts.due + counts.due / 10);
+        Ok(self.state.approve(rule.id.as_str(), &ready.digest, up_to, &self.request.by).await?)
+    }
+
+    /// From the claimed lane to its release: settle, sweep, and write what was left unrecorded, whatever happens.
+    async fn sweep_lane(
+        &self,
+        rule: &Rule,
+        ready: &Ready,
+        act: &crate::sql::selection::Act,
+        counts: Option<&Counts>,
+        mut claim: Claim,
+        progress: &mut Progress,
+    ) -> Result<(), Obstacle> {
+        settle::settle(self.state, &*self.target.engine, &mut claim).await?;
+        let numbers =
+            gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await?;
+        let selection = &ready.planned.selection;
+        let table = selection.table.table.clone();
+        let cutoff = selection.start.as_ref().map(|start| start.cutoff);
+        let sweep = if self.request.dry_run {
+            String::new()
+        } else {
+            let start = SweepStart {
+                rule: rule.id.to_string(),
+                source: rule.source.clone(),
+                table: table.clone(),
+                action: rule.action.name().to_owned(),
+                cutoff,
+                rule_digest: ready.digest.clone(),
+            };
+            self.state.sweep_started(start).await?
+        };
+        fault::point("sweep.started");
+        let door = Doorway {
+            state: self.state.clone(),
+            engine: self.target.engine.clone(),
+            intent: ledger::Batch {
+                sweep: sweep.clone(),
+                rule: rule.id.to_string(),
+                source: rule.source.clone(),
+                table,
+                action: rule.action.name().to_owned(),
+                rows: 0,
+                dragged: 0,
+                lane: String::new(),
+                lane_seq: 0,
+                fence: 0,
+                epoch: 0,
+                cutoff,
+                rule_digest: ready.digest.clone(),
+                statement_digest: crate::sql::statement::digest(selection, act),
+            },
+            selection: Arc::new(selection.clone()),
+            act: Arc::new(act.clone()),
+            dry_run: self.request.dry_run,
+        };
+        let hand = Hand { claim, unrecorded: None, numbers };
+        let (hand, result) = self.batches(rule, ready, counts, door, hand, progress).await;
+        let Some(mut hand) = hand else { return result };
+        fault::point("outcome.before");
+        self.state.finish(&mut hand.claim, hand.unrecorded).await?;
+        fault::point("outcome.recorded");
+        if !self.request.dry_run {
+            let obstacle = result.as_ref().err();
+            let outcome = match obstacle {
+                Some(obstacle) => obstacle.reason.outcome(),
+                None if progress.acted == 0 => Outcome::NothingDue,
+                None => Outcome::Complete,
+            };
+            let end = SweepEnd {
+                rows: progress.acted,
+                dragged: 0,
+                batches: progress.batches,
+                outcome: outcome.name().to_owned(),
+                reason: obstacle.map(|obstacle| obstacle.message.clone()),
+            };
+            self.state.sweep_ended(&sweep, end).await?;
+        }
+        self.state.release(hand.claim).await?;
+        fault::point("sweep.ended");
+        result
+    }
+
+    /// The loop. Gives the hand back unless a batch's task died with it.
+    async fn batches(
+        &self,
+        rule: &Rule,
+        ready: &Ready,
+        counts: Option<&Counts>,
+        mut door: Doorway,
+        mut hand: Hand,
+        progress: &mut Progress,
+    ) -> (Option<Hand>, Result<(), Obstacle>) {
+        let mut walk = match Walk::choose(&ready.ways, counts) {
+            Ok(walk) => walk,
+            Err(obstacle) => return (Some(hand), Err(obstacle)),
+        };
+        let mut pacer = Pacer::new(self.target.config.limits);
+        let mut watch = Watch::new(rule, ready.estimated_rows, counts.is_some(), self.request);
+        let mut again = 0;
+        loop {
+            // 1. Asked to stop, or out of the window: between batches only.
+            if self.shutdown.asked() {
+                return (Some(hand), Err(Obstacle::new(Reason::Shutdown, "asked to stop; the next sweep goes on")));
+            }
+            if let Err(obstacle) = guard::window(&self.target.config, &self.config.timezone, self.clock.now(), self.request) {
+                return (Some(hand), Err(obstacle));
+            }
+            // 2. The next range.
+            let rows = if fault::seeded("batch-unbounded") { u64::MAX / 4 } else { pacer.rows() };
+            let range = match walk.next(&*self.target.engine, &door.selection, rows).await {
+                Ok(Some(range)) => range,
+                Ok(None) => return (Some(hand), Ok(())),
+                Err(error) if error.is_transient() && pacer.met_a_limit() => continue,
+                Err(error) => return (Some(hand), Err(error.into())),
+            };
+            if let Err(obstacle) = watch.before(self.target, &door, &range, progress.acted).await {
+                return (Some(hand), Err(obstacle));
+            }
+            if fault::seeded("cutoff-refrozen")
+                && let Some(refrozen) = self.refrozen(rule).await
+            {
+                door.selection = Arc::new(refrozen);
+            }
+            // 3. Through the doorway.
+            let started = Instant::now();
+            let (returned, passage) = match batch::pass(door.clone(), hand, range.clone()).await {
+                Ok(passed) => passed,
+                Err(obstacle) => return (None, Err(obstacle)),
+            };
+            hand = returned;
+            // 4. What came of it.
+            match passage {
+                Ok(Passage::Done { rows }) => {
+                    again = 0;
+                    progress.acted += rows;
+                    progress.batches += u64::from(rows > 0);
+                    let pause = pacer.succeeded(started.elapsed(), rows);
+                    walk.passed(&range);
+                    if rows > 0 {
+                        tracing::debug!(rule = %rule.id, source = %rule.source, rows, "a batch committed");
+                        self.observer.batch(rule, progress.acted);
+                        if self.request.dry_run && !self.request.all {
+                            return (Some(hand), Ok(()));
+                        }
+                    }
+                    self.shutdown.pause(pause).await;
+                }
+                Ok(Passage::Again) => {
+                    again += 1;
+                    match self.reload(rule, again).await {
+                        Ok(numbers) => hand.numbers = numbers,
+                        Err(obstacle) => return (Some(hand), Err(obstacle)),
+                    }
+                }
+                Ok(Passage::Smaller { why }) => {
+                    tracing::warn!(rule = %rule.id, source = %rule.source, %why, "a batch met a limit and is tried again smaller");
+                    if !pacer.met_a_limit() {
+                        let message = format!("batches kept meeting a limit of the database, down to a single row: {why}");
+                        return (Some(hand), Err(Obstacle::new(Reason::Database, message)));
+                    }
+                }
+                Err(obstacle) => return (Some(hand), Err(obstacle)),
+            }
+        }
+    }
+
+    /// Reads the state again after a batch met a moved epoch, and writes to the source what it lacks.
+    async fn reload(&self, rule: &Rule, times: u32) -> Result<GateNumbers, Obstacle> {
+        /// A source that stays ahead of the state so often is not meeting new holds: the state is older than it.
+        const STILL_AHEAD: u32 = 100;
+        if times > STILL_AHEAD {
+            return Err(Obstacle::new(
+                Reason::StateBehind,
+                format!("source `{}` has seen holds that the state does not know: the state is older than the source", rule.source),
+            ));
+        }
+        gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await
+    }
+
+    /// The seeded fault `cutoff-refrozen`: plans again at the present instant.
+    async fn refrozen(&self, rule: &Rule) -> Option<crate::sql::selection::Selection> {
+        let rules = std::slice::from_ref(rule);
+        let prepared = prepare::prepare(self.target, rules, self.keys, self.clock.now()).await.ok()?;
+        prepared.into_iter().next()?.outcome.ok().map(|ready| ready.planned.selection)
+    }
+}
+
+/// The lane of a rule's sweeps in its source.
+pub fn lane_of(rule: &Rule) -> String {
+    rule.id.to_string()
+}

@@ -1,0 +1,388 @@
+//! Rule + shape → [`Selection`] and [`Act`]: which rows, what happens to them, and why it can't be done.
+//!
+//! Everything that can be known before acting is decided here, once, for `check`, `plan` and `sweep` alike. The order
+//! of the questions is that of a careful reader: is it a table of ours, can we see and change all of it, are the columns
+//! there and of a type that fits, what would the statement drag along, which other rules meet here.
+
+use jiff::{Timestamp, ToSpan as _};
+
+use super::obstacle::{Obstacle, Reason};
+use crate::{
+    anonymise::{self, Target},
+    engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
+    fault, hold,
+    policy::{
+        Action, Dialect, OnNull, Rule, Start, StartFormat, Term,
+        condition::Condition,
+        period::cutoff_of,
+        start::Thresholds,
+    },
+    secret::Keys,
+    sql::selection::{
+        Act, Assignment, ColumnRef, DoneTest, HeldTest, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass, WorkspaceRef,
+    },
+};
+
+/// A rule that can be enforced on a table as it is now.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub selection: Selection,
+    /// `None` for `keep`: it protects and never acts.
+    pub act: Option<Act>,
+}
+
+/// What planning needs to know beside the rule itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    pub shape: &'a Shape,
+    /// All rules of the same table, this one among them.
+    pub rules: &'a [&'a Rule],
+    pub workspace: &'a WorkspaceRef,
+    pub keys: &'a Keys,
+    /// The sweep's frozen instant.
+    pub now: Timestamp,
+}
+
+/// Plans one rule.
+///
+/// # Errors
+/// The first [`Obstacle`] in the order of the module's description.
+pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> {
+    reachable(rule, around.shape)?;
+    let dialect = around.workspace.dialect;
+    condition_columns(rule.condition.as_ref(), around.shape, "where")?;
+    for name in &rule.key {
+        column(around.shape, name, "key")?;
+    }
+    let start = rule.term.as_ref().map(|term| start_test(rule, term, around)).transpose()?;
+    let (act, done) = act_of(rule, around)?;
+    dragged_along(rule, around.shape)?;
+    let protectors = protectors(rule, around)?;
+    let condition = rule.condition.clone().filter(|_| !fault::seeded("condition-dropped"));
+    let references = if matches!(rule.action, Action::Delete) { references(around.shape) } else { Vec::new() };
+    let held = held_test(around, dialect)?;
+    let selection = Selection {
+        table: around.shape.table.clone(),
+        workspace: around.workspace.clone(),
+        condition,
+        start,
+        done,
+        held,
+        protectors,
+        references,
+        rowid: around.shape.rowid,
+    };
+    Ok(Planned { selection, act })
+}
+
+/// Whether the whole table can be seen and changed at all.
+fn reachable(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
+    let table = &rule.table;
+    let not = |what: &str| Err(Obstacle::new(Reason::NotATable, format!("{table} is {what}; name the tables behind it instead")));
+    match shape.kind {
+        TableKind::Table => {}
+        TableKind::View => return not("a view"),
+        TableKind::MaterializedView => return not("a materialised view"),
+        TableKind::Foreign => return not("a foreign or virtual table, whose changes can't be rolled back"),
+        TableKind::System => return not("a table of the database's own"),
+        TableKind::Partitioned | TableKind::Parent | TableKind::Child => {
+            return not("part of a partitioning or inheritance tree, which this version does not sweep");
+        }
+    }
+    if shape.row_security == RowSecurity::Applies {
+        return Err(Obstacle::new(
+            Reason::RowSecurity,
+            format!("row security on {table} applies to this role, so rows may be invisible; use a role with BYPASSRLS"),
+        ));
+    }
+    let (allowed, privilege) = match rule.action {
+        Action::Delete => (shape.privileges.delete, "DELETE"),
+        Action::Anonymise { .. } => (shape.privileges.update, "UPDATE"),
+        Action::Keep { .. } => (true, ""),
+    };
+    if !shape.privileges.select || !allowed {
+        let missing = if shape.privileges.select { privilege } else { "SELECT" };
+        return Err(Obstacle::new(Reason::Privileges, format!("this role may not {missing} on {table}; GRANT {missing} ON it")));
+    }
+    Ok(())
+}
+
+/// The column of that exact name, or an obstacle with a suggestion.
+fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, Obstacle> {
+    shape.column(name).map(crate::engine::shape::Column::to_ref).ok_or_else(|| {
+        let near = crate::diagnostic::nearest(name, shape.columns.iter().map(|column| column.name.as_str()));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Obstacle::new(Reason::MissingColumn, format!("`{key}` names the column `{name}`, which {} does not have{hint}", shape.table.table))
+    })
+}
+
+fn condition_columns(condition: Option<&Condition>, shape: &Shape, key: &str) -> Result<(), Obstacle> {
+    condition.into_iter().flat_map(|condition| &condition.columns).try_for_each(|name| column(shape, name, key).map(drop))
+}
+
+/// Makes the comparison of a start with the cut-off that belongs to `around.now`.
+fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<StartTest, Obstacle> {
+    let column = column(around.shape, &term.start.column, "start")?;
+    let format = start_format(&term.start, &column, around.workspace.dialect)?;
+    let naive = term.start.naive.as_ref();
+    if naive.is_none() && needs_zone(format, &column) {
+        return Err(Obstacle::new(
+            Reason::TimeZone,
+            format!("`{}` holds dates or times without a zone; say `naive_timestamps = \"…\"` for source `{}`", column.name, rule.source),
+        ));
+    }
+    let periods: Vec<_> = std::iter::once(&term.keep_for)
+        .chain(term.floor.as_ref().filter(|_| !fault::seeded("floor-ignored")))
+        .cloned()
+        .collect();
+    let cutoff = cutoff_of(&periods, around.now, &rule.timezone);
+    let epoch = matches!(format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs);
+    let in_a_century = around.now.to_zoned(jiff::tz::TimeZone::UTC).checked_add(100.years()).map_or(Timestamp::MAX, |at| at.timestamp());
+    Ok(StartTest {
+        column,
+        format,
+        never: if fault::seeded("never-ignored") { Vec::new() } else { term.start.never.clone() },
+        cutoff,
+        before: Thresholds::at(cutoff, naive),
+        plausible_from: epoch.then(|| Thresholds::at(EPOCHS_MEANT_FROM, naive)),
+        plausible_until: Thresholds::at(in_a_century, naive),
+    })
+}
+
+/// 1 January 1980: an epoch before it is a unit mistaken for another, or a default.
+const EPOCHS_MEANT_FROM: Timestamp = match Timestamp::new(315_532_800, 0) {
+    Ok(at) => at,
+    Err(_) => Timestamp::UNIX_EPOCH,
+};
+
+/// The format that a start is read in: what the rule says if the column's type can hold it, else what the type says.
+fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<StartFormat, Obstacle> {
+    use StartFormat::{Compact, Date, Iso8601, Timestamp, UnixMs, UnixS, UnixUs};
+    let textual = matches!(column.class, TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText);
+    let wrong = |message: String| Err(Obstacle::new(Reason::StartFormat, message));
+    let Some(format) = start.format else {
+        return match (column.class, dialect) {
+            (TypeClass::Timestamp | TypeClass::TimestampTz | TypeClass::Date, Dialect::Sqlite) => Ok(Iso8601),
+            (TypeClass::Timestamp | TypeClass::TimestampTz, Dialect::Postgres) => Ok(Timestamp),
+            (TypeClass::Date, Dialect::Postgres) => Ok(Date),
+            _ => wrong(format!("`{}` is {}, which does not say how a time is written in it; add `start_format`", column.name, column.declared)),
+        };
+    };
+    let fits = match (dialect, column.class) {
+        // On SQLite any column can hold anything; each value is read for itself.
+        (Dialect::Sqlite, TypeClass::Bytes | TypeClass::Json | TypeClass::Boolean | TypeClass::Uuid | TypeClass::Inet) => format == Compact,
+        (Dialect::Sqlite, _) => true,
+        (Dialect::Postgres, TypeClass::Timestamp | TypeClass::TimestampTz) => format == Timestamp,
+        (Dialect::Postgres, TypeClass::Date) => format == Date,
+        (Dialect::Postgres, TypeClass::Integer) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
+        (Dialect::Postgres, TypeClass::Float | TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs),
+        (Dialect::Postgres, TypeClass::Bytes) => format == Compact,
+        (Dialect::Postgres, _) => textual,
+    };
+    if !fits {
+        return wrong(format!("`{}` is {}, which can't hold {}", column.name, column.declared, format.name()));
+    }
+    // Text that holds timestamps holds ISO 8601; `date` stays strict.
+    let native = matches!(column.class, TypeClass::Timestamp | TypeClass::TimestampTz) && dialect == Dialect::Postgres;
+    Ok(if format == Timestamp && !native { Iso8601 } else { format })
+}
+
+/// True if values of that format say no instant by themselves.
+fn needs_zone(format: StartFormat, column: &ColumnRef) -> bool {
+    match format {
+        StartFormat::Timestamp => column.class != TypeClass::TimestampTz,
+        StartFormat::Date | StartFormat::Iso8601 | StartFormat::Compact => true,
+        StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs => false,
+    }
+}
+
+/// What the rule does, and how a row tells that it was done.
+fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<DoneTest>), Obstacle> {
+    let (columns, mark) = match &rule.action {
+        Action::Keep { .. } => return Ok((None, Vec::new())),
+        Action::Delete => return Ok((Some(Act::Delete), Vec::new())),
+        Action::Anonymise { columns, mark } => (columns, mark),
+    };
+    let misfit = |message: String| Obstacle::new(Reason::Strategy, message);
+    let mark = mark.as_deref().map(|name| mark_column(around.shape, name)).transpose()?;
+    let mut assignments = Vec::new();
+    let mut done = Vec::new();
+    for (name, spec) in columns {
+        let reference = column(around.shape, name, "anonymise")?;
+        let strategy = anonymise::strategy(spec, around.keys).map_err(|error| misfit(format!("`{name}`: {error}")))?;
+        strategy.fits(&target(around.shape, name, reference.clone())).map_err(|error| misfit(format!("`{name}`: {error}")))?;
+        if foreign_key_column(around.shape, name) && *spec != crate::policy::StrategySpec::Null {
+            return Err(misfit(format!("`{name}` refers to another table, so only `null` leaves it valid")));
+        }
+        match strategy.done(&reference) {
+            Some(test) => done.push(test),
+            None if mark.is_some() => {}
+            None => return Err(misfit(format!("`{name}` can't tell from its value that it is done; add `mark = \"…\"`"))),
+        }
+        assignments.push(Assignment { column: reference, value: strategy.value() });
+    }
+    if let Some(mark) = &mark {
+        done = vec![DoneTest::Marked(mark.clone())];
+    }
+    if fault::seeded("done-ignored") {
+        done.clear();
+    }
+    Ok((Some(Act::Anonymise { assignments, mark, at: around.now }), done))
+}
+
+fn target(shape: &Shape, name: &str, reference: ColumnRef) -> Target {
+    let facts = shape.column(name);
+    Target {
+        column: reference,
+        max_length: facts.and_then(|column| column.max_length),
+        unique: shape.is_unique(name),
+        generated: facts.is_some_and(|column| column.generated),
+    }
+}
+
+/// True if the column is part of a foreign key of this table.
+fn foreign_key_column(shape: &Shape, name: &str) -> bool {
+    shape.references.iter().any(|key| key.child_columns.iter().any(|column| column == name))
+}
+
+/// A mark must be assignable and empty until it is set.
+fn mark_column(shape: &Shape, name: &str) -> Result<ColumnRef, Obstacle> {
+    let reference = column(shape, name, "mark")?;
+    let wrong = |why: &str| Err(Obstacle::new(Reason::Strategy, format!("`mark` names `{name}`, {why}")));
+    if shape.column(name).is_some_and(|column| column.generated) {
+        return wrong("which the database computes");
+    }
+    if shape.is_unique(name) {
+        return wrong("which is unique, so that no two rows could be marked alike");
+    }
+    use TypeClass::{Boolean, Date, Integer, Text, Timestamp, TimestampTz, Untyped};
+    match reference.class {
+        Boolean | Integer => Ok(reference),
+        Date | Timestamp | TimestampTz | Text | Untyped if reference.nullable => Ok(reference),
+        Date | Timestamp | TimestampTz | Text | Untyped => wrong("which can't be NULL, so that no row could be unmarked"),
+        _ => wrong("whose type can't be a mark: boolean, integer, date, timestamp or text can"),
+    }
+}
+
+/// Refuses what the statement would change beside the rows of the rule (law 4).
+fn dragged_along(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
+    if fault::seeded("undeclared-cascade") {
+        return Ok(());
+    }
+    let (deleting, assigned): (bool, Vec<&str>) = match &rule.action {
+        Action::Keep { .. } => return Ok(()),
+        Action::Delete => (true, Vec::new()),
+        Action::Anonymise { columns, mark } => {
+            (false, columns.iter().map(|(name, _)| name.as_str()).chain(mark.as_deref()).collect())
+        }
+    };
+    for key in &shape.referenced_by {
+        let touched = deleting || key.parent_columns.iter().any(|column| assigned.contains(&column.as_str()));
+        let action = if deleting { key.on_delete } else { key.on_update };
+        let effect = match action {
+            ReferentialAction::Cascade if deleting => "would delete its rows",
+            ReferentialAction::Cascade => "would change its rows",
+            ReferentialAction::SetNull => "would set its columns to NULL",
+            ReferentialAction::SetDefault => "would set its columns to their defaults",
+            ReferentialAction::NoAction | ReferentialAction::Restrict if deleting => continue,
+            ReferentialAction::NoAction | ReferentialAction::Restrict => "forbids the change",
+        };
+        if touched {
+            return Err(Obstacle::new(
+                Reason::Cascade,
+                format!("the foreign key `{}` of {} {effect}; this version acts on the rule's own table only", key.name, key.child.table),
+            ));
+        }
+    }
+    let fires = |trigger: &&crate::engine::shape::Trigger| {
+        let on_update = trigger.on_update
+            && (trigger.update_columns.is_empty() || trigger.update_columns.iter().any(|column| assigned.contains(&column.as_str())));
+        trigger.enabled && if deleting { trigger.on_delete } else { on_update }
+    };
+    if let Some(trigger) = shape.triggers.iter().find(fires) {
+        return Err(Obstacle::new(
+            Reason::Trigger,
+            format!("the trigger `{}` would fire and might change anything; this version does not let triggers fire", trigger.name),
+        ));
+    }
+    Ok(())
+}
+
+/// Children that forbid the delete: their parents wait, as SPEC section 8 says.
+fn references(shape: &Shape) -> Vec<Reference> {
+    let forbids = |action| matches!(action, ReferentialAction::NoAction | ReferentialAction::Restrict);
+    shape
+        .referenced_by
+        .iter()
+        .filter(|key| forbids(key.on_delete))
+        .map(|key| Reference {
+            child: key.child.clone(),
+            pairs: key.child_columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect(),
+        })
+        .collect()
+}
+
+/// The other rules whose end this one waits for (law 3).
+fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, Obstacle> {
+    let mut protectors = Vec::new();
+    for other in around.rules.iter().filter(|other| other.id != rule.id && competes(rule, other)) {
+        let unreadable = |obstacle: Obstacle| {
+            Obstacle::new(
+                Reason::Competitor,
+                format!("rule {} on the same table can't be evaluated and so protects all of it: {}", other.id, obstacle.message),
+            )
+        };
+        condition_columns(other.condition.as_ref(), around.shape, "where").map_err(unreadable)?;
+        let start = other.term.as_ref().map(|term| start_test(other, term, around)).transpose().map_err(unreadable)?;
+        protectors.push(Protector { rule: other.id.clone(), condition: other.condition.clone(), start });
+    }
+    Ok(protectors)
+}
+
+/// Delete waits for every other rule; anonymise for `keep` and for anonymise rules on one of its columns.
+fn competes(rule: &Rule, other: &Rule) -> bool {
+    match (&rule.action, &other.action) {
+        (_, Action::Keep { .. }) => !fault::seeded("keep-ignored"),
+        (Action::Keep { .. }, _) => false,
+        (Action::Delete, _) => true,
+        (Action::Anonymise { columns, .. }, Action::Anonymise { columns: others, .. }) => {
+            columns.iter().any(|(name, _)| others.iter().any(|(other, _)| other == name))
+        }
+        (Action::Anonymise { .. }, Action::Delete) => false,
+    }
+}
+
+/// Whose rows these are, according to all rules of the table.
+fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obstacle> {
+    let mut categories: Vec<String> = around.rules.iter().map(|rule| rule.category.clone()).collect();
+    categories.sort();
+    categories.dedup();
+    let scopes = hold::scopes_of_table(&around.shape.table.schema, &around.rules[0].table, &categories);
+    Ok(HeldTest { scopes, subjects: subject_tests(around.rules, around.shape, dialect)? })
+}
+
+/// The subjects that any rule of a table names, each once.
+///
+/// # Errors
+/// An [`Obstacle`] if a column is missing or of a type that subjects can't be compared in.
+pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result<Vec<SubjectTest>, Obstacle> {
+    let mut tests: Vec<SubjectTest> = Vec::new();
+    for rule in rules {
+        let null_is_held = matches!(&rule.subjects, crate::policy::Subjects::Of { on_null: OnNull::Hold, .. })
+            && !fault::seeded("null-subject-is-nobody");
+        for subject in rule.subjects.all() {
+            let column = column(shape, &subject.column, "subject")?;
+            if !crate::sql::predicate::can_be_subject(column.class, dialect) {
+                return Err(Obstacle::new(
+                    Reason::Subject,
+                    format!("`{}` is {}, in which data subjects can't be compared; use a text, number or uuid column", column.name, column.declared),
+                ));
+            }
+            match tests.iter_mut().find(|test| test.kind == subject.kind && test.column.name == subject.column) {
+                Some(test) => test.null_is_held |= null_is_held,
+                None => tests.push(SubjectTest { kind: subject.kind.clone(), column, null_is_held }),
+            }
+        }
+    }
+    Ok(tests)
+}

@@ -1,0 +1,126 @@
+//! All rules of one source, planned against the database as it is now: what `check`, `plan` and `sweep` begin with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    guard,
+    obstacle::{Obstacle, Reason},
+    plan::{self, Planned, Surroundings},
+};
+use crate::{
+    config,
+    diagnostic::nearest,
+    engine::{Engine, shape::Shape},
+    policy::{Rule, TableName},
+    secret::Keys,
+    sql::selection::{Way, WorkspaceRef},
+};
+
+/// A connected source.
+#[derive(Clone)]
+pub struct Target {
+    pub config: config::Source,
+    pub engine: Arc<dyn Engine>,
+}
+
+impl Target {
+    /// Where retentiond's own tables are.
+    pub fn workspace(&self) -> WorkspaceRef {
+        WorkspaceRef { dialect: self.engine.dialect(), name: self.config.workspace.clone() }
+    }
+}
+
+/// A rule with what planning found out.
+pub struct Prepared {
+    pub rule: Rule,
+    /// Absent where the table is.
+    pub table: Option<Arc<Shape>>,
+    pub outcome: Result<Ready, Obstacle>,
+}
+
+/// A rule that can be enforced.
+pub struct Ready {
+    pub planned: Planned,
+    pub ways: Vec<Way>,
+    /// What an approval is an approval of.
+    pub digest: String,
+    /// The engine's own estimate of the table's rows.
+    pub estimated_rows: Option<u64>,
+}
+
+/// The categories of the rules on a source: what a hold by category reaches there.
+pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
+    let mut categories: Vec<String> = rules.iter().filter(|rule| rule.source == source).map(|rule| rule.category.clone()).collect();
+    categories.sort();
+    categories.dedup();
+    categories
+}
+
+/// Plans every rule on a source. Rules that name one table meet, with or without its schema written out.
+///
+/// # Errors
+/// The engine's, where the catalogue can't be read at all.
+pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestamp) -> Result<Vec<Prepared>, crate::engine::Error> {
+    let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.source == target.config.name).collect();
+    let mut shapes: BTreeMap<TableName, Option<Arc<Shape>>> = BTreeMap::new();
+    for rule in &rules {
+        if !shapes.contains_key(&rule.table) {
+            let shape = target.engine.inspect(&rule.table).await?.map(Arc::new);
+            shapes.insert(rule.table.clone(), shape);
+        }
+    }
+    let table_of = |rule: &Rule| shapes[&rule.table].clone();
+    let workspace = target.workspace();
+    let mut prepared = Vec::new();
+    for rule in &rules {
+        let Some(shape) = table_of(rule) else {
+            let outcome = Err(missing_table(target, rule).await?);
+            prepared.push(Prepared { rule: (*rule).clone(), table: None, outcome });
+            continue;
+        };
+        let same_table: Vec<&Rule> =
+            rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
+        let around = Surroundings { shape: &shape, rules: &same_table, workspace: &workspace, keys, now };
+        let mut outcome = plan::plan(rule, around);
+        if outcome.is_ok()
+            && let Err(obstacle) = conditions(target, &shape, rule, &same_table).await?
+        {
+            outcome = Err(obstacle);
+        }
+        let start = rule.term.as_ref().map(|term| term.start.column.as_str());
+        let outcome = outcome.map(|planned| Ready {
+            planned,
+            ways: target.engine.ways(&shape, &rule.key, start),
+            digest: guard::digest(rule, &same_table, &shape),
+            estimated_rows: shape.estimated_rows,
+        });
+        prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), outcome });
+    }
+    Ok(prepared)
+}
+
+/// Has the server prepare every condition that the rule's statement will contain.
+async fn conditions(target: &Target, shape: &Shape, rule: &Rule, same_table: &[&Rule]) -> Result<Result<(), Obstacle>, crate::engine::Error> {
+    for other in same_table {
+        let Some(condition) = &other.condition else { continue };
+        match target.engine.prepare_condition(&shape.table, condition).await {
+            Ok(()) => {}
+            Err(crate::engine::Error::Database(words)) => {
+                let message = format!("the database can't evaluate the `where` of {}: {words}", other.id);
+                let reason = if other.id == rule.id { Reason::Condition } else { Reason::Competitor };
+                return Ok(Err(Obstacle::new(reason, message)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Ok(()))
+}
+
+async fn missing_table(target: &Target, rule: &Rule) -> Result<Obstacle, crate::engine::Error> {
+    let tables = target.engine.tables().await?;
+    let near = nearest(&rule.table.table, tables.iter().map(|table| table.table.as_str()));
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Ok(Obstacle::new(Reason::MissingTable, format!("source `{}` has no table {}{hint}", rule.source, rule.table)))
+}
