@@ -1,0 +1,140 @@
+//! The ledger as evidence: verify it, show it, export it.
+
+use std::{collections::BTreeMap, io::BufRead, path::Path};
+
+use serde::Serialize;
+
+use super::{
+    report::VERSION,
+    world::{Error, World},
+};
+use crate::{
+    ledger::{
+        Entry,
+        verify::{Anchor, Verification, Verifier},
+    },
+    state::State,
+};
+
+/// Entries read at once.
+const PAGE: u32 = 1_000;
+
+/// What a verification found.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    pub version: u32,
+    pub sound: bool,
+    #[serde(flatten)]
+    pub verification: Verification,
+    /// Sources whose lanes were compared with the ledger.
+    pub anchored: Vec<String>,
+    /// Sources that could not be asked: a ledger cut off at its end would not show there.
+    pub not_anchored: Vec<String>,
+}
+
+/// Verifies the ledger in the state against itself and against the lanes in every source.
+///
+/// # Errors
+/// The state's.
+pub async fn verify(world: &World) -> Result<VerifyReport, Error> {
+    let state = world.state().await?;
+    // The order matters while sweeps run: the head, then the anchors, then the entries to their end.
+    let (head, _) = state.head().await?;
+    let mut anchors = BTreeMap::new();
+    let mut not_anchored = Vec::new();
+    for record in state.sources().await? {
+        match lanes(world, &record.name).await {
+            Ok(lanes) => drop(anchors.insert(record.name, lanes)),
+            Err(error) => not_anchored.push(format!("{}: {error}", record.name)),
+        }
+    }
+    let mut verifier = Verifier::settled_through(head);
+    let mut after = 0;
+    loop {
+        let page = page(&state, after).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        page.into_iter().for_each(|entry| verifier.push(Ok(entry)));
+    }
+    for (source, lanes) in &anchors {
+        verifier.check_anchors(source, lanes);
+    }
+    state.close().await;
+    Ok(report(verifier.finish(), anchors.into_keys().collect(), not_anchored))
+}
+
+/// Verifies an export alone: the chain, but not what was cut off at its end.
+///
+/// # Errors
+/// [`Error::Io`] if the file can't be read.
+pub fn verify_export(path: &Path) -> Result<VerifyReport, Error> {
+    let mut verifier = Verifier::default();
+    for line in std::io::BufReader::new(std::fs::File::open(path)?).lines() {
+        verifier.push(Entry::from_line(&line?));
+    }
+    Ok(report(verifier.finish(), Vec::new(), Vec::new()))
+}
+
+fn report(verification: Verification, anchored: Vec<String>, not_anchored: Vec<String>) -> VerifyReport {
+    VerifyReport { version: VERSION, sound: verification.is_sound(), verification, anchored, not_anchored }
+}
+
+async fn lanes(world: &World, source: &str) -> Result<Vec<Anchor>, Error> {
+    let target = world.connect(source).await?;
+    let lanes = target.engine.lanes().await;
+    target.engine.close().await;
+    let anchor = |(lane, mark): (String, crate::engine::LaneMark)| Anchor { lane, seq: mark.seq, rows: mark.rows, intent_hash: mark.intent_hash };
+    Ok(lanes?.into_iter().map(anchor).collect())
+}
+
+/// Which entries to show.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub rule: Option<String>,
+    pub kind: Option<String>,
+    /// Only the last so many that match.
+    pub last: Option<usize>,
+}
+
+/// The entries that match, in order.
+///
+/// # Errors
+/// The state's.
+pub async fn show(world: &World, filter: &Filter) -> Result<Vec<Entry>, Error> {
+    let mut shown = std::collections::VecDeque::new();
+    each(world, |entry| {
+        let line = entry.object();
+        let is = |key: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| line.get(key).is_some_and(|value| value == wanted));
+        if is("rule", &filter.rule) && is("kind", &filter.kind) {
+            shown.push_back(entry);
+            if filter.last.is_some_and(|last| shown.len() > last) {
+                shown.pop_front();
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(shown.into())
+}
+
+/// Hands every entry, in order, to `take`; memory does not grow with the ledger.
+///
+/// # Errors
+/// The state's, or what `take` returns.
+pub async fn each(world: &World, mut take: impl FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
+    let state = world.state().await?;
+    let mut after = 0;
+    loop {
+        let page = page(&state, after).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        page.into_iter().try_for_each(&mut take)?;
+    }
+    state.close().await;
+    Ok(())
+}
+
+async fn page(state: &State, after: u64) -> Result<Vec<Entry>, Error> {
+    Ok(state.entries(after, PAGE).await?)
+}
+
