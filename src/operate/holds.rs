@@ -11,10 +11,10 @@ use super::{
     world::{Error, World},
 };
 use crate::{
-    diagnostic::did_you_mean,
+    diagnostic::suggest::did_you_mean,
     hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, scopes_of_table},
     policy::Rule,
-    sql::{predicate::subject_value_fits, selection::{SubjectTest, TableRef}},
+    sql::{subject_value_fits, selection::{SubjectTest, TableRef}},
     state::{NewHold, State},
     sweep::{
         gate, identity,

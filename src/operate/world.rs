@@ -87,7 +87,7 @@ impl World {
     /// [`Error::Asked`] with a suggestion.
     pub fn source(&self, name: &str) -> Result<&config::Source, Error> {
         self.config.sources.get(name).ok_or_else(|| {
-            let hint = crate::diagnostic::did_you_mean(name, self.config.sources.keys().map(String::as_str));
+            let hint = crate::diagnostic::suggest::did_you_mean(name, self.config.sources.keys().map(String::as_str));
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             Error::Asked(format!("there is no source `{name}` in {}{hint}", self.config.file.display()))
         })
@@ -105,7 +105,7 @@ impl World {
             .iter()
             .map(|name| {
                 self.rules.iter().find(|rule| rule.id.as_str() == name).cloned().ok_or_else(|| {
-                    let hint = crate::diagnostic::did_you_mean(name, self.rules.iter().map(|rule| rule.id.as_str()));
+                    let hint = crate::diagnostic::suggest::did_you_mean(name, self.rules.iter().map(|rule| rule.id.as_str()));
                     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
                     Error::Asked(format!("there is no rule `{name}`{hint}"))
                 })

@@ -70,7 +70,6 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
         held,
         protectors,
         references,
-        rowid: around.shape.rowid,
     };
     Ok(Planned { selection, act })
 }
@@ -110,7 +109,7 @@ fn reachable(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
 /// The column of that exact name, or an obstacle with a suggestion.
 fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, Obstacle> {
     shape.column(name).map(crate::engine::shape::Column::to_ref).ok_or_else(|| {
-        let near = crate::diagnostic::nearest(name, shape.columns.iter().map(|column| column.name.as_str()));
+        let near = crate::diagnostic::suggest::nearest(name, shape.columns.iter().map(|column| column.name.as_str()));
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Obstacle::new(Reason::MissingColumn, format!("`{key}` names the column `{name}`, which {} does not have{hint}", shape.table.table))
     })
@@ -372,7 +371,7 @@ pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result
             && !fault::seeded("null-subject-is-nobody");
         for subject in rule.subjects.all() {
             let column = column(shape, &subject.column, "subject")?;
-            if !crate::sql::predicate::can_be_subject(column.class, dialect) {
+            if !crate::sql::can_be_subject(column.class, dialect) {
                 return Err(Obstacle::new(
                     Reason::Subject,
                     format!("`{}` is {}, in which data subjects can't be compared; use a text, number or uuid column", column.name, column.declared),

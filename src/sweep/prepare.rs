@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config,
-    diagnostic::nearest,
+    diagnostic::suggest::nearest,
     engine::{Engine, shape::Shape},
     policy::{Rule, TableName},
     secret::Keys,
