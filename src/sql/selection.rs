@@ -104,9 +104,16 @@ pub struct StartTest {
 pub enum DoneTest {
     IsNull(ColumnRef),
     /// Equal to this value, in the column's type.
-    Equals { column: ColumnRef, value: String, null_is_done: bool },
+    Equals {
+        column: ColumnRef,
+        value: String,
+        null_is_done: bool,
+    },
     /// The value's text matches this regular expression (the subset that every engine shares).
-    Matches { column: ColumnRef, pattern: String },
+    Matches {
+        column: ColumnRef,
+        pattern: String,
+    },
     /// The rule's `mark` column is set: decides alone.
     Marked(ColumnRef),
 }
@@ -219,7 +226,11 @@ impl Range {
 pub enum Act {
     Delete,
     /// `at` is the present instant, for a `mark` that holds a time.
-    Anonymise { assignments: Vec<Assignment>, mark: Option<ColumnRef>, at: Timestamp },
+    Anonymise {
+        assignments: Vec<Assignment>,
+        mark: Option<ColumnRef>,
+        at: Timestamp,
+    },
 }
 
 /// A column and what it gets.
@@ -234,7 +245,10 @@ pub struct Assignment {
 pub enum NewValue {
     Null,
     /// This text, in the column's type; NULL stays NULL unless `replace_null`.
-    Fixed { value: String, replace_null: bool },
+    Fixed {
+        value: String,
+        replace_null: bool,
+    },
     /// Computed here from the old value's text, because a key must not reach the server, or because the engines have
     /// no function for it. NULL stays NULL.
     Computed(std::sync::Arc<dyn Compute>),
@@ -252,6 +266,6 @@ impl std::fmt::Debug for NewValue {
 
 /// Computes new values in the daemon.
 pub trait Compute: Send + Sync {
-    /// The new text for an old one; `None` writes NULL. Idempotent: what it returns, it returns unchanged.
+    /// The new text for an old one; `None` writes NULL, or the empty text where the column can't be NULL. Idempotent: what it returns, it returns unchanged.
     fn compute(&self, old: &str) -> Option<String>;
 }

@@ -1,0 +1,207 @@
+//! Constants: `null` and `fixed`.
+//!
+//! Whether a fixed value fits is asked so closely because its column must hold it exactly as the rule says it: a value
+//! that the column rounded would differ from the rule's for ever, and the row would never be done.
+
+use super::{Misfit, Strategy, Target};
+use crate::sql::{
+    selection::{ColumnRef, DoneTest, NewValue, TypeClass},
+    uuid_of,
+};
+
+/// `null`: nothing is left.
+#[derive(Debug, Clone, Copy)]
+pub struct Null;
+
+impl Strategy for Null {
+    fn fits(&self, target: &Target) -> Result<(), Misfit> {
+        if target.generated {
+            return Err(Misfit("the database computes the column".to_owned()));
+        }
+        if !target.column.nullable {
+            return Err(Misfit("the column is NOT NULL; `fixed` would do".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn value(&self) -> NewValue {
+        NewValue::Null
+    }
+
+    fn done(&self, column: &ColumnRef) -> Option<DoneTest> {
+        Some(DoneTest::IsNull(column.clone()))
+    }
+}
+
+/// `fixed`: one value for every row.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    value: String,
+    replace_null: bool,
+}
+
+impl Fixed {
+    /// Writes `value`; over NULL as well with `replace_null`.
+    pub fn new(value: &str, replace_null: bool) -> Self {
+        Self { value: value.to_owned(), replace_null }
+    }
+}
+
+impl Strategy for Fixed {
+    fn fits(&self, target: &Target) -> Result<(), Misfit> {
+        let must = |fits: bool, why: &str| if fits { Ok(()) } else { Err(Misfit(why.to_owned())) };
+        must(!target.generated, "the database computes the column")?;
+        must(!target.unique, "the column is part of a unique key, and every row would get the same value")?;
+        must(!self.value.contains('\0'), "the value contains NUL")?;
+        match misfit(&self.value, target) {
+            None => Ok(()),
+            Some(what) => Err(Misfit(format!("the value is not {what}"))),
+        }
+    }
+
+    fn value(&self) -> NewValue {
+        NewValue::Fixed { value: self.value.clone(), replace_null: self.replace_null }
+    }
+
+    fn done(&self, column: &ColumnRef) -> Option<DoneTest> {
+        Some(DoneTest::Equals { column: column.clone(), value: self.value.clone(), null_is_done: !self.replace_null })
+    }
+}
+
+/// What a value would have to be for the column to hold it as it is; `None`: it does.
+fn misfit(value: &str, target: &Target) -> Option<String> {
+    let unless = |fits: bool, what: &str| (!fits).then(|| what.to_owned());
+    match target.column.class {
+        TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText => {
+            let longest = target.max_length.filter(|&longest| value.chars().count() > longest as usize)?;
+            Some(format!("a text of at most {longest} characters"))
+        }
+        TypeClass::Untyped => None,
+        TypeClass::Boolean => unless(matches!(value, "true" | "false" | "0" | "1"), "`true` or `false`"),
+        TypeClass::Integer => unless(fits_integer(value, &target.column.declared), "a whole number that the type can hold"),
+        TypeClass::Float => unless(value.parse::<f64>().is_ok_and(f64::is_finite), "a number"),
+        TypeClass::Decimal => {
+            let fits = fits_decimal(value, &target.column.declared) || is_text_of_time(value, &target.column.declared);
+            unless(fits, "a number that the type can hold without rounding")
+        }
+        TypeClass::Date => unless(is_canonical::<jiff::civil::Date>(value), "a date as YYYY-MM-DD"),
+        TypeClass::Timestamp => {
+            let fits = value.parse::<jiff::civil::DateTime>().is_ok_and(|time| time.subsec_nanosecond() == 0);
+            unless(fits, "a time as `YYYY-MM-DDTHH:MM:SS`")
+        }
+        TypeClass::TimestampTz => {
+            let fits = value.parse::<jiff::Timestamp>().is_ok_and(|time| time.subsec_nanosecond() == 0);
+            unless(fits, "a time as `YYYY-MM-DDTHH:MM:SSZ`")
+        }
+        TypeClass::Uuid => unless(uuid_of(value).is_some(), "a UUID"),
+        TypeClass::Inet => unless(value.parse::<std::net::IpAddr>().is_ok(), "an IP address"),
+        TypeClass::Bytes | TypeClass::Json | TypeClass::Other => Some("one that `fixed` can write to a column of this type".to_owned()),
+    }
+}
+
+fn is_canonical<T: std::str::FromStr + ToString>(value: &str) -> bool {
+    value.parse::<T>().is_ok_and(|parsed| parsed.to_string() == value)
+}
+
+fn fits_integer(value: &str, declared: &str) -> bool {
+    match declared {
+        "smallint" => is_canonical::<i16>(value),
+        "integer" => is_canonical::<i32>(value),
+        _ => is_canonical::<i64>(value),
+    }
+}
+
+/// A decimal of the digits that `numeric(precision,scale)` keeps; without them, of any.
+fn fits_decimal(value: &str, declared: &str) -> bool {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || digits.ends_with('.') || digits.len() > 100 {
+        return false;
+    }
+    let Some(limits) = declared.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')) else { return true };
+    let (precision, scale) = limits.split_once(',').unwrap_or((limits, "0"));
+    let (Ok(precision), Ok(scale)) = (precision.trim().parse::<usize>(), scale.trim().parse::<usize>()) else { return false };
+    fraction.len() <= scale && whole.trim_start_matches('0').len() + scale <= precision
+}
+
+/// SQLite gives columns declared as times the affinity of numbers, and they hold text.
+fn is_text_of_time(value: &str, declared: &str) -> bool {
+    let declared = declared.to_ascii_lowercase();
+    let is_time = value.parse::<jiff::civil::DateTime>().is_ok() || value.parse::<jiff::civil::Date>().is_ok();
+    is_time && value.contains('-') && (declared.contains("date") || declared.contains("time"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(class: TypeClass, declared: &str) -> Target {
+        let column = ColumnRef { name: "c".to_owned(), class, declared: declared.to_owned(), nullable: true };
+        Target { column, max_length: None, unique: false, generated: false }
+    }
+
+    fn fixed_fits(value: &str, target: &Target) -> bool {
+        Fixed::new(value, false).fits(target).is_ok()
+    }
+
+    #[test]
+    fn null_needs_a_column_that_can_be_null_and_assigned() {
+        let fits = target(TypeClass::Json, "jsonb");
+        assert_eq!(Null.fits(&fits), Ok(()));
+        assert_eq!(Null.fits(&Target { unique: true, ..fits.clone() }), Ok(()), "NULLs don't collide");
+        assert!(Null.fits(&Target { generated: true, ..fits.clone() }).is_err());
+        let column = ColumnRef { nullable: false, ..fits.column.clone() };
+        assert!(Null.fits(&Target { column, ..fits }).unwrap_err().to_string().contains("`fixed`"));
+    }
+
+    #[test]
+    fn a_fixed_value_must_be_one_that_the_column_keeps_as_it_is() {
+        for (value, class, declared, fits) in [
+            ("gone", TypeClass::Text, "text", true),
+            ("", TypeClass::Text, "text", true),
+            ("nul\0", TypeClass::Text, "text", false),
+            ("true", TypeClass::Boolean, "boolean", true),
+            ("yes", TypeClass::Boolean, "boolean", false),
+            ("32767", TypeClass::Integer, "smallint", true),
+            ("32768", TypeClass::Integer, "smallint", false),
+            ("1.5", TypeClass::Integer, "bigint", false),
+            ("1.25", TypeClass::Decimal, "numeric(4,2)", true),
+            ("1.255", TypeClass::Decimal, "numeric(4,2)", false),
+            ("100.0", TypeClass::Decimal, "numeric(4,2)", false),
+            ("-0.000001", TypeClass::Decimal, "numeric", true),
+            ("1.", TypeClass::Decimal, "numeric", false),
+            ("1970-01-01", TypeClass::Decimal, "DATETIME", true),
+            ("NaN", TypeClass::Float, "double precision", false),
+            ("1970-01-01", TypeClass::Date, "date", true),
+            ("19700101", TypeClass::Date, "date", false),
+            ("1970-01-01T00:00:00", TypeClass::Timestamp, "timestamp without time zone", true),
+            ("1970-01-01T00:00:00.5", TypeClass::Timestamp, "timestamp(0) without time zone", false),
+            ("1970-01-01T00:00:00Z", TypeClass::TimestampTz, "timestamp with time zone", true),
+            ("1970-01-01T00:00:00", TypeClass::TimestampTz, "timestamp with time zone", false),
+            ("00000000-0000-0000-0000-000000000000", TypeClass::Uuid, "uuid", true),
+            ("0.0.0.0", TypeClass::Inet, "inet", true),
+            ("nowhere", TypeClass::Inet, "inet", false),
+            ("{}", TypeClass::Json, "jsonb", false),
+        ] {
+            assert_eq!(fixed_fits(value, &target(class, declared)), fits, "{value:?} in {declared}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_value_is_refused_where_it_is_too_long_or_would_collide() {
+        let short = Target { max_length: Some(4), ..target(TypeClass::Text, "character varying(4)") };
+        assert!(fixed_fits("gøne", &short));
+        assert!(!fixed_fits("gone!", &short));
+        assert!(!fixed_fits("gone", &Target { unique: true, ..short }));
+    }
+
+    #[test]
+    fn null_is_done_unless_it_is_replaced() {
+        let column = target(TypeClass::Text, "text").column;
+        for replace_null in [false, true] {
+            let done = Fixed::new("gone", replace_null).done(&column);
+            assert_eq!(done, Some(DoneTest::Equals { column: column.clone(), value: "gone".to_owned(), null_is_done: !replace_null }));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What plans ask: how many rows are in each class, due, or covered by a hold.
+
+use super::{Binds, all, walk::within};
+use crate::{
+    policy::Dialect,
+    sql::{
+        Statement,
+        predicate::{class, due, held::covered, implausible},
+        qualified,
+        selection::{Cell, Range, Selection, SubjectTest, TableRef, WorkspaceRef},
+    },
+};
+
+/// Counts the classes of law 5 within a range: one row `total, outside, undated, running, due, held, protected, done,
+/// implausible`, all whole numbers of 64 bits.
+pub fn count(selection: &Selection, range: &Range) -> Statement {
+    let dialect = selection.workspace.dialect;
+    let mut binds = Binds::new(dialect);
+    let columns: String = ["outside", "undated", "running", "due", "held", "protected", "done"]
+        .iter()
+        .map(|class| format!(", count(*) FILTER (WHERE s.class = '{class}') AS \"{class}\""))
+        .collect();
+    // Without a limit the subquery would be merged into the outer one, and each row classified once for every column.
+    let unmerged = match dialect {
+        Dialect::Postgres => "OFFSET 0",
+        Dialect::Sqlite => "LIMIT -1 OFFSET 0",
+    };
+    let text = format!(
+        "SELECT count(*) AS \"total\"{columns}, count(*) FILTER (WHERE s.class = 'undated' AND s.implausible) AS \"implausible\" \
+         FROM (SELECT {} AS class, {} AS implausible FROM {} AS t WHERE {} {unmerged}) s",
+        class(selection),
+        implausible(selection),
+        qualified(dialect, &selection.table),
+        all(&within(range, &mut binds)),
+    );
+    Statement { text, binds: binds.cells }
+}
+
+/// The due rows of each selection within the range: one row with a 64-bit number for each, in their order. The
+/// selections are of one table; with none, no row.
+pub fn count_due(selections: &[Selection], range: &Range) -> Statement {
+    let Some(first) = selections.first() else { return Statement::plain("SELECT 0 WHERE FALSE") };
+    let mut binds = Binds::new(first.workspace.dialect);
+    let counts: Vec<String> =
+        selections.iter().map(|selection| format!("count(*) FILTER (WHERE {})", due(selection).join(" AND "))).collect();
+    let table = qualified(first.workspace.dialect, &first.table);
+    let text = format!("SELECT {} FROM {table} AS t WHERE {}", counts.join(", "), all(&within(range, &mut binds)));
+    Statement { text, binds: binds.cells }
+}
+
+/// How many rows of the table one hold covers: one row with one 64-bit number.
+pub fn count_held(table: &TableRef, workspace: &WorkspaceRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Statement {
+    let mut binds = Binds::new(workspace.dialect);
+    let hold = binds.add(Cell::Text(hold.to_owned()), "text");
+    let covered = covered(workspace, scopes, subjects, Some(&hold));
+    let text = format!("SELECT count(*) FROM {} AS t WHERE {covered}", qualified(workspace.dialect, table));
+    Statement { text, binds: binds.cells }
+}

@@ -1,0 +1,59 @@
+//! Whole statements: a selection, a range and an act, as text with binds.
+//!
+//! Values of rows (cursor positions, new values) are bound; cut-offs, names and patterns are written in the text, so
+//! that a sweep uses one text for all its ranges. `count` is what plans ask, `walk` cuts a table into ranges, `change`
+//! is what batches run. A new statement is a function in one of them and a snapshot for each dialect.
+
+mod change;
+mod count;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use self::{
+    change::{ADD_NEW_VALUE, CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NewValues, delete, old_values, update},
+    count::{count, count_due, count_held},
+    walk::boundary,
+};
+use super::selection::Cell;
+use crate::policy::Dialect;
+
+/// Collects the values that go with a text while it is written.
+struct Binds {
+    dialect: Dialect,
+    cells: Vec<Cell>,
+}
+
+impl Binds {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, cells: Vec::new() }
+    }
+
+    /// Binds a cell and returns its parameter. PostgreSQL gets every value as text and reads it as `type_name`, so that
+    /// any type can be a position; SQLite gets it as it is.
+    fn add(&mut self, cell: Cell, type_name: &str) -> String {
+        self.cells.push(match self.dialect {
+            Dialect::Postgres => as_text(cell),
+            Dialect::Sqlite => cell,
+        });
+        match self.dialect {
+            Dialect::Postgres => format!("${}::text::{type_name}", self.cells.len()),
+            Dialect::Sqlite => format!("?{}", self.cells.len()),
+        }
+    }
+}
+
+/// A cell as PostgreSQL's own text of it.
+fn as_text(cell: Cell) -> Cell {
+    match cell {
+        Cell::Null | Cell::Text(_) => cell,
+        Cell::Integer(number) => Cell::Text(number.to_string()),
+        Cell::Real(number) => Cell::Text(number.to_string()),
+        Cell::Bytes(bytes) => Cell::Text(bytes.iter().fold("\\x".to_owned(), |text, byte| format!("{text}{byte:02x}"))),
+    }
+}
+
+/// Joins conjuncts; none of them is TRUE.
+fn all(conjuncts: &[String]) -> String {
+    if conjuncts.is_empty() { "TRUE".to_owned() } else { conjuncts.join(" AND ") }
+}
