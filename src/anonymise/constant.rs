@@ -80,10 +80,7 @@ fn misfit(value: &str, target: &Target) -> Option<String> {
         TypeClass::Boolean => unless(matches!(value, "true" | "false" | "0" | "1"), "`true` or `false`"),
         TypeClass::Integer => unless(fits_integer(value, &target.column.declared), "a whole number that the type can hold"),
         TypeClass::Float => unless(value.parse::<f64>().is_ok_and(f64::is_finite), "a number"),
-        TypeClass::Decimal => {
-            let fits = fits_decimal(value, &target.column.declared) || is_text_of_time(value, &target.column.declared);
-            unless(fits, "a number that the type can hold without rounding")
-        }
+        TypeClass::Decimal => unless(fits_decimal(value, &target.column.declared), "a number that the type can hold without rounding"),
         TypeClass::Date => unless(is_canonical::<jiff::civil::Date>(value), "a date as YYYY-MM-DD"),
         TypeClass::Timestamp => {
             let fits = value.parse::<jiff::civil::DateTime>().is_ok_and(|time| time.subsec_nanosecond() == 0);
@@ -125,13 +122,6 @@ fn fits_decimal(value: &str, declared: &str) -> bool {
     fraction.len() <= scale && whole.trim_start_matches('0').len() + scale <= precision
 }
 
-/// SQLite gives columns declared as times the affinity of numbers, and they hold text.
-fn is_text_of_time(value: &str, declared: &str) -> bool {
-    let declared = declared.to_ascii_lowercase();
-    let is_time = value.parse::<jiff::civil::DateTime>().is_ok() || value.parse::<jiff::civil::Date>().is_ok();
-    is_time && value.contains('-') && (declared.contains("date") || declared.contains("time"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +161,7 @@ mod tests {
             ("100.0", TypeClass::Decimal, "numeric(4,2)", false),
             ("-0.000001", TypeClass::Decimal, "numeric", true),
             ("1.", TypeClass::Decimal, "numeric", false),
-            ("1970-01-01", TypeClass::Decimal, "DATETIME", true),
+            ("1970-01-01 00:00:00", TypeClass::Timestamp, "DATETIME", true),
             ("NaN", TypeClass::Float, "double precision", false),
             ("1970-01-01", TypeClass::Date, "date", true),
             ("19700101", TypeClass::Date, "date", false),

@@ -11,7 +11,7 @@ mod predicate;
 pub mod selection;
 pub mod statement;
 
-pub use self::predicate::held::{number_of, subject_value_fits, uuid_of};
+pub use self::predicate::held::{can_be_subject, number_of, subject_value_fits, uuid_of};
 use self::selection::{Cell, TableRef, WorkspaceRef};
 use crate::policy::Dialect;
 

@@ -79,6 +79,16 @@ pub struct Selection {
     pub held: HeldTest,
     /// The other rules of the table whose end this rule waits for.
     pub protectors: Vec<Protector>,
+    /// Foreign keys that forbid a delete while a child is there: such rows count as protected. Empty for other acts.
+    pub references: Vec<Reference>,
+}
+
+/// A foreign key that points at the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub child: TableRef,
+    /// Pairs of a child's column and the column of this table that it names; never empty.
+    pub pairs: Vec<(String, String)>,
 }
 
 /// The comparison of a start with a frozen cut-off: read, plausible, and before it.

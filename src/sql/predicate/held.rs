@@ -84,6 +84,18 @@ pub fn uuid_of(value: &str) -> Option<String> {
     Some(format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]))
 }
 
+/// Whether data subjects can be compared in a column of this class: whether equal values have one text there.
+pub fn can_be_subject(class: TypeClass, dialect: Dialect) -> bool {
+    use TypeClass::{Boolean, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
+    match dialect {
+        Dialect::Postgres => {
+            matches!(class, Boolean | Date | Decimal | Float | FoldedText | Inet | Integer | PaddedText | Text | Uuid)
+        }
+        // Every value is compared for itself; only a collation that nobody knows can't be.
+        Dialect::Sqlite => class != TypeClass::Other,
+    }
+}
+
 /// Whether a text can be a value of a column of this class, as a held subject: told when a hold is placed.
 ///
 /// # Errors

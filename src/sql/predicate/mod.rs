@@ -12,8 +12,11 @@ mod start;
 mod tests;
 
 use self::start::Start;
-use super::selection::{Protector, Selection, StartTest};
-use crate::policy::Dialect;
+use super::{
+    qualified, quote_identifier,
+    selection::{Protector, Reference, Selection, StartTest},
+};
+use crate::{fault, policy::Dialect};
 
 /// Conjuncts that are all TRUE exactly for the due rows: laws 1, 2, 3 and 6 for one row.
 ///
@@ -21,7 +24,7 @@ use crate::policy::Dialect;
 pub(super) fn due(selection: &Selection) -> Vec<String> {
     let Some(test) = &selection.start else { return vec!["FALSE".to_owned()] };
     let mut conjuncts = Start::new(selection.workspace.dialect, test).ended();
-    conjuncts.extend(selection.condition.as_ref().map(|condition| format!("({})", condition.sql)));
+    conjuncts.extend(selection.condition.as_ref().map(|condition| acts(&condition.sql)));
     conjuncts.extend(done::done(selection.workspace.dialect, &selection.done).map(|done| format!("{done} IS NOT TRUE")));
     conjuncts.push(format!("{} IS NOT TRUE", held(selection)));
     conjuncts.extend(protected(selection).map(|protected| format!("{protected} IS NOT TRUE")));
@@ -34,7 +37,7 @@ pub(super) fn class(selection: &Selection) -> String {
     let start = selection.start.as_ref().map(|test| Start::new(dialect, test));
     let running = start.as_ref().map_or_else(|| "TRUE".to_owned(), |start| format!("({}) IS NOT TRUE", start.ended().join(" AND ")));
     let classes = [
-        ("outside", selection.condition.as_ref().map(|condition| format!("({}) IS NOT TRUE", condition.sql))),
+        ("outside", selection.condition.as_ref().map(|condition| format!("{} IS NOT TRUE", acts(&condition.sql)))),
         ("done", done::done(dialect, &selection.done)),
         ("undated", start.as_ref().map(Start::undated)),
         ("running", Some(running)),
@@ -55,23 +58,49 @@ pub(super) fn before_cutoff(selection: &Selection) -> Option<String> {
     Start::new(selection.workspace.dialect, selection.start.as_ref()?).before_cutoff()
 }
 
+/// TRUE, or not: the rule's condition is.
+fn acts(condition: &str) -> String {
+    if fault::seeded("null-condition-acts") { format!("(({condition}) IS NOT FALSE)") } else { format!("({condition})") }
+}
+
 fn held(selection: &Selection) -> String {
+    if fault::seeded("hold-clause-dropped") {
+        return "FALSE".to_owned();
+    }
     held::covered(&selection.workspace, &selection.held.scopes, &selection.held.subjects, None)
 }
 
-/// TRUE or FALSE: another rule's end is waited for. `None`: there is no other rule.
+/// TRUE or FALSE: another rule's end, or a child, is waited for. `None`: there is neither.
 fn protected(selection: &Selection) -> Option<String> {
-    let parts: Vec<String> = selection.protectors.iter().map(|protector| protects(selection.workspace.dialect, protector)).collect();
+    let dialect = selection.workspace.dialect;
+    let rules = selection.protectors.iter().map(|protector| protects(dialect, protector));
+    let parts: Vec<String> = rules.chain(selection.references.iter().map(|reference| is_referenced(dialect, reference))).collect();
     (!parts.is_empty()).then(|| format!("({})", parts.join(" OR ")))
 }
 
 /// TRUE or FALSE: a row that bears no date under the other rule never ends there.
 fn protects(dialect: Dialect, protector: &Protector) -> String {
-    let matches = protector.condition.as_ref().map(|condition| format!("({}) IS NOT FALSE", condition.sql));
-    let ended = |test: &StartTest| format!("({}) IS NOT TRUE", Start::new(dialect, test).ended().join(" AND "));
-    match (matches, protector.start.as_ref().map(ended)) {
+    let unless = if fault::seeded("protector-null-ignored") { "IS TRUE" } else { "IS NOT FALSE" };
+    let matches = protector.condition.as_ref().map(|condition| format!("({}) {unless}", condition.sql));
+    let running = |test: &StartTest| {
+        let start = Start::new(dialect, test);
+        let ended = start.ended().join(" AND ");
+        if fault::seeded("undated-protector-ends") {
+            return format!("({ended} OR {}) IS NOT TRUE", start.undated());
+        }
+        format!("({ended}) IS NOT TRUE")
+    };
+    match (matches, protector.start.as_ref().map(running)) {
         (None, None) => "TRUE".to_owned(),
         (Some(part), None) | (None, Some(part)) => part,
         (Some(matches), Some(running)) => format!("({matches} AND {running})"),
     }
+}
+
+/// TRUE or FALSE: a child names the row. The parent's column on the left brings the collation that the foreign key
+/// compares with.
+fn is_referenced(dialect: Dialect, reference: &Reference) -> String {
+    let pairs: Vec<String> =
+        reference.pairs.iter().map(|(child, parent)| format!("t.{} = c.{}", quote_identifier(parent), quote_identifier(child))).collect();
+    format!("EXISTS (SELECT 1 FROM {} c WHERE {})", qualified(dialect, &reference.child), pairs.join(" AND "))
 }

@@ -17,9 +17,12 @@ use super::{
     },
     column::{column, is_ascii, text_of},
 };
-use crate::policy::{
-    Dialect, Never, StartFormat,
-    start::{COMPACT, DATE, ISO_NAIVE, ISO_OFFSET, Thresholds, WHOLE_NUMBER},
+use crate::{
+    fault,
+    policy::{
+        Dialect, Never, StartFormat,
+        start::{COMPACT, DATE, ISO_NAIVE, ISO_OFFSET, Thresholds, WHOLE_NUMBER},
+    },
 };
 
 /// One start of one dialect.
@@ -77,11 +80,11 @@ impl<'a> Start<'a> {
 
     /// A comparison of the bare column that no row fails whose start is before the cut-off; `None` where there is none.
     pub(super) fn before_cutoff(&self) -> Option<String> {
-        let upper = self.upper();
-        match self.reading() {
-            Reading::Bare(literal) => literal(self, upper).map(|literal| format!("{} < {literal}", self.column)),
-            Reading::Cases(_) => self.narrowing(upper).map(|literal| format!("{} < {literal}", self.column)),
-        }
+        let literal = match self.reading() {
+            Reading::Bare(literal) => literal(self, self.upper()),
+            Reading::Cases(_) => self.narrowing(self.upper()),
+        };
+        literal.map(|literal| format!("{} {} {literal}", self.column, less()))
     }
 
     /// A cut-off later than what can be meant (`--as-of` in another century) finds nothing more.
@@ -128,16 +131,19 @@ impl<'a> Start<'a> {
 
     /// Conjuncts: the start can be read, is not before what can be meant, and is before `upper`.
     fn between(&self, upper: &Thresholds) -> Vec<String> {
-        let from = self.test.plausible_from.as_ref();
+        let lenient = fault::seeded("undated-acts");
+        let from = self.test.plausible_from.as_ref().filter(|_| !lenient);
+        let less = less();
         match self.reading() {
             Reading::Bare(literal) => {
                 let Some(below) = literal(self, upper) else { return vec!["FALSE".to_owned()] };
                 let least = from.and_then(|from| literal(self, from));
                 let above = match least {
+                    None if lenient => "TRUE".to_owned(),
                     Some(least) => format!("{} >= {least}", self.column),
                     None => self.above_infinity(),
                 };
-                iter::once(format!("{} < {below}", self.column)).chain([above]).collect()
+                iter::once(format!("{} {less} {below}", self.column)).chain([above]).collect()
             }
             Reading::Cases(branches) => {
                 let mut cases = String::from("CASE");
@@ -147,9 +153,10 @@ impl<'a> Start<'a> {
                 for Branch { when, operand, literal } in branches {
                     let Some(below) = literal(self, upper) else { continue };
                     let above = from.and_then(|from| literal(self, from)).map(|least| format!(" AND {operand} >= {least}"));
-                    cases.push_str(&format!(" WHEN {when} THEN {operand} < {below}{}", above.unwrap_or_default()));
+                    cases.push_str(&format!(" WHEN {when} THEN {operand} {less} {below}{}", above.unwrap_or_default()));
                 }
-                vec![format!("{cases} ELSE FALSE END")]
+                let otherwise = if lenient { "TRUE" } else { "FALSE" };
+                vec![format!("{cases} ELSE {otherwise} END")]
             }
         }
     }
@@ -199,7 +206,7 @@ impl<'a> Start<'a> {
             (Dialect::Postgres, Integer) if epoch => bare(|start, at| Some(start.whole_epoch(at).to_string())),
             (Dialect::Postgres, Float) if epoch => bare(|start, at| Some(format!("'{}'::float8", start.exact_epoch(at)))),
             (Dialect::Postgres, Decimal) if epoch => bare(|start, at| Some(start.exact_epoch(at))),
-            (Dialect::Sqlite, Integer | Float | Decimal) if epoch => bare(|start, at| Some(start.exact_epoch(at))),
+            (Dialect::Sqlite, Integer | Float | Decimal | Date | Timestamp) if epoch => bare(|start, at| Some(start.exact_epoch(at))),
             _ => Reading::Cases(self.notations()),
         }
     }
@@ -332,6 +339,11 @@ impl<'a> Start<'a> {
             (Dialect::Sqlite, _) => Some(self.quote(&digits)),
         }
     }
+}
+
+/// A row whose end is exactly now is due, and the cut-off is the smallest start whose end is later: hence `<`.
+fn less() -> &'static str {
+    if fault::seeded("cutoff-inclusive") { "<=" } else { "<" }
 }
 
 /// SQLite: microseconds since 1970 of a text that [`ISO_OFFSET`] has taken. No dash of its date is within six characters

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Binds, walk::within};
 use crate::{
+    clock::hex,
     policy::Dialect,
     sql::{
         Statement,
@@ -14,23 +17,22 @@ use crate::{
             due,
         },
         qualified, quote_identifier, quote_literal,
-        selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, TypeClass},
+        selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, TypeClass, Way},
     },
 };
 
 /// New texts by old ones, for one column; `None` writes NULL.
 pub type NewValues = BTreeMap<String, Option<String>>;
 
-/// SQLite: creates the temporary table of new values where the connection lacks it. `col` counts the computed columns of
-/// an act from 0.
+/// SQLite: the temporary table of new values, `(col, old, new)`; `col` counts the computed columns of an act from 0.
+pub const NEW_VALUES: &str = "temp.retentiond_new";
+
+/// SQLite: creates [`NEW_VALUES`] where the connection lacks it.
 pub const CREATE_NEW_VALUES: &str =
     "CREATE TEMP TABLE IF NOT EXISTS retentiond_new (col INTEGER, old TEXT, new TEXT, PRIMARY KEY (col, old)) WITHOUT ROWID";
 
-/// SQLite: empties the table of new values.
+/// SQLite: empties [`NEW_VALUES`].
 pub const CLEAR_NEW_VALUES: &str = "DELETE FROM temp.retentiond_new";
-
-/// SQLite: adds a new value; binds `col`, `old` and `new`.
-pub const ADD_NEW_VALUE: &str = "INSERT INTO temp.retentiond_new (col, old, new) VALUES (?1, ?2, ?3)";
 
 /// Deletes the due rows of the range.
 ///
@@ -106,6 +108,12 @@ pub fn update(selection: &Selection, range: &Range, act: &Act, computed: &[NewVa
     }
     let text = format!("UPDATE {} AS t SET {} WHERE {}", qualified(dialect, &selection.table), sets.join(", "), conjuncts.join(" AND "));
     Statement { text, binds: binds.cells }
+}
+
+/// SHA-256 in hex of the text that acts, the same for all ranges of a way: the ledger says by it what was run.
+pub fn digest(selection: &Selection, act: &Act) -> String {
+    let statement = update(selection, &Range::whole(Way::Blocks), act, &[]);
+    hex(&Sha256::digest(statement.text))
 }
 
 /// A column's computed values, as expressions.

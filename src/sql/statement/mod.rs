@@ -11,12 +11,28 @@ mod tests;
 mod walk;
 
 pub use self::{
-    change::{ADD_NEW_VALUE, CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NewValues, delete, old_values, update},
+    change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, delete, digest, old_values, update},
     count::{count, count_due, count_held},
     walk::boundary,
 };
-use super::selection::Cell;
+use super::{
+    qualified, quote_identifier,
+    selection::{Cell, TableRef},
+};
 use crate::policy::Dialect;
+
+/// The statement that a person would run so that sweeps find what is due by an index. On PostgreSQL it locks no writer
+/// out.
+pub fn create_index(dialect: Dialect, table: &TableRef, column: &str) -> String {
+    let column_name = quote_identifier(column);
+    match dialect {
+        Dialect::Postgres => format!("CREATE INDEX CONCURRENTLY ON {} ({column_name});", qualified(dialect, table)),
+        Dialect::Sqlite => {
+            let index = quote_identifier(&format!("{}_{column}", table.table));
+            format!("CREATE INDEX {}.{index} ON {} ({column_name});", quote_identifier(&table.schema), quote_identifier(&table.table))
+        }
+    }
+}
 
 /// Collects the values that go with a text while it is written.
 struct Binds {
