@@ -93,6 +93,9 @@ impl<'a> Texts<'a> {
     }
 }
 
+/// The `what` of a configuration by which a source was adopted: what its lanes said before no longer counts.
+pub const SOURCE_ADOPTED: &str = "source_adopted";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -156,6 +159,54 @@ pub enum Event {
     Checkpoint { entries: u64 },
 }
 
+impl Event {
+    /// The word in `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Genesis { .. } => "genesis",
+            Self::BatchIntent(_) => "batch_intent",
+            Self::BatchApplied(_) => "batch_applied",
+            Self::BatchAbandoned { .. } => "batch_abandoned",
+            Self::SweepStarted { .. } => "sweep_started",
+            Self::SweepEnded { .. } => "sweep_ended",
+            Self::HoldPlaced { .. } => "hold_placed",
+            Self::HoldReleased { .. } => "hold_released",
+            Self::Approved { .. } => "approved",
+            Self::Configuration { .. } => "configuration",
+            Self::Checkpoint { .. } => "checkpoint",
+        }
+    }
+
+    /// The rule and the source that it is about, where it is about one.
+    pub fn rule_and_source(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::BatchIntent(batch) | Self::BatchApplied(batch) | Self::BatchAbandoned { batch, .. } => {
+                (Some(&batch.rule), Some(&batch.source))
+            }
+            Self::SweepStarted { rule, source, .. } | Self::SweepEnded { rule, source, .. } => (Some(rule), Some(source)),
+            Self::Approved { rule, .. } => (Some(rule), None),
+            Self::Configuration { source, .. } => (None, source.as_deref()),
+            Self::Genesis { .. } | Self::HoldPlaced { .. } | Self::HoldReleased { .. } | Self::Checkpoint { .. } => (None, None),
+        }
+    }
+
+    /// The fields whose texts stand beside the entry, in the order in which they stand there.
+    pub fn commitments(&self) -> Vec<(&'static str, &Commitment)> {
+        match self {
+            Self::HoldPlaced { matter, by, reason, .. } => vec![("matter", matter), ("by", by), ("reason", reason)],
+            Self::HoldReleased { by, reason, .. } | Self::Configuration { by, reason, .. } => vec![("by", by), ("reason", reason)],
+            Self::Approved { by, .. } => vec![("by", by)],
+            Self::Genesis { .. }
+            | Self::BatchIntent(_)
+            | Self::BatchApplied(_)
+            | Self::BatchAbandoned { .. }
+            | Self::SweepStarted { .. }
+            | Self::SweepEnded { .. }
+            | Self::Checkpoint { .. } => Vec::new(),
+        }
+    }
+}
+
 /// A batch, in its intent and in its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
@@ -164,7 +215,7 @@ pub struct Batch {
     pub source: String,
     pub table: String,
     pub action: String,
-    /// Rows of the rule's own table; 0 in an intent, which can't know.
+    /// Rows of the rule's own table: an intent is written once the statement has run, before its COMMIT.
     pub rows: u64,
     /// Rows of dependents.
     pub dragged: u64,
@@ -172,7 +223,7 @@ pub struct Batch {
     /// 1 for the lane's first batch, one more for each intent, whatever became of the one before.
     pub lane_seq: u64,
     pub fence: u64,
-    /// The wanted epoch of the source when the intent was written.
+    /// The gate's epoch that the batch saw.
     pub epoch: u64,
     pub cutoff: Option<Timestamp>,
     pub rule_digest: String,

@@ -2,7 +2,7 @@
 //!
 //! One code over SQLite and PostgreSQL, in the SQL they share: BIGINT and TEXT columns, times as microseconds since
 //! 1970, `$1` placeholders, `UPDATE … RETURNING` to lock and read a row at once. `database` opens it and begins its
-//! transactions, `migrations` holds its tables, and each subject has a file: `sources`, `holds` and `synchronise`,
+//! transactions, `migrations` holds its tables, and each subject has a file: `sources`, `holds`, `synchronise` and `adoption`,
 //! `work` (lanes, sweeps, approvals), `ledger`.
 //!
 //! To add something that the state remembers: a migration with its table, and a file with its methods of [`State`].
@@ -12,6 +12,7 @@
 //! No method may be cancelled while it runs: call it from a task that runs to its end, never inside `select!` or a
 //! timeout. A begin that is cut off can leave its connection inside a transaction (sqlx #4385, #4393).
 
+mod adoption;
 mod database;
 mod error;
 mod holds;
@@ -22,18 +23,21 @@ mod synchronise;
 mod work;
 
 use jiff::Timestamp;
+use sqlx::AnyConnection;
 
-use self::database::Database;
+use self::database::{Database, count, micros};
 pub use self::{
+    adoption::ImportedHold,
     error::Error,
-    holds::{ImportedHold, NewHold, Placed, Released},
+    holds::{NewHold, Placed, Released},
     sources::{GateNumbers, SourceRecord},
     synchronise::Synchronisation,
     work::{Approval, Claim, Intended, LaneRecord, LastApplied, OpenIntent, Owner, Settled, SweepEnd, SweepRecord, SweepStart},
 };
 use crate::{
-    clock::{SharedClock, SharedRandomness},
+    clock::{SharedClock, SharedRandomness, random_hex},
     config::SourceUrl,
+    ledger::{Event, chain},
 };
 
 /// The state, open. Cheap to clone; clones share the connections.
@@ -67,7 +71,12 @@ impl State {
     /// # Errors
     /// [`Error::Missing`] if there is none, [`Error::TooNew`] if a newer retentiond wrote it.
     pub async fn open(url: &SourceUrl, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
-        todo!()
+        let database = Database::connect(url, false).await?;
+        let version = migrations::version(&mut *database.pool.acquire().await?, database.dialect).await?;
+        if version.is_none() {
+            return Err(Error::Missing { address: database.address.to_string() });
+        }
+        Self::migrate(database, clock, randomness).await
     }
 
     /// Creates the state: its tables, its identity, and the first entry of its ledger. Opens one that exists.
@@ -75,7 +84,39 @@ impl State {
     /// # Errors
     /// As [`State::open`], but never [`Error::Missing`].
     pub async fn create(url: &SourceUrl, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
-        todo!()
+        Self::migrate(Database::connect(url, true).await?, clock, randomness).await
+    }
+
+    /// One transaction: whoever is cut off leaves the state as it was, and of two at once the second finds it done.
+    async fn migrate(database: Database, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
+        let mut state = Self { database, clock, randomness, id: String::new() };
+        let mut transaction = state.database.write().await?;
+        migrations::lock(&mut transaction, state.database.dialect).await?;
+        let version = migrations::version(&mut transaction, state.database.dialect).await?;
+        if version != Some(migrations::KNOWN) {
+            migrations::apply(&mut transaction, state.database.dialect, version).await?;
+        }
+        if version.is_none() {
+            state.write_identity(&mut transaction).await?;
+        }
+        (state.id,) = sqlx::query_as("SELECT id FROM identity").fetch_one(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(state)
+    }
+
+    async fn write_identity(&self, connection: &mut AnyConnection) -> Result<(), Error> {
+        let state_id = random_hex::<16>(&*self.randomness);
+        sqlx::query("INSERT INTO identity (only_row, id, created_at) VALUES (1, $1, $2)")
+            .bind(&state_id)
+            .bind(micros(self.now()))
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query("INSERT INTO ledger_head (only_row, seq, hash) VALUES (1, 0, $1)")
+            .bind(chain::BEGINNING)
+            .execute(&mut *connection)
+            .await?;
+        self.append_in(connection, |_| Event::Genesis { state_id }).await?;
+        Ok(())
     }
 
     /// The identity that sources are stamped with.
@@ -88,12 +129,26 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn status(&self) -> Result<Status, Error> {
-        todo!()
+        let (entries, head_hash) = self.head().await?;
+        let (schema_version,) = sqlx::query_as("SELECT version FROM schema_version").fetch_one(&self.database.pool).await?;
+        let (active,) = sqlx::query_as("SELECT count(*) FROM hold WHERE lapses_at IS NULL OR lapses_at > $1")
+            .bind(micros(self.now()))
+            .fetch_one(&self.database.pool)
+            .await?;
+        Ok(Status {
+            id: self.id.clone(),
+            schema_version,
+            address: self.database.address.to_string(),
+            entries,
+            head_hash,
+            holds_active: count(active)?,
+            sources: self.sources().await?,
+        })
     }
 
     /// Closes every connection, once they are given back.
     pub async fn close(&self) {
-        todo!()
+        self.database.pool.close().await;
     }
 
     fn now(&self) -> Timestamp {

@@ -1,6 +1,12 @@
 //! The sources that the state knows, and the two epochs of each.
 
-use super::{Error, State};
+use sqlx::AnyConnection;
+
+use super::{
+    Error, State,
+    database::{count, stored},
+};
+use crate::ledger::{Event, SOURCE_ADOPTED};
 
 /// A source as the state knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +31,51 @@ pub struct GateNumbers {
     pub confirmed: u64,
 }
 
+type Row = (String, String, String, i64, i64);
+
+fn record((name, source_id, fingerprint, wanted, confirmed): Row) -> Result<SourceRecord, Error> {
+    Ok(SourceRecord { name, source_id, fingerprint, wanted: count(wanted)?, confirmed: count(confirmed)? })
+}
+
 impl State {
     /// Remembers a source whose workspace was initialised. Doing it again with the same identity changes nothing.
     ///
     /// # Errors
     /// [`Error::OtherSource`] if the name, identity or fingerprint belongs to another.
     pub async fn register_source(&self, name: &str, source_id: &str, fingerprint: &str, by: &str) -> Result<(), Error> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        let inserted = sqlx::query(
+            "INSERT INTO source (name, source_id, fingerprint, wanted, confirmed) VALUES ($1, $2, $3, 0, 0) ON CONFLICT DO NOTHING",
+        )
+        .bind(name)
+        .bind(source_id)
+        .bind(fingerprint)
+        .execute(&mut *transaction)
+        .await?;
+        if inserted.rows_affected() == 0 {
+            let (known,): (String,) = sqlx::query_as("SELECT name FROM source WHERE name = $1 OR source_id = $2 OR fingerprint = $3")
+                .bind(name)
+                .bind(source_id)
+                .bind(fingerprint)
+                .fetch_one(&mut *transaction)
+                .await?;
+            let same = self.source(name).await?.is_some_and(|record| record.source_id == source_id && record.fingerprint == fingerprint);
+            return if same { Ok(()) } else { Err(Error::OtherSource { name: known }) };
+        }
+        self.append_in(&mut transaction, |texts| Event::Configuration {
+            what: "source_initialised".to_owned(),
+            source: Some(name.to_owned()),
+            by: texts.commit("by", by),
+            reason: texts.commit("reason", ""),
+        })
+        .await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Takes a source over (new, renamed, restored, or of a lost state): the name then belongs to this database, its
-    /// wanted epoch is at least `epoch`, nothing is confirmed, and every hold in its scope is to be written there anew.
+    /// wanted epoch is above `epoch`, nothing is confirmed, and every hold in its scope is to be written there anew.
+    /// Another name of the same database is forgotten. What its lanes said no longer counts: they have to be emptied in
+    /// the source as well, and an intent that is open is given up.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -48,7 +88,40 @@ impl State {
         by: &str,
         reason: &str,
     ) -> Result<(), Error> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        sqlx::query("DELETE FROM source WHERE name <> $1 AND (source_id = $2 OR fingerprint = $3)")
+            .bind(name)
+            .bind(source_id)
+            .bind(fingerprint)
+            .execute(&mut *transaction)
+            .await?;
+        let (wanted,): (i64,) = sqlx::query_as(
+            "INSERT INTO source (name, source_id, fingerprint, wanted, confirmed) VALUES ($1, $2, $3, $4 + 1, 0)
+             ON CONFLICT (name) DO UPDATE SET source_id = $2, fingerprint = $3, confirmed = 0,
+                 wanted = 1 + CASE WHEN source.wanted > $4 THEN source.wanted ELSE $4 END
+             RETURNING wanted",
+        )
+        .bind(name)
+        .bind(source_id)
+        .bind(fingerprint)
+        .bind(stored(epoch)?)
+        .fetch_one(&mut *transaction)
+        .await?;
+        // With the new epoch a confirmation that is still under way for the database before can't count for this one.
+        sqlx::query("UPDATE hold_source SET confirmed = 0, epoch = $2 WHERE source = $1")
+            .bind(name)
+            .bind(wanted)
+            .execute(&mut *transaction)
+            .await?;
+        self.reset_lanes(&mut transaction, name).await?;
+        self.append_in(&mut transaction, |texts| Event::Configuration {
+            what: SOURCE_ADOPTED.to_owned(),
+            source: Some(name.to_owned()),
+            by: texts.commit("by", by),
+            reason: texts.commit("reason", reason),
+        })
+        .await?;
+        Ok(transaction.commit().await?)
     }
 
     /// The source of that name.
@@ -56,7 +129,11 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn source(&self, name: &str) -> Result<Option<SourceRecord>, Error> {
-        todo!()
+        let row: Option<Row> = sqlx::query_as("SELECT name, source_id, fingerprint, wanted, confirmed FROM source WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.database.pool)
+            .await?;
+        row.map(record).transpose()
     }
 
     /// All sources, by name.
@@ -64,7 +141,10 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn sources(&self) -> Result<Vec<SourceRecord>, Error> {
-        todo!()
+        let rows: Vec<Row> = sqlx::query_as("SELECT name, source_id, fingerprint, wanted, confirmed FROM source ORDER BY name")
+            .fetch_all(&self.database.pool)
+            .await?;
+        rows.into_iter().map(record).collect()
     }
 
     /// The epochs of a source, both from one read.
@@ -72,6 +152,23 @@ impl State {
     /// # Errors
     /// [`Error::UnknownSource`].
     pub async fn gate(&self, source: &str) -> Result<GateNumbers, Error> {
-        todo!()
+        gate_in(&mut *self.database.pool.acquire().await?, source).await
     }
+}
+
+/// The epochs of a source, as a transaction sees them.
+pub(super) async fn gate_in(connection: &mut AnyConnection, source: &str) -> Result<GateNumbers, Error> {
+    let row: Option<(i64, i64)> =
+        sqlx::query_as("SELECT wanted, confirmed FROM source WHERE name = $1").bind(source).fetch_optional(connection).await?;
+    let (wanted, confirmed) = row.ok_or_else(|| Error::UnknownSource(source.to_owned()))?;
+    Ok(GateNumbers { wanted: count(wanted)?, confirmed: count(confirmed)? })
+}
+
+/// Raises the wanted epoch by one and returns it; whoever else wants to change what the source needs, waits.
+pub(super) async fn raise_wanted(connection: &mut AnyConnection, source: &str) -> Result<u64, Error> {
+    let row: Option<(i64,)> = sqlx::query_as("UPDATE source SET wanted = wanted + 1 WHERE name = $1 RETURNING wanted")
+        .bind(source)
+        .fetch_optional(connection)
+        .await?;
+    count(row.ok_or_else(|| Error::UnknownSource(source.to_owned()))?.0)
 }

@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::{
-    super::{Error, GateNumbers, State},
+    super::{
+        Error, GateNumbers, State,
+        database::{count, instant, json, micros, parse, stored},
+        sources::gate_in,
+    },
     Owner,
 };
-use crate::ledger::Batch;
+use crate::ledger::{Batch, Entry, Event};
 
 /// A lane that this process works in, until its lease ends or another takes it over.
 #[derive(Debug, Clone)]
@@ -23,7 +28,6 @@ pub struct Claim {
     pub applied: LastApplied,
     /// The intent whose outcome isn't known yet.
     pub open: Option<OpenIntent>,
-    owner: Owner,
     lease: Duration,
 }
 
@@ -81,6 +85,44 @@ pub struct LaneRecord {
     pub owner: Option<(Owner, Timestamp)>,
 }
 
+const LANES: &str = "SELECT lane.source, name, fence, lane.seq, applied_seq, applied_rows, applied_hash, open_entry,
+        ledger.canonical AS open_canonical, ledger.hash AS open_hash, owner, lease_until
+    FROM lane LEFT JOIN ledger ON ledger.seq = open_entry
+    WHERE ($1 = '' OR lane.source = $1) AND ($2 = '' OR name = $2) ORDER BY lane.source, name";
+
+fn record(row: &AnyRow) -> Result<LaneRecord, Error> {
+    let open = match (row.try_get("open_entry")?, row.try_get("open_canonical")?, row.try_get("open_hash")?) {
+        (Some(entry), Some(canonical), Some(hash)) => Some(open_intent(entry, canonical, hash)?),
+        _ => None,
+    };
+    let owner = match (row.try_get::<Option<&str>, _>("owner")?, row.try_get("lease_until")?) {
+        (Some(owner), Some(until)) => Some((parse(owner)?, instant(until)?)),
+        _ => None,
+    };
+    Ok(LaneRecord {
+        lane: row.try_get("name")?,
+        source: row.try_get("source")?,
+        fence: count(row.try_get("fence")?)?,
+        lane_seq: count(row.try_get("seq")?)?,
+        applied: LastApplied {
+            seq: count(row.try_get("applied_seq")?)?,
+            rows: count(row.try_get("applied_rows")?)?,
+            intent_hash: row.try_get("applied_hash")?,
+        },
+        open,
+        owner,
+    })
+}
+
+fn open_intent(entry: i64, canonical: &str, hash: String) -> Result<OpenIntent, Error> {
+    let entry_seq = count(entry)?;
+    let entry = Entry::from_canonical(canonical, String::new(), String::new(), Vec::new());
+    match entry.map(|entry| entry.event) {
+        Ok(Event::BatchIntent(batch)) => Ok(OpenIntent { batch, hash, entry_seq }),
+        _ => Err(Error::Unreadable(format!("entry {entry_seq} isn't the intent of a batch"))),
+    }
+}
+
 impl State {
     /// Claims a lane, creating it where it is new, and raises its fence. A lease that has ended, or whose owner was a
     /// process of this host that is gone, is taken over.
@@ -88,7 +130,39 @@ impl State {
     /// # Errors
     /// [`Error::LaneBusy`] under another's live lease.
     pub async fn claim(&self, lane: &str, source: &str, owner: &Owner, lease: Duration) -> Result<Claim, Error> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        sqlx::query(
+            "INSERT INTO lane (source, name, fence, seq, applied_seq, applied_rows, applied_hash) VALUES ($1, $2, 0, 0, 0, 0, '')
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(source)
+        .bind(lane)
+        .execute(&mut *transaction)
+        .await?;
+        // Locks the row: of two that claim at once the second sees the lease of the first.
+        sqlx::query("UPDATE lane SET fence = fence + 1 WHERE source = $1 AND name = $2")
+            .bind(source)
+            .bind(lane)
+            .execute(&mut *transaction)
+            .await?;
+        let record = record(&sqlx::query(LANES).bind(source).bind(lane).fetch_one(&mut *transaction).await?)?;
+        if let Some((owner, until)) = record.owner
+            && until > self.now()
+            && !owner.is_gone()
+        {
+            transaction.rollback().await?;
+            return Err(Error::LaneBusy { lane: lane.to_owned(), owner, until });
+        }
+        sqlx::query("UPDATE lane SET owner = $3, lease_until = $4 WHERE source = $1 AND name = $2")
+            .bind(source)
+            .bind(lane)
+            .bind(json(owner))
+            .bind(self.lease_end(lease))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let LaneRecord { lane, source, fence, lane_seq, applied, open, .. } = record;
+        Ok(Claim { lane, source, fence, lane_seq, applied, open, lease })
     }
 
     /// Enters the outcome of the open intent.
@@ -96,16 +170,41 @@ impl State {
     /// # Errors
     /// [`Error::LeaseLost`]; [`Error::Unsettled`] if none is open.
     pub async fn settled(&self, claim: &mut Claim, outcome: Settled) -> Result<(), Error> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        self.renew(&mut transaction, claim).await?;
+        let after = self.enter_outcome(&mut transaction, claim, outcome).await?;
+        transaction.commit().await?;
+        *claim = after;
+        Ok(())
     }
 
     /// Enters the outcome of the batch before (`Some(rows)`: it committed) and the next intent, and renews the lease:
-    /// one transaction. Lane, number and fence of `intent` are filled in from the claim.
+    /// one transaction. Source, lane, number and fence of `intent` are filled in from the claim.
     ///
     /// # Errors
     /// [`Error::LeaseLost`]; [`Error::Unsettled`] if `outcome_of_previous` doesn't fit what is open.
     pub async fn intend(&self, claim: &mut Claim, outcome_of_previous: Option<u64>, intent: Batch) -> Result<Intended, Error> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        self.renew(&mut transaction, claim).await?;
+        let mut after = match outcome_of_previous {
+            Some(rows) => self.enter_outcome(&mut transaction, claim, Settled::Applied { rows }).await?,
+            None if claim.open.is_none() => claim.clone(),
+            None => return Err(claim.unsettled("its last intent has no outcome yet")),
+        };
+        let lane_seq = after.lane_seq + 1;
+        let batch = Batch { source: claim.source.clone(), lane: claim.lane.clone(), lane_seq, fence: claim.fence, ..intent };
+        let entry = self.append_in(&mut transaction, |_| Event::BatchIntent(batch.clone())).await?;
+        sqlx::query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2")
+            .bind(&claim.source)
+            .bind(&claim.lane)
+            .bind(stored(entry.seq)?)
+            .execute(&mut *transaction)
+            .await?;
+        let gate = gate_in(&mut transaction, &claim.source).await?;
+        transaction.commit().await?;
+        after.open = Some(OpenIntent { batch, hash: entry.hash.clone(), entry_seq: entry.seq });
+        *claim = after;
+        Ok(Intended { hash: entry.hash, lane_seq, gate })
     }
 
     /// Enters the outcome of the last batch, if there was one.
@@ -113,7 +212,11 @@ impl State {
     /// # Errors
     /// As [`State::intend`].
     pub async fn finish(&self, claim: &mut Claim, outcome_of_previous: Option<u64>) -> Result<(), Error> {
-        todo!()
+        match outcome_of_previous {
+            Some(rows) => self.settled(claim, Settled::Applied { rows }).await,
+            None if claim.open.is_none() => Ok(()),
+            None => Err(claim.unsettled("its last intent has no outcome yet")),
+        }
     }
 
     /// Gives the lane up. An intent that is open stays so, for the next claim to settle.
@@ -121,7 +224,14 @@ impl State {
     /// # Errors
     /// [`Error::Database`]. Losing the lease before is no error.
     pub async fn release(&self, claim: Claim) -> Result<(), Error> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        sqlx::query("UPDATE lane SET owner = NULL, lease_until = NULL WHERE source = $1 AND name = $2 AND fence = $3")
+            .bind(&claim.source)
+            .bind(&claim.lane)
+            .bind(stored(claim.fence)?)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
     }
 
     /// All lanes, by source and name.
@@ -129,7 +239,7 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn lanes(&self) -> Result<Vec<LaneRecord>, Error> {
-        todo!()
+        self.lanes_of("").await
     }
 
     /// The lanes of a source whose last intent is open.
@@ -137,6 +247,92 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn open_intents(&self, source: &str) -> Result<Vec<LaneRecord>, Error> {
-        todo!()
+        let mut lanes = self.lanes_of(source).await?;
+        lanes.retain(|lane| lane.open.is_some());
+        Ok(lanes)
+    }
+
+    async fn lanes_of(&self, source: &str) -> Result<Vec<LaneRecord>, Error> {
+        let rows = sqlx::query(LANES).bind(source).bind("").fetch_all(&self.database.pool).await?;
+        rows.iter().map(record).collect()
+    }
+
+    /// Forgets what the lanes of a source said, because it is another database now, or an older one. Numbers and fences
+    /// go on from where they are; whoever works there loses its lease.
+    pub(in super::super) async fn reset_lanes(&self, connection: &mut AnyConnection, source: &str) -> Result<(), Error> {
+        sqlx::query("UPDATE lane SET fence = fence + 1, owner = NULL, lease_until = NULL WHERE source = $1")
+            .bind(source)
+            .execute(&mut *connection)
+            .await?;
+        let rows = sqlx::query(LANES).bind(source).bind("").fetch_all(&mut *connection).await?;
+        for lane in rows.iter().map(record) {
+            let LaneRecord { lane, mut lane_seq, open, .. } = lane?;
+            if let Some(OpenIntent { batch, .. }) = open {
+                lane_seq = batch.lane_seq;
+                let reason = "the source was adopted before it could be asked".to_owned();
+                self.append_in(connection, |_| Event::BatchAbandoned { batch, reason }).await?;
+            }
+            sqlx::query(
+                "UPDATE lane SET seq = $3, applied_seq = 0, applied_rows = 0, applied_hash = '', open_entry = NULL
+                 WHERE source = $1 AND name = $2",
+            )
+            .bind(source)
+            .bind(lane)
+            .bind(stored(lane_seq)?)
+            .execute(&mut *connection)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Locks the lane's row and renews the lease, if the lane is still the claim's: nobody took it over, even if the
+    /// lease ended.
+    async fn renew(&self, connection: &mut AnyConnection, claim: &Claim) -> Result<(), Error> {
+        let renewed = sqlx::query("UPDATE lane SET lease_until = $4 WHERE source = $1 AND name = $2 AND fence = $3 AND owner IS NOT NULL")
+            .bind(&claim.source)
+            .bind(&claim.lane)
+            .bind(stored(claim.fence)?)
+            .bind(self.lease_end(claim.lease))
+            .execute(connection)
+            .await?;
+        if renewed.rows_affected() == 1 { Ok(()) } else { Err(Error::LeaseLost { lane: claim.lane.clone() }) }
+    }
+
+    /// Enters an outcome; returns the claim as it is once the transaction has committed.
+    async fn enter_outcome(&self, connection: &mut AnyConnection, claim: &Claim, outcome: Settled) -> Result<Claim, Error> {
+        let mut after = claim.clone();
+        let open = after.open.take().ok_or_else(|| claim.unsettled("it has no open intent to settle"))?;
+        after.lane_seq = open.batch.lane_seq;
+        let event = match outcome {
+            Settled::Applied { rows } => {
+                after.applied = LastApplied { seq: open.batch.lane_seq, rows, intent_hash: open.hash };
+                Event::BatchApplied(Batch { rows, ..open.batch })
+            }
+            Settled::Abandoned { reason } => Event::BatchAbandoned { batch: open.batch, reason },
+        };
+        sqlx::query(
+            "UPDATE lane SET seq = $3, applied_seq = $4, applied_rows = $5, applied_hash = $6, open_entry = NULL
+             WHERE source = $1 AND name = $2",
+        )
+        .bind(&claim.source)
+        .bind(&claim.lane)
+        .bind(stored(after.lane_seq)?)
+        .bind(stored(after.applied.seq)?)
+        .bind(stored(after.applied.rows)?)
+        .bind(&after.applied.intent_hash)
+        .execute(&mut *connection)
+        .await?;
+        self.append_in(connection, |_| event).await?;
+        Ok(after)
+    }
+
+    fn lease_end(&self, lease: Duration) -> i64 {
+        micros(self.now().checked_add(lease).unwrap_or(Timestamp::MAX))
+    }
+}
+
+impl Claim {
+    fn unsettled(&self, what: &'static str) -> Error {
+        Error::Unsettled { lane: self.lane.clone(), what }
     }
 }

@@ -1,8 +1,13 @@
 //! Sweeps: when each began, and how it ended.
 
 use jiff::Timestamp;
+use sqlx::{Row as _, any::AnyRow};
 
-use super::super::{Error, State};
+use super::super::{
+    Error, State,
+    database::{count, instant, micros, stored},
+};
+use crate::{clock::random_hex, ledger::Event};
 
 /// A sweep that starts.
 #[derive(Debug, Clone)]
@@ -36,13 +41,66 @@ pub struct SweepRecord {
     pub end: Option<(Timestamp, SweepEnd)>,
 }
 
+fn record(row: &AnyRow) -> Result<SweepRecord, Error> {
+    let end = match (row.try_get("ended_at")?, row.try_get("outcome")?) {
+        (Some(at), Some(outcome)) => {
+            let (rows, dragged, batches) = (row.try_get("acted")?, row.try_get("dragged")?, row.try_get("batches")?);
+            let (rows, dragged, batches) = (count(rows)?, count(dragged)?, count(batches)?);
+            Some((instant(at)?, SweepEnd { rows, dragged, batches, outcome, reason: row.try_get("reason")? }))
+        }
+        _ => None,
+    };
+    Ok(SweepRecord {
+        id: row.try_get("id")?,
+        start: SweepStart {
+            rule: row.try_get("rule")?,
+            source: row.try_get("source")?,
+            table: row.try_get("table_name")?,
+            action: row.try_get("action")?,
+            cutoff: row.try_get::<Option<i64>, _>("cutoff")?.map(instant).transpose()?,
+            rule_digest: row.try_get("rule_digest")?,
+        },
+        started_at: instant(row.try_get("started_at")?)?,
+        end,
+    })
+}
+
 impl State {
     /// Enters that a sweep starts; returns its id.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn sweep_started(&self, start: SweepStart) -> Result<String, Error> {
-        todo!()
+        let id = random_hex::<8>(&*self.randomness);
+        let SweepStart { rule, source, table, action, cutoff, rule_digest } = start;
+        let mut transaction = self.database.write().await?;
+        let event = Event::SweepStarted {
+            sweep: id.clone(),
+            rule: rule.clone(),
+            source: source.clone(),
+            table: table.clone(),
+            action: action.clone(),
+            cutoff,
+            rule_digest: rule_digest.clone(),
+        };
+        let entry = self.append_in(&mut transaction, |_| event).await?;
+        sqlx::query(
+            "INSERT INTO sweep (id, rule, source, table_name, action, cutoff, rule_digest, started_at, entry)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(&id)
+        .bind(rule)
+        .bind(source)
+        .bind(table)
+        .bind(action)
+        .bind(cutoff.map(micros))
+        .bind(rule_digest)
+        .bind(micros(entry.at))
+        .bind(stored(entry.seq)?)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(id)
     }
 
     /// Enters how a sweep ended.
@@ -50,7 +108,26 @@ impl State {
     /// # Errors
     /// [`Error::UnknownSweep`] if it has ended already.
     pub async fn sweep_ended(&self, sweep: &str, end: SweepEnd) -> Result<(), Error> {
-        todo!()
+        let SweepEnd { rows, dragged, batches, outcome, reason } = end;
+        let mut transaction = self.database.write().await?;
+        let row: Option<(String, String, String, String)> = sqlx::query_as(
+            "UPDATE sweep SET ended_at = $2, acted = $3, dragged = $4, batches = $5, outcome = $6, reason = $7
+             WHERE id = $1 AND ended_at IS NULL RETURNING rule, source, table_name, action",
+        )
+        .bind(sweep)
+        .bind(micros(self.now()))
+        .bind(stored(rows)?)
+        .bind(stored(dragged)?)
+        .bind(stored(batches)?)
+        .bind(&outcome)
+        .bind(&reason)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let (rule, source, table, action) = row.ok_or_else(|| Error::UnknownSweep(sweep.to_owned()))?;
+        let sweep = sweep.to_owned();
+        let event = Event::SweepEnded { sweep, rule, source, table, action, rows, dragged, batches, outcome, reason };
+        self.append_in(&mut transaction, |_| event).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// The last sweep of each rule.
@@ -58,6 +135,12 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn last_sweeps(&self) -> Result<Vec<SweepRecord>, Error> {
-        todo!()
+        let rows = sqlx::query(
+            "SELECT id, rule, source, table_name, action, cutoff, rule_digest, started_at, ended_at, acted, dragged, batches, outcome, reason
+             FROM sweep WHERE entry IN (SELECT max(entry) FROM sweep GROUP BY rule) ORDER BY rule",
+        )
+        .fetch_all(&self.database.pool)
+        .await?;
+        rows.iter().map(record).collect()
     }
 }
