@@ -13,24 +13,29 @@
 //!
 //! # How it is found
 //!
-//! Between two transitions of the zone `end` never decreases: the civil time grows with the instant; adding months and
-//! moving a missing day up to the next keeps the order of civil times, adding days does too; [`civil::resolve`] keeps
-//! it (a gap is read as its end, a repeated time as the second); hours are added to all alike. A missing day ends at
-//! the *first* instant of the next, which could precede the second pass of the evening before where a zone repeats
-//! an hour across midnight; there [`Period::end`] takes the second midnight. Across a transition the order can break: after a fold the civil
-//! time starts again from earlier. So the search takes the stretches between transitions in order of time, and in each
-//! asks whether its last microsecond ends after now. The first stretch of which that is true holds the cut-off, since
-//! in all before it even the latest end has come, and bisection finds it there.
+//! Between two transitions of the zone `end` never decreases. There the civil time grows with the instant. Adding months
+//! and moving a missing day up to the next keeps the order of civil times; adding days does too. `civil::resolve` keeps it,
+//! since a gap is read as its end and a repeated time as the second. Hours are added to all alike. One case needs care:
+//! where a zone repeats an hour across midnight, the *first* instant of a day precedes the second pass of the evening
+//! before; a missing day then ends with the second midnight.
+//!
+//! Across a transition the order can break, because after a fold the civil time begins again from earlier. So the
+//! search takes the stretches between transitions in order of time, and asks of each whether its last microsecond ends
+//! after now. The first stretch of which that is true holds the cut-off: in all before it even the latest end has come.
+//! Bisection finds it there.
 //!
 //! # What ended before the last fold is due
 //!
-//! A start that has ended but isn't due has an earlier start `e` that ends later, hence with a later civil time:
-//! between the two lies a fold, and the start is in the second pass of it (or in a civil time that `e` had reached before
-//! it). Such rows become due together, when the last end before them has passed: late by no more than the repeated time,
-//! never early.
+//! A start that has ended but isn't due comes after the cut-off, an instant that ends later and so has a later civil
+//! time. Between the two lies a fold, and the start is in the second pass of what it repeats. Such rows become due
+//! together, when the last end before them has passed: late by about the repeated time, never early.
 
 mod civil;
 mod parse;
+#[cfg(test)]
+pub(crate) mod properties;
+#[cfg(test)]
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -101,7 +106,7 @@ impl Period {
         while zone.to_datetime(first_instant(date, zone)).date() > date {
             date = date.tomorrow().ok()?;
         }
-        let moved_up = date != aimed || from.day() != date.day();
+        let moved_up = date.day() != from.day();
         let time = if moved_up { date.at(0, 0, 0, 0) } else { date.to_datetime(from.time()) };
         Some(Reached { time, moved_up })
     }

@@ -7,7 +7,7 @@
 //!
 //! # Why one comparison on the raw column is enough
 //!
-//! Reading a naive time in a zone never makes it earlier than reading an earlier one ([`resolve`] keeps the order), and
+//! Reading a naive time in a zone never makes it earlier than reading an earlier one (`period::resolve` keeps the order), and
 //! the same holds for the first instant after a day. So the naive values whose instant is before an instant `c` are all
 //! those below the smallest value whose instant isn't: `instant(v) < c` exactly if `v < threshold(c)`. Offsets change by
 //! whole seconds only, so what a value has beyond the microsecond changes nothing in this.
