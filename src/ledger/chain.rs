@@ -94,7 +94,7 @@ impl Entry {
         if entry.to_line() == line { Ok(entry) } else { Err(not_canonical()) }
     }
 
-    fn object(&self) -> Map<String, Value> {
+    pub fn object(&self) -> Map<String, Value> {
         let mut object = canonical_object(self.seq, self.at, &self.event);
         object.insert("prev".to_owned(), self.prev.clone().into());
         object.insert("hash".to_owned(), self.hash.clone().into());

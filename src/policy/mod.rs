@@ -191,6 +191,21 @@ pub enum StartFormat {
     Compact,
 }
 
+impl StartFormat {
+    /// The word in a rule.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timestamp => "timestamp",
+            Self::Date => "date",
+            Self::Iso8601 => "iso8601",
+            Self::UnixS => "unix_s",
+            Self::UnixMs => "unix_ms",
+            Self::UnixUs => "unix_us",
+            Self::Compact => "compact",
+        }
+    }
+}
+
 /// A value that means "no date".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Never {

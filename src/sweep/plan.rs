@@ -149,10 +149,7 @@ fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<Star
 }
 
 /// 1 January 1980: an epoch before it is a unit mistaken for another, or a default.
-const EPOCHS_MEANT_FROM: Timestamp = match Timestamp::new(315_532_800, 0) {
-    Ok(at) => at,
-    Err(_) => Timestamp::UNIX_EPOCH,
-};
+const EPOCHS_MEANT_FROM: Timestamp = Timestamp::constant(315_532_800, 0);
 
 /// The format that a start is read in: what the rule says if the column's type can hold it, else what the type says.
 fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<StartFormat, Obstacle> {
