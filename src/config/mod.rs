@@ -4,8 +4,10 @@
 //! reads the tables, `url`, `window` and `limits` are their values, `hide` keeps secrets out of diagnostics. A new key is
 //! a line in `file` and a field here.
 
+mod file;
+mod hide;
 mod limits;
-
+mod load;
 mod url;
 mod window;
 
@@ -15,6 +17,7 @@ use jiff::tz::TimeZone;
 
 pub use self::{
     limits::{Limits, Pace},
+    load::{Loaded, load},
     url::{InvalidUrl, SourceUrl},
     window::{InvalidWindow, Window},
 };
@@ -62,3 +65,6 @@ pub struct Defaults {
     /// How long rows stay after the release of a hold.
     pub hold_cool_down: Period,
 }
+
+#[cfg(test)]
+mod tests;

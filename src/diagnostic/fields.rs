@@ -4,7 +4,7 @@
 //! [`Fields`] is one table: it is asked for each key that it may have, and [`Fields::finish`] reports the keys that
 //! nobody asked for. A new type of value is a method like [`Fields::text`].
 
-use std::{cell::RefCell, fmt::Display, ops::Range};
+use std::{cell::RefCell, collections::BTreeSet, fmt::Display, ops::Range};
 
 use toml::{
     Spanned,
@@ -45,14 +45,21 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Parses a file and reports every mistake of syntax. What could be read is in the table.
-    pub fn parse(file: &'a SourceFile, found: &'a RefCell<Diagnostics>) -> (Self, Spanned<DeTable<'a>>) {
-        let (document, errors) = DeTable::parse_recoverable(file.text());
+    /// Parses the text of a file and reports every mistake of syntax. What could be read is in the table.
+    ///
+    /// The text is the file's own, except where the file that diagnostics show has its secrets blotted out.
+    pub fn parse(file: &'a SourceFile, text: &'a str, found: &'a RefCell<Diagnostics>) -> (Self, Spanned<DeTable<'a>>) {
+        let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let place = file.at(error.span().unwrap_or_default());
-            found.borrow_mut().push(Diagnostic::error("syntax", place, error.message().trim()).label("not TOML"));
+            found.borrow_mut().push(Diagnostic::error(super::SYNTAX, place, error.message().trim()).label("not TOML"));
         }
         (Self { file, found, broken: !errors.is_empty() }, document)
+    }
+
+    /// The file has mistakes of syntax.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// A mistake at these bytes.
@@ -99,7 +106,7 @@ impl<'a> Reader<'a> {
 /// One table, and the table that it takes from what it does not say itself.
 pub struct Fields<'a> {
     pub reader: Reader<'a>,
-    /// What the table is, in messages: "rule", "source `app`".
+    /// What the table is, in messages: "a rule", "the source `app`".
     what: String,
     /// Its header.
     pub span: Range<usize>,
@@ -123,6 +130,11 @@ impl<'a> Fields<'a> {
     /// The table itself, for others to share.
     pub fn table(&self) -> &'a DeTable<'a> {
         self.own
+    }
+
+    /// Every key that has a value here or in the shared table.
+    pub fn written(&self) -> BTreeSet<String> {
+        self.own.keys().chain(self.shared.into_iter().flat_map(|shared| shared.keys())).map(|key| key.get_ref().to_string()).collect()
     }
 
     /// What is written for `key`, and whether in the shared table.
@@ -165,19 +177,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// One of a few words.
-    pub fn choice<T: Copy>(&self, key: &'static str, choices: &[(&'static str, T)]) -> Option<At<T>> {
+    /// One of a few words. Where several mean the same, the first is the one to recommend.
+    pub fn choice<T: Copy + PartialEq>(&self, key: &'static str, choices: &[(&'static str, T)]) -> Option<At<T>> {
         let text = self.text(key)?;
         if let Some((_, value)) = choices.iter().find(|(word, _)| *word == text.value) {
             return Some(text.with(*value));
         }
-        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let is_first = |(index, (_, value)): &(usize, &(_, T))| !choices[..*index].iter().any(|(_, other)| other == value);
+        let words: Vec<&str> = choices.iter().enumerate().filter(is_first).map(|(_, (word, _))| *word).collect();
+        let near = suggest::nearest(&text.value, words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         let unknown = self.reader.error("unknown-value", &text.span, format!("`{key}` can't be \"{}\"", text.value));
-        self.reader.report(
-            unknown
-                .label(format!("expected {}", suggest::one_of(&words)))
-                .maybe_help(suggest::did_you_mean(&text.value, words.iter().copied())),
-        );
+        self.reader.report(unknown.label(format!("expected {}", suggest::one_of(&words))).maybe_help(near));
         None
     }
 
@@ -238,25 +248,25 @@ impl<'a> Fields<'a> {
     }
 
     /// An array of tables, `[[key]]`.
-    pub fn list(&self, key: &'static str) -> Vec<Fields<'a>> {
+    pub fn list(&self, key: &'static str, what: &str) -> Vec<Fields<'a>> {
         let Some(at) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = at.value.get_ref() else {
             self.reader.wrong_type::<()>(at.span, key, &format!("an array of tables, written [[{key}]]"), at.value.get_ref());
             return Vec::new();
         };
         let table = |item: &'a Spanned<DeValue<'a>>| match item.get_ref() {
-            DeValue::Table(table) => Some(Fields::new(self.reader, key, item.span(), table)),
+            DeValue::Table(table) => Some(Fields::new(self.reader, what, item.span(), table)),
             other => self.reader.wrong_type(item.span(), key, "a table", other),
         };
         items.iter().filter_map(table).collect()
     }
 
     /// Tables with names that the user chose, `[key.NAME]`, in the order of the file.
-    pub fn named(&self, key: &'static str) -> Vec<(At<String>, Fields<'a>)> {
+    pub fn named(&self, key: &'static str, what: &str) -> Vec<(At<String>, Fields<'a>)> {
         let Some(tables) = self.inner(key) else { return Vec::new() };
         let table = |(name, value): (At<String>, &'a Spanned<DeValue<'a>>)| match value.get_ref() {
             DeValue::Table(table) => {
-                let fields = Fields::new(self.reader, format!("{key} `{}`", name.value), name.span.clone(), table);
+                let fields = Fields::new(self.reader, format!("{what} `{}`", name.value), name.span.clone(), table);
                 Some((name, fields))
             }
             other => self.reader.wrong_type(value.span(), &format!("{key}.{}", name.value), "a table", other),

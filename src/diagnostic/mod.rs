@@ -10,6 +10,7 @@ mod render;
 pub mod suggest;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     ops::Range,
     path::{Path, PathBuf},
@@ -17,6 +18,9 @@ use std::{
 };
 
 pub use self::render::Report;
+
+/// The code of what is not TOML.
+const SYNTAX: &str = "syntax";
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -175,6 +179,19 @@ impl Diagnostics {
     /// Adds all of the others.
     pub fn extend(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
         others.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// Drops what only follows from a mistake of syntax: whatever else is found on a line that could not be read.
+    pub fn drop_echoes(&mut self) {
+        let line = |diagnostic: &Diagnostic| {
+            let place = &diagnostic.pointer.place;
+            (place.file.path.clone(), place.line_and_column().map(|(line, _)| line))
+        };
+        let mut first_on_line = BTreeMap::new();
+        for diagnostic in self.found.iter().filter(|diagnostic| diagnostic.code == SYNTAX) {
+            first_on_line.entry(line(diagnostic)).or_insert_with(|| diagnostic.clone());
+        }
+        self.found.retain(|diagnostic| first_on_line.get(&line(diagnostic)).is_none_or(|first| first == diagnostic));
     }
 
     /// The mistakes, ordered by file and place.

@@ -123,6 +123,10 @@ fn syntax_error(text: &str, error: ParserError) -> ConditionError {
         let (line, column) = suffix.split_once(", Column: ")?;
         Some(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? })
     };
+    if let Some(words) = message.strip_suffix("found: EOF") {
+        let words = words.trim_end_matches([',', ' ']).replace("Expected: ", "expected ");
+        return ConditionError::new(word_at(text, text.len()), format!("the expression is not complete: {words}"));
+    }
     match message.rsplit_once(" at Line: ").and_then(|(words, suffix)| Some((words, place(suffix)?))) {
         // Where an operator is unknown the parser prints its own structures, which help nobody.
         Some((words, location)) if words.contains('{') => {
@@ -130,9 +134,13 @@ fn syntax_error(text: &str, error: ParserError) -> ConditionError {
             let message = format!("not an expression: `{}` can't stand here", &text[span.clone()]);
             ConditionError::new(span, message)
         }
-        Some((words, location)) => ConditionError::new(word_at(text, offset(text, location)), format!("not an expression: {words}")),
+        Some((words, location)) => ConditionError::new(word_at(text, offset(text, location)), not_an_expression(words)),
         None => ConditionError::new(0..text.len(), format!("not an expression: {message}")),
     }
+}
+
+fn not_an_expression(words: &str) -> String {
+    format!("not an expression: {}", words.replace("Expected: ", "expected ").replace("found: ", "found "))
 }
 
 /// The byte that a line and column (in characters, both from 1) stand for; the end for a place past it.

@@ -1,12 +1,25 @@
 //! From what files say to valid rules, or to diagnostics.
+//!
+//! `rule` makes a rule of what one `[[rule]]` says, `meet` looks at rules that meet (one id, one table), `canonical`
+//! writes down what a rule means. A new key of a rule is a line in each of `rule` and `canonical`.
 
-use super::{FirstSweep, Mode};
+mod canonical;
+mod meet;
+mod rule;
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use jiff::tz::TimeZone;
+
+use super::{Dialect, FirstSweep, Mode, Rule, raw::RawFile};
+use crate::diagnostic::{Diagnostics, SourceFile};
 
 /// What `[defaults]` says for rules that don't say it themselves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RuleDefaults {
     pub mode: Mode,
     pub first_sweep: FirstSweep,
+    /// Share of the table, more than 0 and at most 1.
     pub max_share: f64,
 }
 
@@ -14,4 +27,37 @@ impl Default for RuleDefaults {
     fn default() -> Self {
         Self { mode: Mode::Enforce, first_sweep: FirstSweep::Approve, max_share: 0.5 }
     }
+}
+
+/// What rules need to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// By name.
+    pub sources: BTreeMap<String, SourceFacts>,
+    /// Names of `[keys.NAME]`.
+    pub keys: Vec<String>,
+    /// For rules that name no zone.
+    pub timezone: TimeZone,
+    pub defaults: RuleDefaults,
+    /// The configuration could be read as a whole: a name that is not here does not exist.
+    pub complete: bool,
+}
+
+/// What rules need to know of a source.
+#[derive(Debug, Clone, Default)]
+pub struct SourceFacts {
+    /// `None` if its address could not be read: then what depends on the dialect goes unchecked.
+    pub dialect: Option<Dialect>,
+    pub naive: Option<TimeZone>,
+}
+
+/// Reads rule files and makes rules of them. Every mistake is reported; the rules are all of them only if no error was.
+pub fn resolve(files: &[SourceFile], context: &Context, found: &RefCell<Diagnostics>) -> Vec<Rule> {
+    let raw: Vec<RawFile> = files.iter().map(|file| RawFile::read(file, found)).collect();
+    meet::identities(&raw, found);
+    let mut rules: Vec<Rule> =
+        raw.iter().flat_map(|file| file.rules.iter().filter_map(|rule| rule::resolve(file, rule, context, found))).collect();
+    rules.sort_by(|one, other| one.id.cmp(&other.id));
+    meet::tables(&rules, context, found);
+    rules
 }

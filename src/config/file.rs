@@ -1,0 +1,263 @@
+//! Reads the tables of `retentiond.toml`.
+
+use std::{collections::BTreeMap, ops::Range, path::Path, str::FromStr};
+
+use jiff::tz::TimeZone;
+
+use super::{Defaults, InvalidUrl, Limits, Pace, Source, SourceUrl, Window, limits::parse_duration};
+use crate::{
+    diagnostic::fields::{At, Fields, Reader},
+    policy::{
+        Dialect,
+        period::Period,
+        raw::{FIRST_SWEEPS, MODES, misnamed, share, timezone},
+        resolve::RuleDefaults,
+    },
+    secret::{Key, Keys, SecretPlace},
+};
+
+/// Keys that the language of the configuration has but this version does not.
+const LATER: [&str; 5] = ["access", "http", "schedule", "replicas", "max_replica_lag"];
+
+/// What the file says. What could not be read has its default or is absent, and was reported.
+pub(super) struct File {
+    pub rules: At<Vec<At<String>>>,
+    pub timezone: (TimeZone, String),
+    pub state: Option<SourceUrl>,
+    /// Every name that is written; `None` for a key that could not be read.
+    pub keys: BTreeMap<String, Option<Key>>,
+    /// Every name that is written.
+    pub sources: BTreeMap<String, FileSource>,
+    pub defaults: Option<Defaults>,
+}
+
+/// A source: what rules must know of it even if the rest could not be read.
+pub(super) struct FileSource {
+    pub header: Range<usize>,
+    pub dialect: Option<Dialect>,
+    pub naive: Option<TimeZone>,
+    pub source: Option<Source>,
+}
+
+impl File {
+    /// Reads the top level. Paths count from `base_dir`.
+    pub(super) fn read(top: &Fields<'_>, base_dir: &Path) -> Self {
+        let rules = top.texts("rules");
+        let file = Self {
+            rules: top.need("rules", rules).unwrap_or(At { value: Vec::new(), span: 0..0, shared: false }),
+            timezone: timezone(top, "timezone").map_or_else(|| (TimeZone::UTC, "UTC".to_owned()), |zone| zone.value),
+            state: state(top, base_dir),
+            keys: top.named("keys", "the key").into_iter().map(|(name, fields)| (name.value, key(&fields, base_dir))).collect(),
+            sources: sources(top, base_dir),
+            defaults: defaults(top),
+        };
+        finish(top);
+        file.refuse_shared_files(&top.reader);
+        file
+    }
+
+    /// One file can't be the state and a source at once: each waits for the other's lock.
+    fn refuse_shared_files(&self, reader: &Reader<'_>) {
+        let state = self.state.as_ref().and_then(SourceUrl::sqlite_path).map(|path| ("the state".to_owned(), path));
+        let mut users: Vec<_> = state.into_iter().collect();
+        for (name, source) in &self.sources {
+            let Some(path) = source.source.as_ref().and_then(|source| source.url.sqlite_path()) else { continue };
+            if let Some((user, _)) = users.iter().find(|(_, used)| *used == path) {
+                let message = format!("the source `{name}` and {user} are the same file");
+                let same = reader.error("same-database", &source.header, message);
+                reader.report(same.help("each source, and the state, is a file of its own"));
+            }
+            users.push((format!("the source `{name}`"), path));
+        }
+    }
+
+    /// The keys that could be read.
+    pub(super) fn usable_keys(&self) -> Keys {
+        self.keys.iter().filter_map(|(name, key)| Some((name.clone(), key.clone()?))).collect()
+    }
+}
+
+fn finish(fields: &Fields<'_>) {
+    fields.finish_with(|key| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version")));
+}
+
+fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
+    let Some(fields) = top.inner("state") else {
+        return SourceUrl::parse("sqlite:state.db", base_dir).ok();
+    };
+    let state = address(&fields, base_dir);
+    finish(&fields);
+    state
+}
+
+/// Exactly one of `url`, `url_file` and `url_env`.
+fn address(fields: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
+    const PLACES: [&str; 3] = ["url", "url_file", "url_env"];
+    let given: Vec<At<String>> = PLACES.into_iter().filter_map(|key| Some(fields.value(key)?.with(key.to_owned()))).collect();
+    let (first, others) = given.split_first().or_else(|| {
+        let missing = fields.reader.error("missing-key", &fields.span, "the database has no address");
+        fields.reader.missing(missing.help("add `url`, or `url_file` or `url_env` where it holds a password"));
+        None
+    })?;
+    for other in others {
+        let message = format!("the address is given twice: `{}` and `{}`", first.value, other.value);
+        let twice = fields.reader.error("duplicate", &other.span, message).also(fields.reader.file.at(first.span.clone()), "given here");
+        fields.reader.report(twice.help("keep one of them"));
+    }
+    let parse = |text: &str| SourceUrl::parse(text, base_dir);
+    match (fields.words("url"), fields.words("url_file"), fields.words("url_env")) {
+        (Some(url), ..) => valid(fields, &url, parse(&url.value)),
+        (_, Some(path), _) => {
+            let text = secret(fields, &path, &SecretPlace::File(base_dir.join(&path.value)))?;
+            valid(fields, &path, parse_secret(&text, parse))
+        }
+        (.., Some(name)) => {
+            let text = secret(fields, &name, &SecretPlace::Env(name.value.clone()))?;
+            valid(fields, &name, parse_secret(&text, parse))
+        }
+        (None, None, None) => None,
+    }
+}
+
+fn parse_secret(bytes: &[u8], parse: impl Fn(&str) -> Result<SourceUrl, InvalidUrl>) -> Result<SourceUrl, InvalidUrl> {
+    std::str::from_utf8(bytes).map_err(|_| InvalidUrl::NotUnicode).and_then(parse)
+}
+
+/// What is in a file or variable. A message names the place, so that must not be the secret itself by mistake.
+fn secret(fields: &Fields<'_>, at: &At<String>, place: &SecretPlace) -> Option<Vec<u8>> {
+    let mistaken = match place {
+        SecretPlace::File(_) => at.value.contains("://").then_some("the address itself: write the path of a file that holds it"),
+        SecretPlace::Env(name) => {
+            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            (!is_name).then_some("not the name of an environment variable")
+        }
+    };
+    if let Some(mistaken) = mistaken {
+        fields.reader.report(fields.reader.error("invalid-value", &at.span, format!("this is {mistaken}")));
+        return None;
+    }
+    match place.read() {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            fields.reader.report(fields.reader.error("unreadable-secret", &at.span, error.to_string()));
+            None
+        }
+    }
+}
+
+/// The value, or a report of why there is none. Errors of this room never contain what was written.
+fn valid<T, E: std::fmt::Display>(fields: &Fields<'_>, at: &At<String>, parsed: Result<T, E>) -> Option<T> {
+    match parsed {
+        Ok(value) => Some(value),
+        Err(error) => {
+            fields.reader.report(fields.reader.error("invalid-value", &at.span, error.to_string()));
+            None
+        }
+    }
+}
+
+/// `[keys.NAME]`: exactly one of `file` and `env`.
+fn key(fields: &Fields<'_>, base_dir: &Path) -> Option<Key> {
+    let (file, env) = (fields.words("file"), fields.words("env"));
+    let written = fields.value("file").is_some() || fields.value("env").is_some();
+    fields.finish();
+    let (at, place) = match (file, env) {
+        (Some(file), None) => (file.clone(), SecretPlace::File(base_dir.join(&file.value))),
+        (None, Some(env)) => (env.clone(), SecretPlace::Env(env.value)),
+        (Some(file), Some(env)) => {
+            let twice = fields.reader.error("duplicate", &env.span, "the key is given twice: `file` and `env`");
+            fields.reader.report(twice.also(fields.reader.file.at(file.span), "given here").help("keep one of them"));
+            return None;
+        }
+        (None, None) => {
+            if !written {
+                let missing = fields.reader.error("missing-key", &fields.span, "the key is nowhere");
+                fields.reader.missing(missing.help("add `file` or `env`"));
+            }
+            return None;
+        }
+    };
+    let bytes = secret(fields, &at, &place)?;
+    valid(fields, &at, Key::new(bytes))
+}
+
+fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
+    let mut sources = BTreeMap::new();
+    for (name, fields) in top.named("sources", "the source") {
+        if let Some(message) = misnamed(&name.value) {
+            fields.reader.report(fields.reader.error("invalid-id", &name.span, format!("the source `{}`: {message}", name.value)));
+        }
+        let url = address(&fields, base_dir);
+        let dialect = url.as_ref().map(SourceUrl::dialect);
+        let naive = timezone(&fields, "naive_timestamps").map(|zone| zone.value.0);
+        // Read whether or not there is an address, so that all mistakes are told at once.
+        let workspace = workspace(&fields, dialect);
+        let window = fields.parsed("window", Window::from_str).map(|window| window.value);
+        let limits = fields.inner("limits").map_or_else(Limits::default, |limits| read_limits(&limits));
+        finish(&fields);
+        let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits });
+        sources.insert(name.value, FileSource { header: name.span, dialect, naive, source });
+    }
+    sources
+}
+
+fn workspace(fields: &Fields<'_>, dialect: Option<Dialect>) -> String {
+    const LONGEST: usize = 40;
+    let default = "retentiond".to_owned();
+    let Some(name) = fields.words("workspace") else { return default };
+    let first = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    let well_formed = name.value.bytes().next().is_some_and(first) && name.value.bytes().all(|byte| first(byte) || byte.is_ascii_digit());
+    let reserved = match dialect {
+        Some(Dialect::Sqlite) => name.value.starts_with("sqlite_"),
+        Some(Dialect::Postgres) => name.value.starts_with("pg_"),
+        None => false,
+    };
+    let message = if reserved {
+        "names that begin like this belong to the database itself".to_owned()
+    } else if !well_formed || name.value.len() > LONGEST {
+        format!("a workspace's name consists of a to z, 0 to 9 and `_`, begins with no digit, and has {LONGEST} characters at most")
+    } else {
+        return name.value;
+    };
+    fields.reader.report(fields.reader.error("invalid-id", &name.span, message));
+    default
+}
+
+fn read_limits(fields: &Fields<'_>) -> Limits {
+    let default = Limits::default();
+    let duration = |key| fields.parsed(key, parse_duration);
+    let (target, lock, statement) = (duration("target_batch_time"), duration("lock_timeout"), duration("statement_timeout"));
+    let limits = Limits {
+        max_batch_rows: fields.integer("max_batch_rows", 1..=1_000_000).map_or(default.max_batch_rows, |rows| rows.value),
+        target_batch_time: target.as_ref().map_or(default.target_batch_time, |time| time.value),
+        lock_timeout: lock.as_ref().map_or(default.lock_timeout, |time| time.value),
+        statement_timeout: statement.as_ref().map_or(default.statement_timeout, |time| time.value),
+        pace: fields.choice("pace", &[("gentle", Pace::Gentle), ("fast", Pace::Fast)]).map_or(default.pace, |pace| pace.value),
+        max_rows_per_second: fields.integer("max_rows_per_second", 1..=1_000_000_000).map(|rows| rows.value),
+    };
+    for (key, time, written) in [("lock_timeout", limits.lock_timeout, &lock), ("target_batch_time", limits.target_batch_time, &target)] {
+        if time >= limits.statement_timeout {
+            let span = written.as_ref().or(statement.as_ref()).map_or(fields.span.clone(), |at| at.span.clone());
+            let message = format!("`{key}` ({time:?}) must be shorter than `statement_timeout` ({:?})", limits.statement_timeout);
+            fields.reader.report(fields.reader.error("out-of-range", &span, message));
+        }
+    }
+    finish(fields);
+    limits
+}
+
+fn defaults(top: &Fields<'_>) -> Option<Defaults> {
+    let default = RuleDefaults::default();
+    let hold_cool_down = Period::parse("7 days").ok()?;
+    let Some(fields) = top.inner("defaults") else {
+        return Some(Defaults { rule: default, hold_cool_down });
+    };
+    let rule = RuleDefaults {
+        mode: fields.choice("mode", &MODES).map_or(default.mode, |mode| mode.value),
+        first_sweep: fields.choice("first_sweep", &FIRST_SWEEPS).map_or(default.first_sweep, |first| first.value),
+        max_share: share(&fields, "max_share").map_or(default.max_share, |share| share.value),
+    };
+    let hold_cool_down = fields.parsed("hold_cool_down", Period::parse).map_or(hold_cool_down, |period| period.value);
+    finish(&fields);
+    Some(Defaults { rule, hold_cool_down })
+}

@@ -1,0 +1,145 @@
+//! Reads the configuration and every rule file that it names.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Config,
+    file::{File, FileSource},
+    hide::blot_secrets,
+};
+use crate::{
+    diagnostic::{
+        Diagnostic, Diagnostics, SourceFile,
+        fields::{At, Fields, Reader},
+    },
+    policy::{
+        Rule,
+        resolve::{Context, SourceFacts, resolve},
+    },
+};
+
+/// A configuration without mistakes.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// Ordered by id.
+    pub rules: Vec<Rule>,
+    /// What is probably not meant.
+    pub warnings: Diagnostics,
+}
+
+/// Reads a configuration and its rules.
+///
+/// # Errors
+/// Every mistake of all files at once, warnings among them. No secret is in them.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    let found = RefCell::new(Diagnostics::default());
+    let loaded = read(path, &found);
+    let mut found = found.into_inner();
+    found.drop_echoes();
+    match loaded {
+        Some((config, rules)) if !found.has_errors() => Ok(Loaded { config, rules, warnings: found }),
+        _ => Err(found),
+    }
+}
+
+/// `None` only if an error was reported.
+fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>)> {
+    let text = read_text(path, found)?;
+    let shown = SourceFile::new(path, blot_secrets(&text));
+    let (reader, document) = Reader::parse(&shown, &text, found);
+    let top = Fields::new(reader, "the configuration", 0..0, document.get_ref());
+    let base_dir = base_dir(path);
+    let file = File::read(&top, &base_dir);
+
+    let rule_files = rule_files(&file.rules, path, &base_dir, &reader);
+    let rule_texts: Vec<SourceFile> =
+        rule_files.into_iter().filter_map(|path| Some(SourceFile::new(&path, read_text(&path, found)?))).collect();
+    let rules = resolve(&rule_texts, &context(&file, !reader.is_broken()), found);
+
+    let keys = file.usable_keys();
+    let sources: Option<BTreeMap<_, _>> = file.sources.into_iter().map(|(name, source)| Some((name, source.source?))).collect();
+    let (timezone, timezone_name) = file.timezone;
+    let config =
+        Config { file: path.to_owned(), timezone, timezone_name, state: file.state?, keys, sources: sources?, defaults: file.defaults? };
+    Some((config, rules))
+}
+
+/// The folder of the configuration, as it was named: relative to where the command was started.
+fn base_dir(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// What rules need to know, of every source and key that is written: one with a mistake in it is no unknown one.
+fn context(file: &File, complete: bool) -> Context {
+    let facts = |source: &FileSource| SourceFacts { dialect: source.dialect, naive: source.naive.clone() };
+    Context {
+        sources: file.sources.iter().map(|(name, source)| (name.clone(), facts(source))).collect(),
+        keys: file.keys.keys().cloned().collect(),
+        timezone: file.timezone.0.clone(),
+        defaults: file.defaults.as_ref().map(|defaults| defaults.rule).unwrap_or_default(),
+        complete,
+    }
+}
+
+/// The files that the patterns match, each once, in order.
+fn rule_files(patterns: &At<Vec<At<String>>>, config: &Path, base_dir: &Path, reader: &Reader<'_>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for pattern in &patterns.value {
+        let report = |code, message: String, help: &str| reader.report(reader.error(code, &pattern.span, message).help(help));
+        let base = base_dir.to_string_lossy();
+        let whole = Path::new(&glob::Pattern::escape(&base)).join(&pattern.value);
+        let matches = match glob::glob(&whole.to_string_lossy()) {
+            Ok(matches) => matches,
+            Err(error) => {
+                report("invalid-pattern", format!("not a pattern: {}", error.msg), "write it like \"rules/**/*.toml\"");
+                continue;
+            }
+        };
+        let before = files.len();
+        for entry in matches {
+            match entry {
+                // A pattern such as `*.toml` may match the configuration itself, which holds no rules.
+                Ok(path) if path.is_file() && path != config => files.push(path),
+                Ok(_) => {}
+                Err(error) => {
+                    report("unreadable", format!("can't look into {}: {}", error.path().display(), error.error()), "check its permissions")
+                }
+            }
+        }
+        if files.len() == before {
+            report("no-rules", format!("no file matches \"{}\"", pattern.value), "patterns are relative to the configuration file");
+        }
+    }
+    files.sort();
+    files.dedup();
+    files
+}
+
+/// The text of a file, or a report of why there is none.
+fn read_text(path: &Path, found: &RefCell<Diagnostics>) -> Option<String> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let place = SourceFile::unread(path).at(0..0);
+            found.borrow_mut().push(Diagnostic::error("unreadable", place, format!("can't read {}: {error}", path.display())));
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            // What comes before the first wrong byte is the same in the text that is shown.
+            let at = error.utf8_error().valid_up_to();
+            let shown = SourceFile::new(path, blot_secrets(&String::from_utf8_lossy(error.as_bytes())));
+            let place = shown.at(at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+            let wrong = Diagnostic::error("not-utf-8", place, "the file is not UTF-8").label("this is no character");
+            found.borrow_mut().push(wrong.help("save it as UTF-8, which TOML demands"));
+            None
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What a rule file says: every key read into its type, with its place, and nothing decided yet.
+//!
+//! [`RawFile::read`] reports unknown keys, wrong types and values that mean nothing by themselves; whether they fit
+//! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`. A new key of a
+//! rule is a field of [`RawRule`] and a line in [`RawRule::read`].
+
+mod strategy;
+mod values;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+
+use jiff::tz::TimeZone;
+use toml::de::{DeTable, DeValue};
+
+pub use self::{strategy::RawAnonymised, values::RawSubject};
+use super::{Basis, FirstSweep, Mode, Never, OnNull, StartFormat, period::Period};
+use crate::diagnostic::{
+    Diagnostics, SourceFile,
+    fields::{At, Fields, Reader},
+    suggest,
+};
+
+/// Keys of rules that the language has but this version does not.
+const LATER: [&str; 18] = [
+    "archive",
+    "dependents",
+    "ends",
+    "evidence",
+    "fiscal_year_start",
+    "limits",
+    "on_erasure",
+    "overrides",
+    "partitions",
+    "residue",
+    "schedule",
+    "start_at",
+    "suppress",
+    "tenant",
+    "triggers",
+    "unlinks",
+    "wait_for",
+    "window",
+];
+
+/// A rule file.
+#[derive(Debug)]
+pub struct RawFile {
+    pub file: SourceFile,
+    /// Lines could not be read: what is missing may be there.
+    pub broken: bool,
+    pub policy: RawPolicy,
+    pub rules: Vec<RawRule>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Default)]
+pub struct RawPolicy {
+    pub id: Option<At<String>>,
+    pub owner: Option<At<String>>,
+}
+
+/// `[[rule]]`, together with what its category says.
+#[derive(Debug)]
+pub struct RawRule {
+    /// The header.
+    pub header: Range<usize>,
+    /// Keys that are written, whether or not their value could be read.
+    pub written: BTreeSet<String>,
+    pub id: Option<At<String>>,
+    pub category: Option<At<String>>,
+    pub source: Option<At<String>>,
+    pub schema: Option<At<String>>,
+    pub table: Option<At<String>>,
+    pub key: Option<At<Vec<At<String>>>>,
+    pub condition: Option<At<String>>,
+    pub subject: Option<At<RawSubject>>,
+    pub no_subject_reason: Option<At<String>>,
+    pub on_null_subject: Option<At<OnNull>>,
+    pub start: Option<At<String>>,
+    pub start_format: Option<At<StartFormat>>,
+    pub never: Option<At<Vec<Never>>>,
+    pub keep_for: Option<At<Period>>,
+    pub floor: Option<At<Period>>,
+    pub timezone: Option<At<TimeZone>>,
+    pub action: Option<At<RawAction>>,
+    /// In the order of the file.
+    pub anonymise: Option<At<Vec<RawAnonymised>>>,
+    pub mark: Option<At<String>>,
+    pub reason: Option<At<String>>,
+    pub mode: Option<At<Mode>>,
+    pub first_sweep: Option<At<FirstSweep>>,
+    pub max_share: Option<At<f64>>,
+    pub basis: Option<At<Basis>>,
+    pub purpose: Option<At<String>>,
+    pub owner: Option<At<String>>,
+    pub retains: Option<At<Vec<At<String>>>>,
+}
+
+/// The word after `action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawAction {
+    Delete,
+    Anonymise,
+    Keep,
+}
+
+/// The words of `mode`.
+pub const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
+/// The words of `first_sweep`.
+pub const FIRST_SWEEPS: [(&str, FirstSweep); 2] = [("approve", FirstSweep::Approve), ("auto", FirstSweep::Auto)];
+
+impl RawFile {
+    /// Reads a file and reports what is wrong with each of its parts.
+    pub fn read(file: &SourceFile, found: &RefCell<Diagnostics>) -> Self {
+        let (reader, document) = Reader::parse(file, file.text(), found);
+        let top = Fields::new(reader, "a rule file", 0..0, document.get_ref());
+        let policy = top.inner("policy").map(|fields| RawPolicy::read(&fields));
+        if policy.is_none() && top.value("policy").is_none() {
+            let missing = reader.error("missing-key", &(0..0), "the file lacks `[policy]`");
+            reader.missing(missing.help("begin the file with [policy] and an `id`: rules are named <policy>/<rule>"));
+        }
+        let categories: BTreeMap<String, &DeTable<'_>> = top
+            .named("category", "the category")
+            .into_iter()
+            .map(|(name, fields)| {
+                // Read once for itself, so that a category that no rule uses is checked too.
+                RawRule::read(&fields, fields.span.clone(), true);
+                (name.value, fields.table())
+            })
+            .collect();
+        let rules = top.list("rule", "a rule").into_iter().map(|own| {
+            let category = own.table().get("category").and_then(|name| name.get_ref().as_str()).and_then(|name| categories.get(name));
+            let header = own.span.clone();
+            RawRule::read(&own.sharing(category.copied()), header, false)
+        });
+        let rules = rules.collect();
+        top.finish();
+        Self { file: file.clone(), broken: reader.is_broken(), policy: policy.unwrap_or_default(), rules }
+    }
+}
+
+impl RawPolicy {
+    fn read(fields: &Fields<'_>) -> Self {
+        let id = identifier(fields, "id");
+        let policy = Self { id: fields.need("id", id), owner: fields.words("owner") };
+        // For the schedule document alone; what is read here is checked but says nothing about rows.
+        fields.words("title");
+        fields.words("reference");
+        if let Some(reviewed) = fields.value("reviewed")
+            && !matches!(reviewed.value.get_ref(), DeValue::Datetime(_))
+        {
+            fields.reader.wrong_type::<()>(reviewed.span, "reviewed", "a date, written without quotes", reviewed.value.get_ref());
+        }
+        fields.finish();
+        policy
+    }
+}
+
+impl RawRule {
+    fn read(fields: &Fields<'_>, header: Range<usize>, is_category: bool) -> Self {
+        let rule = Self {
+            header,
+            written: fields.written(),
+            id: if is_category { None } else { identifier(fields, "id") },
+            category: if is_category { None } else { fields.words("category") },
+            source: fields.words("source"),
+            schema: fields.words("schema"),
+            table: fields.words("table"),
+            key: values::columns(fields, "key"),
+            condition: fields.text("where"),
+            subject: values::subject(fields),
+            no_subject_reason: fields.words("no_subject_reason"),
+            on_null_subject: fields.choice("on_null_subject", &[("nobody", OnNull::Nobody), ("hold", OnNull::Hold)]),
+            start: values::plain(fields, "start", "a column's name"),
+            start_format: fields.choice(
+                "start_format",
+                &[
+                    ("timestamp", StartFormat::Timestamp),
+                    ("date", StartFormat::Date),
+                    ("iso8601", StartFormat::Iso8601),
+                    ("unix_s", StartFormat::UnixS),
+                    ("unix_ms", StartFormat::UnixMs),
+                    ("unix_us", StartFormat::UnixUs),
+                    ("compact", StartFormat::Compact),
+                ],
+            ),
+            never: values::never(fields),
+            keep_for: values::period(fields, "keep_for"),
+            floor: values::period(fields, "floor"),
+            timezone: timezone(fields, "timezone").map(|zone| zone.map(|(zone, _)| zone)),
+            action: fields.choice(
+                "action",
+                &[
+                    ("delete", RawAction::Delete),
+                    ("anonymise", RawAction::Anonymise),
+                    ("keep", RawAction::Keep),
+                    ("anonymize", RawAction::Anonymise),
+                ],
+            ),
+            anonymise: strategy::columns(fields),
+            mark: fields.words("mark"),
+            reason: fields.words("reason"),
+            mode: fields.choice("mode", &MODES),
+            first_sweep: fields.choice("first_sweep", &FIRST_SWEEPS),
+            max_share: share(fields, "max_share"),
+            basis: fields.choice("basis", &Basis::ALL),
+            purpose: fields.words("purpose"),
+            owner: fields.words("owner"),
+            retains: values::columns(fields, "retains"),
+        };
+        let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
+        fields.finish_with(later);
+        rule
+    }
+}
+
+/// A name that stands in commands, metrics and addresses.
+pub fn identifier(fields: &Fields<'_>, key: &'static str) -> Option<At<String>> {
+    let id = fields.text(key)?;
+    if let Some(message) = misnamed(&id.value) {
+        fields.reader.report(fields.reader.error("invalid-id", &id.span, format!("`{key}`: {message}")));
+        return None;
+    }
+    Some(id)
+}
+
+/// Why a text is no identifier; `None`: it is one.
+pub fn misnamed(text: &str) -> Option<&'static str> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let good = text.bytes().next().is_some_and(allowed) && text.bytes().all(|byte| allowed(byte) || byte == b'-');
+    (!good).then_some("a name consists of a to z, 0 to 9 and `-`, and doesn't begin with `-`")
+}
+
+/// A zone by its IANA name, and the name.
+pub fn timezone(fields: &Fields<'_>, key: &'static str) -> Option<At<(TimeZone, String)>> {
+    let name = fields.words(key)?;
+    if let Ok(zone) = TimeZone::get(&name.value) {
+        // The database finds names in any case, but says how they are written.
+        let exact = zone.iana_name().unwrap_or(&name.value).to_owned();
+        return Some(name.with((zone, exact)));
+    }
+    let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    let unknown = fields.reader.error("unknown-timezone", &name.span, format!("there is no time zone \"{}\"", name.value));
+    let help = suggest::did_you_mean(&name.value, known.iter().map(String::as_str));
+    fields.reader.report(unknown.help(help.unwrap_or_else(|| "write an IANA name, such as \"UTC\" or \"Europe/Berlin\"".to_owned())));
+    None
+}
+
+/// A share of a table: more than nothing, at most all.
+pub fn share(fields: &Fields<'_>, key: &'static str) -> Option<At<f64>> {
+    let share = fields.number(key)?;
+    if share.value > 0.0 && share.value <= 1.0 {
+        return Some(share);
+    }
+    let message = format!("`{key}` is a share of the table: more than 0 and at most 1");
+    fields.reader.report(fields.reader.error("out-of-range", &share.span, message));
+    None
+}

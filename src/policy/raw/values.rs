@@ -1,0 +1,114 @@
+//! Keys of rules whose values are more than a word.
+
+use toml::de::DeValue;
+
+use super::{Never, Period};
+use crate::diagnostic::fields::{At, Fields};
+
+/// What `subject` says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawSubject {
+    /// `subject = "none"`.
+    Nobody,
+    /// Kinds and columns, in the order of the file; the kinds' places are those of their keys.
+    Of(Vec<(At<String>, At<String>)>),
+}
+
+/// `subject`.
+pub(super) fn subject(fields: &Fields<'_>) -> Option<At<RawSubject>> {
+    let at = fields.value("subject")?;
+    match at.value.get_ref() {
+        DeValue::String(word) if word == "none" => Some(at.with(RawSubject::Nobody)),
+        DeValue::Table(_) => {
+            let table = fields.inner("subject")?;
+            let entries = table.entries();
+            let subjects: Vec<_> =
+                entries.iter().filter_map(|(kind, value)| Some((named_kind(fields, kind)?, column(fields, &kind.value, value)?))).collect();
+            if entries.is_empty() {
+                fields
+                    .reader
+                    .report(fields.reader.error("empty", &at.span, "`subject` names nobody").help("write `subject = \"none\"` and why"));
+            }
+            Some(at.with(RawSubject::Of(subjects)))
+        }
+        other => fields.reader.wrong_type(at.span, "subject", "a table of kinds and columns, or \"none\"", other),
+    }
+}
+
+fn named_kind(fields: &Fields<'_>, kind: &At<String>) -> Option<At<String>> {
+    let good = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if !kind.value.is_empty() && kind.value.chars().all(good) {
+        return Some(kind.clone());
+    }
+    // Holds name subjects as KIND:VALUE.
+    let message = "a kind of subject consists of letters, digits, `_` and `-`";
+    fields.reader.report(fields.reader.error("invalid-id", &kind.span, message));
+    None
+}
+
+fn column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<String>> {
+    if matches!(value.get_ref(), DeValue::Table(_)) {
+        let unsupported =
+            fields.reader.error("unsupported", &value.span(), format!("the subject `{kind}` can't be looked up in another table"));
+        fields.reader.report(unsupported.help("this version takes a column of the rule's own table"));
+        return None;
+    }
+    let column = fields.reader.text(value, kind)?;
+    if column.value.is_empty() {
+        fields.reader.report(fields.reader.error("empty", &column.span, format!("the subject `{kind}` names no column")));
+        return None;
+    }
+    Some(column)
+}
+
+/// A list of columns, each once.
+pub(super) fn columns(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<At<String>>>> {
+    let columns = fields.texts(key)?;
+    for (index, column) in columns.value.iter().enumerate() {
+        if let Some(first) = columns.value[..index].iter().find(|other| other.value == column.value) {
+            let twice = fields.reader.error("duplicate", &column.span, format!("`{key}` names `{}` twice", column.value));
+            fields.reader.report(twice.also(fields.reader.file.at(first.span.clone()), "first named here"));
+        }
+    }
+    if columns.value.is_empty() {
+        fields.reader.report(fields.reader.error("empty", &columns.span, format!("`{key}` names no column")));
+    }
+    Some(columns)
+}
+
+/// A value that the language lets be a table, but this version not.
+pub(super) fn plain(fields: &Fields<'_>, key: &'static str, what: &str) -> Option<At<String>> {
+    let at = fields.value(key)?;
+    if matches!(at.value.get_ref(), DeValue::Table(_)) {
+        let unsupported = fields.reader.error("unsupported", &at.span, format!("`{key}` can't be a table in this version"));
+        fields.reader.report(unsupported.label(format!("expected {what}")).help(format!("this version takes {what}")));
+        return None;
+    }
+    fields.words(key)
+}
+
+/// A period.
+pub(super) fn period(fields: &Fields<'_>, key: &'static str) -> Option<At<Period>> {
+    plain(fields, key, "a period such as \"2 years\"")?;
+    fields.parsed(key, Period::parse)
+}
+
+/// `never`.
+pub(super) fn never(fields: &Fields<'_>) -> Option<At<Vec<Never>>> {
+    let at = fields.value("never")?;
+    let DeValue::Array(items) = at.value.get_ref() else {
+        return fields.reader.wrong_type(at.span, "never", "an array of strings and integers", at.value.get_ref());
+    };
+    let value = |item: &toml::Spanned<DeValue<'_>>| match item.get_ref() {
+        DeValue::String(text) => Some(Never::Text(text.to_string())),
+        DeValue::Integer(written) => match i64::from_str_radix(written.as_str(), written.radix()) {
+            Ok(number) => Some(Never::Integer(number)),
+            Err(_) => {
+                fields.reader.report(fields.reader.error("out-of-range", &item.span(), "a number in `never` must fit into 64 bits"));
+                None
+            }
+        },
+        other => fields.reader.wrong_type(item.span(), "never", "a string or an integer", other),
+    };
+    Some(at.with(items.iter().filter_map(value).collect()))
+}

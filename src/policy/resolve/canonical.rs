@@ -1,0 +1,91 @@
+//! What a rule means, as text that is the same for the same meaning.
+
+use serde_json::{Value, json};
+
+use crate::policy::{Action, Never, Normalise, OnNull, Rule, Start, StartFormat, StrategySpec, Subjects};
+
+/// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
+/// Comments, the order of keys and files, and what is only for people are not in it.
+pub(super) fn canonical(rule: &Rule) -> String {
+    json!({
+        "id": rule.id.as_str(),
+        "category": rule.category,
+        "source": rule.source,
+        "schema": rule.table.schema,
+        "table": rule.table.table,
+        "key": rule.key,
+        "where": rule.condition.as_ref().map(|condition| &condition.sql),
+        "subject": subjects(&rule.subjects),
+        "start": rule.term.as_ref().map(|term| start(&term.start)),
+        "keep_for": rule.term.as_ref().map(|term| term.keep_for.to_string()),
+        "floor": rule.term.as_ref().and_then(|term| term.floor.as_ref()).map(ToString::to_string),
+        "timezone": rule.timezone.iana_name(),
+        "action": action(&rule.action),
+        "max_share": rule.max_share,
+    })
+    .to_string()
+}
+
+fn subjects(subjects: &Subjects) -> Value {
+    match subjects {
+        Subjects::Of { subjects, on_null } => {
+            let mut of: Vec<(&str, &str)> = subjects.iter().map(|subject| (subject.kind.as_str(), subject.column.as_str())).collect();
+            of.sort_unstable();
+            let on_null = match on_null {
+                OnNull::Nobody => "nobody",
+                OnNull::Hold => "hold",
+            };
+            json!({ "of": of, "on_null": on_null })
+        }
+        Subjects::Nobody { .. } => json!("none"),
+        Subjects::Unstated => Value::Null,
+    }
+}
+
+fn start(start: &Start) -> Value {
+    let format = start.format.map(|format| match format {
+        StartFormat::Timestamp => "timestamp",
+        StartFormat::Date => "date",
+        StartFormat::Iso8601 => "iso8601",
+        StartFormat::UnixS => "unix_s",
+        StartFormat::UnixMs => "unix_ms",
+        StartFormat::UnixUs => "unix_us",
+        StartFormat::Compact => "compact",
+    });
+    let mut never: Vec<String> = start
+        .never
+        .iter()
+        .map(|never| match never {
+            Never::Text(text) => json!(text).to_string(),
+            Never::Integer(number) => number.to_string(),
+        })
+        .collect();
+    never.sort_unstable();
+    json!({ "column": start.column, "format": format, "never": never, "naive": start.naive.as_ref().and_then(|zone| zone.iana_name()) })
+}
+
+fn action(action: &Action) -> Value {
+    match action {
+        Action::Delete => json!("delete"),
+        Action::Keep { .. } => json!("keep"),
+        Action::Anonymise { columns, mark } => {
+            let mut columns: Vec<(&str, Value)> = columns.iter().map(|(column, spec)| (column.as_str(), strategy(spec))).collect();
+            columns.sort_by_key(|(column, _)| *column);
+            json!({ "anonymise": columns, "mark": mark })
+        }
+    }
+}
+
+fn strategy(spec: &StrategySpec) -> Value {
+    match spec {
+        StrategySpec::Null => json!({ "strategy": "null" }),
+        StrategySpec::Fixed { value, replace_null } => json!({ "strategy": "fixed", "value": value, "replace_null": replace_null }),
+        StrategySpec::Hmac { key, normalise } => {
+            let normalise = normalise.map(|normalise| match normalise {
+                Normalise::Email => "email",
+            });
+            json!({ "strategy": "hmac", "key": key, "normalise": normalise })
+        }
+        StrategySpec::TruncateIp { v4, v6 } => json!({ "strategy": "truncate_ip", "v4": v4, "v6": v6 }),
+    }
+}

@@ -1,0 +1,134 @@
+//! Rules that meet: under one id, or on one table.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::Context;
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Place},
+    policy::{Action, Dialect, Rule, raw::RawFile},
+};
+
+/// Reports policies and rules that share an id. Looks at what is written, so that a rule with other mistakes counts too.
+pub(super) fn identities(files: &[RawFile], found: &RefCell<Diagnostics>) {
+    let mut policies: BTreeMap<&str, Place> = BTreeMap::new();
+    for file in files {
+        let Some(id) = &file.policy.id else { continue };
+        distinct(&mut policies, &id.value, file.file.at(id.span.clone()), "policies", found);
+        let mut rules: BTreeMap<&str, Place> = BTreeMap::new();
+        for id in file.rules.iter().filter_map(|rule| rule.id.as_ref()) {
+            distinct(&mut rules, &id.value, file.file.at(id.span.clone()), "rules", found);
+        }
+    }
+}
+
+fn distinct<'a>(known: &mut BTreeMap<&'a str, Place>, id: &'a str, place: Place, what: &str, found: &RefCell<Diagnostics>) {
+    match known.get(id) {
+        None => {
+            known.insert(id, place);
+        }
+        Some(first) => {
+            let twice = Diagnostic::error("duplicate-id", place, format!("there are two {what} with the id `{id}`"));
+            found.borrow_mut().push(twice.label("again here").also(first.clone(), "first here").help("give one of them another id"));
+        }
+    }
+}
+
+/// Reports what rules on one table do to each other.
+pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnostics>) {
+    let mut tables: BTreeMap<(&str, &str, &str), Vec<&Rule>> = BTreeMap::new();
+    for rule in rules {
+        let schema = rule.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
+        tables.entry((&rule.source, schema, &rule.table.table)).or_default().push(rule);
+    }
+    for rules in tables.values() {
+        for rule in rules {
+            changed_columns(rule, rules, found);
+            never_acts(rule, rules, found);
+        }
+    }
+}
+
+/// Where a table without a schema is, unless the database is set up otherwise; `check` asks the database.
+fn default_schema(source: &str, context: &Context) -> &'static str {
+    match context.sources.get(source).and_then(|facts| facts.dialect) {
+        Some(Dialect::Postgres) => "public",
+        Some(Dialect::Sqlite) | None => "main",
+    }
+}
+
+/// A column that a rule changes must not decide anything: what was decided once would be decided otherwise afterwards.
+fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
+    let Action::Anonymise { columns, mark } = &rule.action else { return };
+    let anonymised = columns.iter().map(|(column, _)| (column, rule.origin.place(&format!("anonymise.{column}")), "anonymised"));
+    let marked = mark.iter().map(|column| (column, rule.origin.place("mark"), "set as the mark"));
+    for (column, place, how) in anonymised.chain(marked) {
+        for other in others {
+            for (what, read) in readings(other, column) {
+                let message = format!("`{column}` can't be {how}: it is {what} of `{}`", other.id);
+                let error = Diagnostic::error("column-changed-and-read", place.clone(), message).label("changed here");
+                found.borrow_mut().push(error.also(read, "read here"));
+            }
+        }
+    }
+    for column in columns.iter().map(|(column, _)| column).filter(|column| mark.as_ref() == Some(*column)) {
+        let message = format!("`{column}` can't be both anonymised and the mark");
+        let error = Diagnostic::error("column-changed-and-read", rule.origin.place("mark"), message);
+        found.borrow_mut().push(error.also(rule.origin.place(&format!("anonymise.{column}")), "anonymised here"));
+    }
+}
+
+/// Each way in which a rule reads a column, and where it says so.
+fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
+    let mut readings = Vec::new();
+    if rule.term.as_ref().is_some_and(|term| term.start.column == column) {
+        readings.push(("the start", rule.origin.place("start")));
+    }
+    if rule.condition.as_ref().is_some_and(|condition| condition.columns.iter().any(|name| name == column)) {
+        readings.push(("read in the `where`", rule.origin.place("where")));
+    }
+    for subject in rule.subjects.all().iter().filter(|subject| subject.column == column) {
+        readings.push(("a subject", rule.origin.place(&format!("subject.{}", subject.kind))));
+    }
+    if rule.key.iter().any(|name| name == column) {
+        readings.push(("in the `key`", rule.origin.place(&format!("key.{column}"))));
+    }
+    readings
+}
+
+/// Warns of a rule that can't ever act, whatever the rows are.
+fn never_acts(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
+    let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts()) else { return };
+    let warn = |message: String, other: &Rule, label: &str| {
+        let warning = Diagnostic::warning("never-acts", rule.origin.place("id"), message).label("never acts");
+        found.borrow_mut().push(warning.also(other.origin.place("id"), label).help("give one of them a `where`, or remove one"));
+    };
+    for other in others.iter().filter(|other| other.condition.is_none()) {
+        match (&other.action, &other.term) {
+            (Action::Keep { .. }, None) => {
+                warn(
+                    format!("`{}` can never act: `{}` keeps every row of the table for ever", rule.id, other.id),
+                    other,
+                    "keeps every row",
+                );
+            }
+            (Action::Delete, Some(deletion))
+                if matches!(rule.action, Action::Anonymise { .. }) && deletion.start == term.start && !sooner(rule, other) =>
+            {
+                warn(format!("`{}` can never act: when its rows end, `{}` deletes them", rule.id, other.id), other, "deletes every row");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether some row of one start ends under `rule` before it ends under `other`. Months have different lengths, so starts
+/// of a whole year are tried.
+fn sooner(rule: &Rule, other: &Rule) -> bool {
+    let end = |rule: &Rule, start: Timestamp| {
+        let periods = rule.term.iter().flat_map(|term| std::iter::once(&term.keep_for).chain(&term.floor));
+        periods.map(|period| period.end(start, &TimeZone::UTC)).max()
+    };
+    (0..366).map(|day| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)).any(|start| end(rule, start) < end(other, start))
+}

@@ -1,0 +1,290 @@
+//! One rule.
+
+use std::{cell::RefCell, collections::BTreeMap, ops::Range};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Context, SourceFacts, canonical::canonical};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
+    policy::{
+        Action, OnNull, Origin, Rule, RuleId, Start, StrategySpec, Subject, Subjects, TableName, Term,
+        condition::Condition,
+        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject},
+    },
+};
+
+/// Makes a rule of what is written, or reports why not. `None` only if something was reported.
+pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &RefCell<Diagnostics>) -> Option<Rule> {
+    let check = Check { file, raw, found };
+    // Everything is looked at before anything is given up, so that all mistakes are told at once.
+    let id = check.need("id", &raw.id);
+    let category = check.need("category", &raw.category);
+    let source = check.source(context);
+    let table = check.need("table", &raw.table);
+    let action = check.need("action", &raw.action).map(|action| action.value);
+    let facts = source.and_then(|source| context.sources.get(&source.value));
+    let term = action.and_then(|action| check.term(action, facts));
+    let subjects = action.and_then(|action| check.subjects(action));
+    let condition = check.condition(facts);
+    let action = action.and_then(|action| check.action(action, context));
+    check.floor();
+    check.format();
+
+    let policy = file.policy.id.as_ref()?;
+    let mut rule = Rule {
+        id: RuleId::new(&policy.value, &id?.value),
+        category: category?.value.clone(),
+        source: source?.value.clone(),
+        table: TableName { schema: value(&raw.schema), table: table?.value.clone() },
+        key: names(&raw.key),
+        condition: condition?,
+        subjects: subjects?,
+        term: term?,
+        action: action?,
+        timezone: value(&raw.timezone).unwrap_or_else(|| context.timezone.clone()),
+        mode: value(&raw.mode).unwrap_or(context.defaults.mode),
+        first_sweep: value(&raw.first_sweep).unwrap_or(context.defaults.first_sweep),
+        max_share: value(&raw.max_share).unwrap_or(context.defaults.max_share),
+        retains: names(&raw.retains),
+        basis: value(&raw.basis),
+        purpose: value(&raw.purpose),
+        owner: value(&raw.owner).or_else(|| value(&file.policy.owner)),
+        canonical: String::new(),
+        origin: check.origin(),
+    };
+    rule.canonical = canonical(&rule);
+    Some(rule)
+}
+
+struct Check<'a> {
+    file: &'a RawFile,
+    raw: &'a RawRule,
+    found: &'a RefCell<Diagnostics>,
+}
+
+impl Check<'_> {
+    fn error(&self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, self.file.file.at(span.clone()), message)
+    }
+
+    fn report(&self, diagnostic: Diagnostic) {
+        self.found.borrow_mut().push(diagnostic);
+    }
+
+    /// A value that must be there. One that is written but could not be read is reported already.
+    fn need<'v, T>(&self, key: &'static str, value: &'v Option<At<T>>) -> Option<&'v At<T>> {
+        if value.is_none() {
+            self.missing(key, format!("the rule lacks `{key}`"), None);
+        }
+        value.as_ref()
+    }
+
+    fn missing(&self, key: &str, message: String, help: Option<String>) {
+        if !self.raw.written.contains(key) && !self.file.broken {
+            self.report(self.error("missing-key", &self.raw.header, message).label(format!("`{key}` is required")).maybe_help(help));
+        }
+    }
+
+    /// Reports a key that makes no sense beside the others, unless it came from the category: that may serve other rules.
+    fn misplaced<T>(&self, value: &Option<At<T>>, message: &str, help: &str) {
+        if let Some(at) = value.as_ref().filter(|at| !at.shared) {
+            self.report(self.error("misplaced-key", &at.span, message).help(help));
+        }
+    }
+
+    fn source(&self, context: &Context) -> Option<&At<String>> {
+        let source = self.need("source", &self.raw.source)?;
+        if context.sources.contains_key(&source.value) {
+            return Some(source);
+        }
+        if !context.complete {
+            return None;
+        }
+        let known = context.sources.keys().map(String::as_str);
+        let unknown = self.error("unknown-source", &source.span, format!("there is no source `{}`", source.value));
+        let help = suggest::did_you_mean(&source.value, known);
+        self.report(unknown.help(help.unwrap_or_else(|| format!("add [sources.{}] to retentiond.toml", source.value))));
+        None
+    }
+
+    /// When rows end: `Some(None)` for `keep` without a period.
+    fn term(&self, action: RawAction, facts: Option<&SourceFacts>) -> Option<Option<Term>> {
+        let raw = self.raw;
+        if action == RawAction::Keep && raw.keep_for.is_none() && !raw.written.contains("keep_for") {
+            self.misplaced(&raw.start, "a rule that keeps for ever has no start", "add `keep_for`, or leave `start` out to keep for ever");
+            self.misplaced(&raw.floor, "a rule that keeps for ever needs no floor", "add `keep_for`, or leave `floor` out");
+            return Some(None);
+        }
+        if raw.start.is_none() {
+            self.missing("start", "the rule lacks `start`".to_owned(), Some("name the column that the period counts from".to_owned()));
+        }
+        if raw.keep_for.is_none() {
+            let help = "say how long rows are kept, such as \"2 years\"; `action = \"keep\"` without it keeps for ever";
+            self.missing("keep_for", "the rule lacks `keep_for`".to_owned(), Some(help.to_owned()));
+        }
+        let start = Start {
+            column: value(&raw.start)?,
+            format: value(&raw.start_format),
+            never: value(&raw.never).unwrap_or_default(),
+            naive: facts.and_then(|facts| facts.naive.clone()),
+        };
+        Some(Some(Term { start, keep_for: value(&raw.keep_for)?, floor: value(&raw.floor) }))
+    }
+
+    fn subjects(&self, action: RawAction) -> Option<Subjects> {
+        let raw = self.raw;
+        match raw.subject.as_ref().map(|subject| &subject.value) {
+            Some(RawSubject::Of(subjects)) => {
+                self.misplaced(
+                    &raw.no_subject_reason,
+                    "the rule has a subject, so there is no reason to give",
+                    "leave `no_subject_reason` out",
+                );
+                let subjects =
+                    subjects.iter().map(|(kind, column)| Subject { kind: kind.value.clone(), column: column.value.clone() }).collect();
+                Some(Subjects::Of { subjects, on_null: value(&raw.on_null_subject).unwrap_or(OnNull::Nobody) })
+            }
+            Some(RawSubject::Nobody) => {
+                self.misplaced(&raw.on_null_subject, "the rule has no subject that could be NULL", "leave `on_null_subject` out");
+                if raw.no_subject_reason.is_none() {
+                    let help = "a hold on a person can't protect rows without a subject: say why these are nobody's";
+                    self.missing("no_subject_reason", "`subject = \"none\"` needs a reason".to_owned(), Some(help.to_owned()));
+                }
+                Some(Subjects::Nobody { reason: value(&raw.no_subject_reason)? })
+            }
+            None => {
+                self.misplaced(&raw.no_subject_reason, "a reason for no subject needs `subject = \"none\"`", "add `subject = \"none\"`");
+                self.misplaced(&raw.on_null_subject, "the rule has no subject that could be NULL", "add `subject`");
+                if action == RawAction::Keep && !raw.written.contains("subject") {
+                    return Some(Subjects::Unstated);
+                }
+                let help = "say whose rows these are: subject = { account = \"account_id\" }, or subject = \"none\" with a reason";
+                self.missing("subject", "the rule lacks `subject`".to_owned(), Some(help.to_owned()));
+                None
+            }
+        }
+    }
+
+    /// The `where`: `Some(None)` where there is none.
+    fn condition(&self, facts: Option<&SourceFacts>) -> Option<Option<Condition>> {
+        let Some(at) = &self.raw.condition else {
+            return (!self.raw.written.contains("where")).then_some(None);
+        };
+        let error = match Condition::parse(&at.value, facts?.dialect?) {
+            Ok(condition) => return Some(Some(condition)),
+            Err(error) => error,
+        };
+        let span = self.inside(at, &error.span);
+        self.report(self.error("invalid-condition", &span, error.message).maybe_help(error.help));
+        None
+    }
+
+    /// The bytes of a part of a string: exact where the string is written without escapes, else the whole string.
+    fn inside(&self, at: &At<String>, part: &Range<usize>) -> Range<usize> {
+        let written = &self.file.file.text()[at.span.clone()];
+        match written.find(&at.value) {
+            Some(offset) if !part.is_empty() => at.span.start + offset + part.start..at.span.start + offset + part.end,
+            _ => at.span.clone(),
+        }
+    }
+
+    fn action(&self, action: RawAction, context: &Context) -> Option<Action> {
+        let raw = self.raw;
+        if action != RawAction::Anonymise {
+            let help = "say `action = \"anonymise\"`, or leave it out";
+            self.misplaced(&raw.anonymise, "only a rule that anonymises has strategies", help);
+            self.misplaced(&raw.mark, "only a rule that anonymises has a mark", help);
+        }
+        match action {
+            RawAction::Delete => Some(Action::Delete),
+            RawAction::Keep => {
+                if raw.reason.is_none() {
+                    let help = "what is kept must be kept for a reason that a person can check";
+                    self.missing("reason", "a rule that keeps lacks `reason`".to_owned(), Some(help.to_owned()));
+                }
+                Some(Action::Keep { reason: value(&raw.reason)? })
+            }
+            RawAction::Anonymise => {
+                let written = raw.written.contains("anonymise") || raw.written.contains("anonymize");
+                if raw.anonymise.is_none() && !written {
+                    let help = "say what becomes of which column: anonymise = { ip = \"truncate_ip\" }";
+                    self.missing("anonymise", "a rule that anonymises lacks `anonymise`".to_owned(), Some(help.to_owned()));
+                }
+                let columns = &raw.anonymise.as_ref()?.value;
+                for key in columns
+                    .iter()
+                    .filter_map(|column| column.key.as_ref())
+                    .filter(|key| context.complete && !context.keys.contains(&key.value))
+                {
+                    let unknown = self.error("unknown-key-name", &key.span, format!("there is no key `{}`", key.value));
+                    let help = suggest::did_you_mean(&key.value, context.keys.iter().map(String::as_str));
+                    self.report(unknown.help(help.unwrap_or_else(|| format!("add [keys.{}] to retentiond.toml", key.value))));
+                }
+                let columns: Vec<(String, StrategySpec)> =
+                    columns.iter().map(|column| (column.column.value.clone(), column.strategy.clone())).collect();
+                Some(Action::Anonymise { columns, mark: value(&raw.mark) })
+            }
+        }
+    }
+
+    /// A floor above the period is right but decides alone, which may not be what was meant.
+    fn floor(&self) {
+        let (Some(floor), Some(keep_for)) = (&self.raw.floor, &self.raw.keep_for) else { return };
+        let start = Timestamp::UNIX_EPOCH;
+        if floor.value.end(start, &TimeZone::UTC) > keep_for.value.end(start, &TimeZone::UTC) {
+            let warning =
+                Diagnostic::warning("floor-above-period", self.file.file.at(floor.span.clone()), "the floor is longer than the period");
+            let warning = warning.label("rows are kept this long").also(self.file.file.at(keep_for.span.clone()), "and not this long");
+            self.report(warning.help("make `keep_for` at least as long as `floor`"));
+        }
+    }
+
+    /// How a start is written says nothing where there is no start.
+    fn format(&self) {
+        if !self.raw.written.contains("start") {
+            let help = "add `start`, or leave this out";
+            self.misplaced(&self.raw.start_format, "the rule has no start that could have a format", help);
+            self.misplaced(&self.raw.never, "the rule has no start that could mean \"no date\"", help);
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        let raw = self.raw;
+        let mut spans = BTreeMap::new();
+        let texts = [
+            ("id", &raw.id),
+            ("category", &raw.category),
+            ("source", &raw.source),
+            ("schema", &raw.schema),
+            ("table", &raw.table),
+            ("where", &raw.condition),
+            ("start", &raw.start),
+            ("mark", &raw.mark),
+        ];
+        spans.extend(texts.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
+        let periods = [("keep_for", &raw.keep_for), ("floor", &raw.floor)];
+        spans.extend(periods.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
+        spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
+        spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
+        for (key, columns) in [("key", &raw.key), ("retains", &raw.retains)] {
+            spans.extend(
+                columns.iter().flat_map(|columns| &columns.value).map(|column| (format!("{key}.{}", column.value), column.span.clone())),
+            );
+        }
+        if let Some(RawSubject::Of(subjects)) = raw.subject.as_ref().map(|subject| &subject.value) {
+            spans.extend(subjects.iter().map(|(kind, column)| (format!("subject.{}", kind.value), column.span.clone())));
+        }
+        let columns = raw.anonymise.iter().flat_map(|columns| &columns.value);
+        spans.extend(columns.map(|RawAnonymised { column, .. }| (format!("anonymise.{}", column.value), column.span.clone())));
+        Origin { file: self.file.file.clone(), header: raw.header.clone(), spans }
+    }
+}
+
+fn value<T: Clone>(at: &Option<At<T>>) -> Option<T> {
+    at.as_ref().map(|at| at.value.clone())
+}
+
+fn names(at: &Option<At<Vec<At<String>>>>) -> Vec<String> {
+    at.iter().flat_map(|names| &names.value).map(|name| name.value.clone()).collect()
+}
