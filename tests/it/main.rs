@@ -5,5 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod conformance;
 mod engine_postgres;
 mod harness;

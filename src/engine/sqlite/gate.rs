@@ -93,22 +93,22 @@ async fn set_busy_timeout(database: &Database, connection: &mut SqliteConnection
     database.execute(connection, &statement).await.map(|_| ())
 }
 
-/// A hold's rows, each value in every form; those that are there already stay.
+/// A hold's rows, each value in every form; those that are there already stay. A hold on everything in its scope has the
+/// empty kind and value, which no subject has.
 fn insert(workspace: &WorkspaceRef, rows: &[Held]) -> Statement {
-    let text = |value: Option<String>| value.map_or(Cell::Null, Cell::Text);
     let mut values = Vec::with_capacity(rows.len());
     let mut binds = Vec::with_capacity(rows.len() * 5);
     for held in rows {
         let first = binds.len();
         let [hold, scope, kind, value, uuid] = [1, 2, 3, 4, 5].map(|place| first + place);
         values.push(format!("(?{hold}, ?{scope}, ?{kind}, ?{value}, ?{value}, ?{uuid})"));
-        let subject = held.subject.as_ref();
+        let (kind_of, value_of) = held.subject.clone().map_or_else(Default::default, |subject| (subject.kind, subject.value));
         binds.extend([
             Cell::Text(held.hold.clone()),
             Cell::Text(held.scope.key()),
-            text(subject.map(|subject| subject.kind.clone())),
-            text(subject.map(|subject| subject.value.clone())),
-            text(subject.and_then(|subject| canonical_uuid(&subject.value))),
+            Cell::Text(kind_of),
+            Cell::Text(value_of.clone()),
+            canonical_uuid(&value_of).map_or(Cell::Null, Cell::Text),
         ]);
     }
     let text = format!("INSERT OR IGNORE INTO {} (hold, scope, kind, value, number, uuid) VALUES {}", workspace.held(), values.join(", "));

@@ -32,7 +32,7 @@ pub(super) async fn init(database: &Database, workspace: &WorkspaceRef, stamp: &
     let mut connection = database.own_connection().await?;
     begin_immediate(database, &mut connection).await?;
     if let Some(found) = read_on(database, &mut connection, workspace).await? {
-        return if found.stamp == *stamp { Ok(found) } else { Err(Error::ForeignStamp { found: foreign(&found.stamp, stamp) }) };
+        return if found.stamp.state_id == stamp.state_id { Ok(found) } else { Err(Error::ForeignStamp { found: found.stamp.state_id }) };
     }
     for text in tables(workspace) {
         database.execute(&mut connection, &Statement::plain(text)).await?;
@@ -82,8 +82,8 @@ pub(super) async fn held(database: &Database, workspace: &WorkspaceRef) -> Resul
         .map(|row| {
             let scope: String = get(row, 1)?;
             let scope = Scope::from_key(&scope).ok_or_else(|| Error::Database(format!("the workspace holds an unknown scope: {scope}")))?;
-            let (kind, value): (Option<String>, Option<String>) = (get(row, 2)?, get(row, 3)?);
-            Ok(Held { hold: get(row, 0)?, scope, subject: kind.zip(value).map(|(kind, value)| HeldSubject { kind, value }) })
+            let (kind, value): (String, String) = (get(row, 2)?, get(row, 3)?);
+            Ok(Held { hold: get(row, 0)?, scope, subject: (!kind.is_empty()).then_some(HeldSubject { kind, value }) })
         })
         .collect()
 }
@@ -147,10 +147,6 @@ fn own_name(workspace: &WorkspaceRef, table: &str) -> String {
     format!("{}_{table}", workspace.name)
 }
 
-fn foreign(found: &Stamp, ours: &Stamp) -> String {
-    if found.state_id == ours.state_id { format!("this state, but as the source {}", found.source_id) } else { found.state_id.clone() }
-}
-
 /// `held` keeps each value as text, as a UUID, and with NUMERIC affinity: then SQLite turns it into a number exactly
 /// where it would turn the same value into one in a column of numbers, and leaves other text as it is.
 fn tables(workspace: &WorkspaceRef) -> Vec<String> {
@@ -168,15 +164,13 @@ fn tables(workspace: &WorkspaceRef) -> Vec<String> {
             "CREATE TABLE {lane} (lane TEXT NOT NULL PRIMARY KEY, fence INTEGER NOT NULL, seq INTEGER NOT NULL, rows INTEGER NOT NULL, \
              intent_hash TEXT NOT NULL)"
         ),
-        format!("CREATE TABLE {held} (hold TEXT NOT NULL, scope TEXT NOT NULL, kind TEXT, value TEXT, number NUMERIC, uuid TEXT)"),
-        // NULL, the subject of a hold on everything, would differ from itself in a plain key.
         format!(
-            "CREATE UNIQUE INDEX {} ON {held} (hold, scope, ifnull(kind, ''), ifnull(value, ''))",
-            quote_identifier(&own_name(workspace, "held_key"))
+            "CREATE TABLE {held} (hold TEXT NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, number NUMERIC, uuid TEXT, \
+             PRIMARY KEY (hold, scope, kind, value))"
         ),
-        index("value", "kind, value"),
-        index("number", "kind, number"),
-        index("nocase", "kind, value COLLATE NOCASE"),
-        index("uuid", "kind, uuid"),
+        index("value", "kind, value, scope"),
+        index("number", "kind, number, scope"),
+        index("nocase", "kind, value COLLATE NOCASE, scope"),
+        index("uuid", "kind, uuid, scope"),
     ]
 }

@@ -1,0 +1,110 @@
+//! Shapes: what each engine tells of a table in the same words.
+
+use retentiond::{
+    engine::{
+        Error,
+        shape::{ReferentialAction, TableKind},
+    },
+    policy::TableName,
+    sql::selection::TypeClass,
+};
+
+use super::ground::{Ground, condition};
+
+pub async fn columns_keys_and_indexes(ground: &Ground) {
+    ground.execute(
+        "CREATE TABLE t (b integer NOT NULL, a integer NOT NULL, name text, at bigint, ratio double precision, PRIMARY KEY (a, b));
+         CREATE INDEX t_at ON t (at); CREATE UNIQUE INDEX t_name ON t (name) WHERE at > 0; CREATE INDEX t_lower ON t (lower(name), at)",
+    );
+    let shape = ground.shape("t").await;
+    assert_eq!((shape.kind, shape.primary_key.as_slice()), (TableKind::Table, &["a".to_owned(), "b".to_owned()][..]));
+    let classes: Vec<_> = shape.columns.iter().map(|column| (column.name.as_str(), column.class, column.nullable)).collect();
+    use TypeClass::{Float, Integer, Text};
+    let expected = [("b", Integer, false), ("a", Integer, false), ("name", Text, true), ("at", Integer, true), ("ratio", Float, true)];
+    assert_eq!(classes, expected);
+    assert!(shape.privileges.select && shape.privileges.delete && shape.privileges.update);
+    assert!(shape.is_unique("a") && shape.is_unique("name") && !shape.is_unique("at"));
+    assert_eq!(shape.index_on("at").map(|index| index.name.as_str()), Some("t_at"));
+    assert!(shape.index_on("name").is_none(), "a partial index does not have every row");
+    let by_expression = shape.indexes.iter().find(|index| index.name == "t_lower").expect("the index");
+    assert_eq!(by_expression.columns, ["", "at"]);
+}
+
+pub async fn foreign_keys_both_ways(ground: &Ground) {
+    ground.execute(
+        "CREATE TABLE parents (id integer PRIMARY KEY, up integer REFERENCES parents (id) ON DELETE SET NULL);
+         CREATE TABLE tight (id integer PRIMARY KEY, parent integer REFERENCES parents ON DELETE CASCADE);
+         CREATE TABLE loose (id integer PRIMARY KEY, parent integer REFERENCES parents (id));
+         CREATE INDEX tight_parent ON tight (parent)",
+    );
+    let shape = ground.shape("parents").await;
+    let mut keys: Vec<_> = shape
+        .referenced_by
+        .iter()
+        .map(|key| (key.child.table.as_str(), key.child_columns.join(","), key.parent_columns.join(","), key.on_delete, key.child_indexed))
+        .collect();
+    keys.sort_by_key(|key| key.0);
+    let key = |child, column: &str, action, indexed| (child, column.to_owned(), "id".to_owned(), action, indexed);
+    assert_eq!(
+        keys,
+        [
+            key("loose", "parent", ReferentialAction::NoAction, false),
+            key("parents", "up", ReferentialAction::SetNull, false),
+            key("tight", "parent", ReferentialAction::Cascade, true),
+        ]
+    );
+    assert_eq!(shape.references.len(), 1);
+    let tight = ground.shape("tight").await;
+    assert_eq!(tight.references[0].parent.table, "parents");
+    assert!(tight.referenced_by.is_empty());
+}
+
+pub async fn triggers_are_told(ground: &Ground) {
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, a integer, b integer); CREATE TABLE log (id integer)");
+    ground.execute(ground.pick(
+        "CREATE TRIGGER on_delete AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.id); END;
+         CREATE TRIGGER on_update BEFORE UPDATE OF a ON t BEGIN INSERT INTO log VALUES (old.id); END;
+         CREATE TRIGGER on_insert AFTER INSERT ON t BEGIN DELETE FROM log; END",
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER on_delete AFTER DELETE ON t FOR EACH ROW EXECUTE FUNCTION note();
+         CREATE TRIGGER on_update BEFORE UPDATE OF a ON t FOR EACH ROW EXECUTE FUNCTION note();
+         CREATE TRIGGER on_insert AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note()",
+    ));
+    let shape = ground.shape("t").await;
+    let acting: Vec<_> = shape
+        .triggers
+        .iter()
+        .filter(|trigger| trigger.on_delete || trigger.on_update)
+        .map(|trigger| (trigger.name.as_str(), trigger.on_delete, trigger.on_update, trigger.update_columns.join(","), trigger.enabled))
+        .collect();
+    assert_eq!(acting, [("on_delete", true, false, String::new(), true), ("on_update", false, true, "a".to_owned(), true)]);
+}
+
+pub async fn views_are_not_tables(ground: &Ground) {
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t");
+    let shape = ground.shape("v").await;
+    assert_eq!(shape.kind, TableKind::View);
+    assert!(ground.engine.ways(&shape, &["id".to_owned()], None).is_empty(), "a view can't be walked");
+}
+
+pub async fn names_are_exact(ground: &Ground) {
+    ground.execute(r#"CREATE TABLE "Mixed.Case" (id integer PRIMARY KEY, "From" text)"#);
+    assert!(ground.engine.inspect(&TableName::bare("mixed.case")).await.expect("an answer").is_none());
+    let shape = ground.shape("Mixed.Case").await;
+    assert!(shape.column("From").is_some() && shape.column("from").is_none());
+    let whole = TableName { schema: Some(shape.table.schema.clone()), table: "Mixed.Case".to_owned() };
+    assert!(ground.engine.inspect(&whole).await.expect("an answer").is_some());
+    let elsewhere = TableName { schema: Some("elsewhere".to_owned()), table: "Mixed.Case".to_owned() };
+    assert!(ground.engine.inspect(&elsewhere).await.expect("an answer").is_none());
+    assert_eq!(ground.engine.tables().await.expect("tables"), [whole]);
+}
+
+pub async fn conditions_are_prepared(ground: &Ground) {
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, flag integer)");
+    let table = ground.shape("t").await.table;
+    ground.engine.prepare_condition(&table, &condition(r#"t."flag" = 1"#)).await.expect("a condition that is right");
+    for wrong in ["no_such_function(1)", r#"t."flag" ="#, "t.missing = 1"] {
+        let error = ground.engine.prepare_condition(&table, &condition(wrong)).await.expect_err(wrong);
+        assert!(matches!(error, Error::Database(_)), "{wrong}: {error}");
+    }
+}

@@ -1,0 +1,149 @@
+//! Walks: every due row once, whatever the table's keys and names are, and in bounded statements.
+
+use std::time::Duration;
+
+use retentiond::{
+    config::Limits,
+    engine::Error,
+    policy::StartFormat,
+    sql::selection::{Act, Counts, Way},
+};
+
+use super::ground::{Ground, ids, limits};
+
+const OLD: &str = "'2020-01-01T00:00:00Z'";
+const NEW: &str = "'2026-06-01T00:00:00Z'";
+
+pub async fn ties_on_one_instant_are_cut_into_batches(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, at text); CREATE INDEX t_at ON t (at)");
+    let rows: Vec<String> = (1..=60).map(|id| format!("({id}, {})", if id % 10 == 0 { NEW } else { OLD })).collect();
+    let fill = format!("INSERT INTO t VALUES {}", rows.join(", "));
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    assert_eq!(ground.survivors_of_deleting(&rule, &fill, 7).await, ids([10, 20, 30, 40, 50, 60]));
+
+    let by_start = ground.engine.ways(&rule.shape, &[], Some("at")).into_iter().find(|way| matches!(way, Way::Columns { .. }));
+    ground.execute(&format!("DELETE FROM t; {fill}"));
+    let batches = ground.sweep(&rule.selection, &by_start.expect("a way along the index"), 7, &Act::Delete).await;
+    assert!(batches.iter().all(|rows| *rows <= 7), "no batch takes the whole tie: {batches:?}");
+    assert_eq!(batches.iter().sum::<u64>(), 54);
+}
+
+pub async fn composite_keys(ground: &Ground) {
+    ground.with_workspace().await;
+    let rowless = ground.pick(" WITHOUT ROWID", "");
+    ground.execute(&format!(
+        "CREATE TABLE t (tenant text, id integer, at text, PRIMARY KEY (tenant, id)){rowless}; CREATE INDEX t_at ON t (at)"
+    ));
+    let rows: Vec<String> = (1..=20)
+        .map(|id| format!("('{}', {id}, {})", if id % 2 == 0 { "a" } else { "B'" }.replace('\'', "''"), if id > 15 { NEW } else { OLD }))
+        .collect();
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    let left = ground.survivors_of_deleting(&rule, &format!("INSERT INTO t VALUES {}", rows.join(", ")), 3).await;
+    assert_eq!(left, ids([16, 17, 18, 19, 20]));
+}
+
+pub async fn no_key_at_all(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute("CREATE TABLE t (id integer, at text)");
+    let fill = format!("INSERT INTO t VALUES (1, {OLD}), (1, {OLD}), (2, {NEW}), (NULL, {OLD}), (3, {OLD}), (2, {NEW})");
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    assert_eq!(ground.survivors_of_deleting(&rule, &fill, 2).await, ids([2]));
+    assert_eq!(ground.column("count(*)", "FROM t"), [Some("2".to_owned())]);
+}
+
+pub async fn hostile_names(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute(r#"CREATE TABLE "select ""; DROP TABLE t; --" (id integer PRIMARY KEY, "Order" text, "order'; --" text)"#);
+    ground.execute(&format!(r#"INSERT INTO "select ""; DROP TABLE t; --" VALUES (1, {OLD}, 'x'), (2, {NEW}, 'x'), (3, {OLD}, 'held')"#));
+    let rule = ground.rule("select \"; DROP TABLE t; --").await;
+    let rule = rule.start("Order", StartFormat::Iso8601).subject("it's", "order'; --").condition(r#"t."order'; --" <> 'y'"#);
+    ground.hold("h'1", retentiond::hold::Scope::Source, &[("it's", "held")]).await;
+    let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
+    ground.sweep(&rule.selection, &way, 10, &Act::Delete).await;
+    assert_eq!(ground.ids(r#""select ""; DROP TABLE t; --""#), ids([2, 3]));
+}
+
+pub async fn counting_by_ranges_adds_up_to_the_table(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, at text, account text, kind text)");
+    let rows: Vec<String> = (1..=100)
+        .map(|id| {
+            let at = match id % 4 {
+                0 => "NULL",
+                1 => NEW,
+                _ => OLD,
+            };
+            format!("({id}, {at}, 'a{}', '{}')", id % 3, if id % 5 == 0 { "spam" } else { "ham" })
+        })
+        .collect();
+    ground.execute(&format!("INSERT INTO t VALUES {}", rows.join(", ")));
+    ground.hold("h", retentiond::hold::Scope::Source, &[("account", "a1")]).await;
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601).subject("account", "account");
+    let rule = rule.condition(r#"t."kind" = 'ham'"#).protected_by(Some(r#"t."account" = 'a2'"#), None);
+    let whole = ground.engine.count(&rule.selection, &rule.whole(ground)).await.expect("counts");
+    assert_eq!(whole.total, 100);
+    assert_eq!(whole.outside + whole.undated + whole.running + whole.due + whole.held + whole.protected + whole.done, 100);
+    assert_eq!(whole.outside, 20);
+    assert!(whole.due > 0 && whole.held > 0 && whole.protected > 0 && whole.undated > 0 && whole.running > 0);
+    let due = ground.engine.count_due(std::slice::from_ref(&rule.selection), &rule.whole(ground)).await.expect("a forecast");
+    assert_eq!(due, [whole.due]);
+
+    let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
+    let mut parts = Counts::default();
+    let mut after = None;
+    while let Some(range) = ground.engine.next_range(&rule.selection, &way, after.as_deref(), 9).await.expect("a range") {
+        parts.add(&ground.engine.count(&rule.selection, &range).await.expect("counts"));
+        after = range.through;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(parts, whole);
+}
+
+pub async fn an_empty_table_has_no_range(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, at text); CREATE INDEX t_at ON t (at)");
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    for way in ground.engine.ways(&rule.shape, &[], Some("at")) {
+        assert_eq!(ground.sweep(&rule.selection, &way, 5, &Act::Delete).await.iter().sum::<u64>(), 0, "{way:?}");
+    }
+    let counts = ground.engine.count(&rule.selection, &rule.whole(ground)).await.expect("counts");
+    assert_eq!(counts, Counts::default());
+}
+
+pub async fn a_batch_larger_than_its_limit_changes_nothing(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at text); INSERT INTO t VALUES (1, {OLD}), (2, {OLD}), (3, {OLD})"));
+    let engine = ground.another_engine(Limits { max_batch_rows: 2, ..limits() }).await;
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    let mut batch = engine.begin().await.expect("a batch");
+    let error = batch.act(&rule.selection, &rule.whole(ground), &Act::Delete).await.expect_err("too many");
+    assert!(matches!(error, Error::TooManyRows { rows: 3, limit: 2 }) && error.is_transient(), "{error}");
+    batch.rollback().await.expect("a rollback");
+    assert_eq!(ground.ids("t"), ids([1, 2, 3]));
+    engine.close().await;
+}
+
+pub async fn statements_have_a_limit(ground: &Ground) {
+    ground.with_workspace().await;
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n";
+    ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at text); INSERT INTO t SELECT i, {OLD} FROM ({numbers}) AS n"));
+    let engine = ground.another_engine(Limits { statement_timeout: Duration::from_millis(50), ..limits() }).await;
+    // Some 10^10 steps: no machine does them within the limit.
+    let endless = r#"(SELECT count(*) FROM t AS a, t AS b, t AS c WHERE a.id + b.id + c.id + t."id" > 0) > 0"#;
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601).condition(endless);
+    let error = engine.count(&rule.selection, &rule.whole(ground)).await.expect_err("a limit");
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+
+    let mut batch = engine.begin().await.expect("a batch");
+    let error = batch.act(&rule.selection, &rule.whole(ground), &Act::Delete).await.expect_err("a limit");
+    assert!(matches!(error, Error::Timeout { .. }) && error.is_transient(), "{error}");
+    // What the engine left of the transaction must not be taken for one.
+    let mark = retentiond::engine::LaneMark { seq: 1, rows: 1, intent_hash: "h".to_owned() };
+    assert!(batch.mark("lane", 1, &mark).await.is_err());
+    assert!(batch.commit().await.is_err());
+    assert_eq!(ground.column("count(*)", "FROM t"), [Some("3000".to_owned())]);
+    engine.close().await;
+}
