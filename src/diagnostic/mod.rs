@@ -250,3 +250,72 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, text: &str) -> SourceFile {
+        SourceFile::new(path, text)
+    }
+
+    #[test]
+    fn they_come_in_the_order_of_files_and_places_and_each_once() {
+        let (one, other) = (file("a.toml", "x = 1\ny = 2\n"), file("b.toml", "z = 3\n"));
+        let found = [
+            Diagnostic::error("c", other.at(0..1), "third"),
+            Diagnostic::error("c", one.at(6..7), "second"),
+            Diagnostic::error("c", one.at(0..1), "first"),
+        ];
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.extend(found.iter().chain(&found).cloned());
+        let messages: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+        assert_eq!(messages, ["first", "second", "third"]);
+    }
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let file = file("a.toml", "é = \"ü\"\r\nb = 1");
+        assert_eq!(file.at(0..1).line_and_column(), Some((1, 1)));
+        assert_eq!(file.at(5..9).line_and_column(), Some((1, 5)));
+        assert_eq!(file.at(11..12).line_and_column(), Some((2, 1)));
+        assert_eq!(file.at(900..901).line_and_column(), Some((2, 6)));
+        assert_eq!(SourceFile::unread("a.toml").at(0..0).line_and_column(), None);
+    }
+
+    #[test]
+    fn any_span_can_be_shown() {
+        let file = file("a.toml", "é\n\tü = 1\n");
+        for start in 0..12 {
+            for end in 0..12 {
+                let mut diagnostics = Diagnostics::default();
+                diagnostics.push(Diagnostic::warning("c", file.at(start..end), "m").also(file.at(end..start), "l").help("h"));
+                assert!(diagnostics.render(false).starts_with("warning[c]: m\n"));
+                assert!(!diagnostics.has_errors());
+            }
+        }
+    }
+
+    #[test]
+    fn colour_is_added_only_where_asked_for() {
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.push(Diagnostic::error("c", file("a.toml", "x = 1").at(0..1), "m"));
+        assert!(diagnostics.render(true).contains("\u{1b}["));
+        assert!(!diagnostics.render(false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_follows_from_a_line_that_can_not_be_read_is_dropped() {
+        let file = file("a.toml", "x = = 1\ny = 2\n");
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.extend([
+            Diagnostic::error(SYNTAX, file.at(4..5), "first"),
+            Diagnostic::error(SYNTAX, file.at(6..7), "echo"),
+            Diagnostic::error("wrong-type", file.at(0..1), "echo"),
+            Diagnostic::error("wrong-type", file.at(8..9), "another line"),
+        ]);
+        diagnostics.drop_echoes();
+        let messages: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+        assert_eq!(messages, ["first", "another line"]);
+    }
+}

@@ -1,6 +1,8 @@
-//! What a condition may call and cast to: functions that give the same value for the same row at any time, for any
-//! session, and touch nothing. Not on the list: aggregates, anything that knows the time, the session or other rows, and
-//! what takes patterns of unbounded cost.
+//! What a condition may contain: operators, types to cast to, and functions that give the same value for the same row
+//! at any time, for any session, and touch nothing. Not on the list: aggregates, anything that knows the time, the
+//! session or other rows, and what takes patterns of unbounded cost.
+
+use sqlparser::ast::BinaryOperator;
 
 use crate::policy::Dialect;
 
@@ -99,4 +101,29 @@ pub(super) fn types(dialect: Dialect) -> &'static [(&'static str, &'static str)]
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
     }
+}
+
+/// An operator that compares.
+pub(super) fn comparison(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::Eq => "=",
+        BinaryOperator::NotEq => "<>",
+        BinaryOperator::Lt => "<",
+        BinaryOperator::LtEq => "<=",
+        BinaryOperator::Gt => ">",
+        BinaryOperator::GtEq => ">=",
+        _ => return None,
+    })
+}
+
+/// An operator that counts.
+pub(super) fn arithmetic(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::Plus => "+",
+        BinaryOperator::Minus => "-",
+        BinaryOperator::Multiply => "*",
+        BinaryOperator::Divide => "/",
+        BinaryOperator::Modulo => "%",
+        _ => return None,
+    })
 }

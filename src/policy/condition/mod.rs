@@ -2,10 +2,11 @@
 //!
 //! The text is parsed in the source's dialect, and what it may contain is a closed list: `walk` writes the statement's
 //! text anew from the syntax tree, node by node, and refuses every node it does not know. So nothing reaches a server
-//! that was not understood, whatever the parser would let through. `allowed` lists the functions and types; a new one is a
-//! line there.
+//! that was not understood, whatever the parser would let through. `literal` writes texts and numbers, `allowed` lists the
+//! functions and types; a new one is a line there.
 
 mod allowed;
+mod literal;
 mod walk;
 
 use std::{collections::BTreeSet, ops::Range};

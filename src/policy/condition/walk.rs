@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use jiff::{Timestamp, civil};
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectNamePart, Spanned, TrimWhereField, TypedString, UnaryOperator, Value,
+    FunctionArguments, Ident, ObjectNamePart, Spanned, TrimWhereField, UnaryOperator, Value,
 };
 
-use super::{ConditionError, allowed, offset};
+use super::{
+    ConditionError,
+    allowed::{self, arithmetic, comparison},
+    offset,
+};
 use crate::{diagnostic::suggest, policy::Dialect};
 
 /// Deep enough for anything that a person writes; PostgreSQL and SQLite take far more.
@@ -16,12 +19,12 @@ const DEEPEST: usize = 100;
 /// PostgreSQL cuts names off after this many bytes: the name that is read would not be the one that is written.
 const LONGEST_NAME: usize = 63;
 
-type Written = Result<String, ConditionError>;
+pub(super) type Written = Result<String, ConditionError>;
 
 /// One walk through a tree.
 pub(super) struct Walk<'a> {
     text: &'a str,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     columns: &'a mut BTreeSet<String>,
     depth: usize,
 }
@@ -131,57 +134,6 @@ impl<'a> Walk<'a> {
         let written = format!("t.\"{}\"", exact.replace('"', "\"\""));
         self.columns.insert(exact);
         Ok(written)
-    }
-
-    fn literal(&self, expr: &Expr, value: &Value) -> Written {
-        match value {
-            Value::Number(number, false) if is_plain_number(number) => Ok(number.clone()),
-            Value::SingleQuotedString(text) => self.string(expr, text),
-            Value::Boolean(true) => Ok("TRUE".to_owned()),
-            Value::Boolean(false) => Ok("FALSE".to_owned()),
-            Value::Null => Ok("NULL".to_owned()),
-            Value::Placeholder(name) => {
-                Err(self.refuse(expr, format!("a condition has no parameters: `{name}`")).help("write the value itself"))
-            }
-            other => Err(self
-                .refuse(expr, format!("a literal can't be written like `{other}`"))
-                .help("texts stand in single quotes, numbers are decimal")),
-        }
-    }
-
-    fn string(&self, expr: &Expr, text: &str) -> Written {
-        let quoted = text.replace('\'', "''");
-        match self.dialect {
-            Dialect::Postgres if reads_the_clock(text) => Err(self
-                .refuse(expr, format!("PostgreSQL may read `'{text}'` as the present time"))
-                .help("a condition must mean the same at any time; periods belong into `keep_for`")),
-            // Right whether or not the session has `standard_conforming_strings`.
-            Dialect::Postgres if text.contains('\\') => Ok(format!("E'{}'", quoted.replace('\\', "\\\\"))),
-            Dialect::Sqlite | Dialect::Postgres => Ok(format!("'{quoted}'")),
-        }
-    }
-
-    /// `DATE '2026-01-31'`: only with a date that is fully written out, for others depend on the session.
-    fn typed(&self, expr: &Expr, typed: &TypedString) -> Written {
-        let value = match &typed.value.value {
-            Value::SingleQuotedString(text) if !typed.uses_odbc_syntax && self.dialect == Dialect::Postgres => text,
-            _ => return Err(self.unknown(expr)),
-        };
-        let name = typed.data_type.to_string().to_ascii_uppercase();
-        let (name, readable, example) = match name.as_str() {
-            "DATE" => ("DATE", value.parse::<civil::Date>().is_ok() && value.len() == "2026-01-31".len(), "2026-01-31"),
-            "TIMESTAMP" | "TIMESTAMP WITHOUT TIME ZONE" => {
-                ("TIMESTAMP", value.parse::<civil::DateTime>().is_ok() && value.parse::<Timestamp>().is_err(), "2026-01-31 12:00:00")
-            }
-            "TIMESTAMP WITH TIME ZONE" | "TIMESTAMPTZ" => ("TIMESTAMPTZ", value.parse::<Timestamp>().is_ok(), "2026-01-31T12:00:00Z"),
-            _ => return Err(self.unknown(expr)),
-        };
-        if !readable {
-            return Err(self
-                .refuse(expr, format!("not a date or time that means the same everywhere: `'{value}'`"))
-                .help(format!("write it like '{example}'")));
-        }
-        Ok(format!("{name} {}", self.string(expr, value)?))
     }
 
     fn sign(&mut self, sign: &str, inner: &Expr) -> Written {
@@ -399,7 +351,7 @@ impl<'a> Walk<'a> {
         self.refuse(expr, "databases don't agree on what this belongs to").help("put it in parentheses")
     }
 
-    fn unknown(&self, expr: &Expr) -> ConditionError {
+    pub(super) fn unknown(&self, expr: &Expr) -> ConditionError {
         let what = match expr {
             Expr::CompoundIdentifier(parts) => {
                 let last = parts.last().map_or("", |part| part.value.as_str());
@@ -419,7 +371,7 @@ impl<'a> Walk<'a> {
             .help("allowed are columns, literals, comparisons, AND, OR, NOT, IS, IN (list), BETWEEN, LIKE, arithmetic, ||, CASE, CAST and some functions")
     }
 
-    fn refuse(&self, expr: &Expr, message: impl Into<String>) -> ConditionError {
+    pub(super) fn refuse(&self, expr: &Expr, message: impl Into<String>) -> ConditionError {
         ConditionError::new(self.place(expr), message)
     }
 
@@ -433,56 +385,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn comparison(op: &BinaryOperator) -> Option<&'static str> {
-    Some(match op {
-        BinaryOperator::Eq => "=",
-        BinaryOperator::NotEq => "<>",
-        BinaryOperator::Lt => "<",
-        BinaryOperator::LtEq => "<=",
-        BinaryOperator::Gt => ">",
-        BinaryOperator::GtEq => ">=",
-        _ => return None,
-    })
-}
-
-fn arithmetic(op: &BinaryOperator) -> Option<&'static str> {
-    Some(match op {
-        BinaryOperator::Plus => "+",
-        BinaryOperator::Minus => "-",
-        BinaryOperator::Multiply => "*",
-        BinaryOperator::Divide => "/",
-        BinaryOperator::Modulo => "%",
-        _ => return None,
-    })
-}
-
 fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
-}
-
-/// Digits, perhaps a fraction, perhaps an exponent: no hexadecimal, no underscores, no suffix.
-fn is_plain_number(text: &str) -> bool {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let exponent = exponent.is_none_or(|exponent| {
-        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        !exponent.is_empty() && digits(exponent)
-    });
-    digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty()) && exponent
-}
-
-/// True for texts such as `'now'` and `'today 12:00'`, which PostgreSQL takes for the present when it compares them with
-/// a date or time.
-fn reads_the_clock(text: &str) -> bool {
-    const PRESENT: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
-    const BESIDE: [&str; 6] = ["allballs", "am", "pm", "z", "utc", "zulu"];
-    let text = text.to_ascii_lowercase();
-    let mut words = text.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty()).peekable();
-    let mut present = false;
-    words.all(|word| {
-        let is_present = PRESENT.contains(&word);
-        present |= is_present;
-        is_present || BESIDE.contains(&word)
-    }) && present
 }
