@@ -94,6 +94,7 @@ impl Entry {
         if entry.to_line() == line { Ok(entry) } else { Err(not_canonical()) }
     }
 
+    /// The entry as the object that its line is.
     pub fn object(&self) -> Map<String, Value> {
         let mut object = canonical_object(self.seq, self.at, &self.event);
         object.insert("prev".to_owned(), self.prev.clone().into());

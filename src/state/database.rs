@@ -122,7 +122,7 @@ fn prepare_file(path: &Path, address: &str, create: bool) -> Result<(), Error> {
         return Err(Error::Missing { address: address.to_owned() });
     }
     let system = rustix::fs::statfs(folder).map_err(|error| connect_error(address, &error))?;
-    if let Some(kind) = network_kind(u64::try_from(system.f_type).unwrap_or_default()) {
+    if let Some(kind) = network_kind(system.f_type.cast_unsigned()) {
         return Err(Error::NetworkFileSystem { path: path.to_owned(), kind });
     }
     // Not truncated: another process may have created it since. WAL and shared memory take their mode from it.
@@ -175,4 +175,30 @@ pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
 /// What [`json`] stored.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_path_reaches_the_driver() {
+        assert_eq!(sqlite_url(Path::new("/a b/100%/x?y#ä.db")), "sqlite:/a%20b/100%25/x%3Fy%23%C3%A4%2Edb");
+    }
+
+    #[test]
+    fn network_file_systems_are_known_by_their_number() {
+        assert_eq!(network_kind(0x6969), Some("NFS"));
+        // Where the number is kept with a sign, as on 32 bits.
+        assert_eq!(network_kind(0xFFFF_FFFF_FF53_4D42), Some("SMB"));
+        assert_eq!(network_kind(0xEF53), None);
+    }
+
+    #[test]
+    fn times_and_counts_read_back() {
+        let at = "2026-01-02T03:04:05.000006Z".parse().unwrap();
+        assert_eq!(instant(micros(at)).unwrap(), at);
+        assert_eq!(count(stored(7).unwrap()).unwrap(), 7);
+        assert!(stored(u64::MAX).is_err() && count(-1).is_err());
+    }
 }

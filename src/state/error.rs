@@ -41,7 +41,7 @@ pub enum Error {
     UnfitSubject(String),
     /// Another process works in the lane.
     #[error("lane {lane} is worked by {owner} until {until} at least")]
-    LaneBusy { lane: String, owner: Owner, until: Timestamp },
+    LaneBusy { lane: String, owner: Box<Owner>, until: Timestamp },
     /// Another process took the lane over. Whatever is open there is its to settle.
     #[error("lane {lane} was taken over by another process")]
     LeaseLost { lane: String },

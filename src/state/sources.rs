@@ -53,14 +53,19 @@ impl State {
         .execute(&mut *transaction)
         .await?;
         if inserted.rows_affected() == 0 {
-            let (known,): (String,) = sqlx::query_as("SELECT name FROM source WHERE name = $1 OR source_id = $2 OR fingerprint = $3")
-                .bind(name)
-                .bind(source_id)
-                .bind(fingerprint)
-                .fetch_one(&mut *transaction)
-                .await?;
-            let same = self.source(name).await?.is_some_and(|record| record.source_id == source_id && record.fingerprint == fingerprint);
-            return if same { Ok(()) } else { Err(Error::OtherSource { name: known }) };
+            let known: Row = sqlx::query_as(
+                "SELECT name, source_id, fingerprint, wanted, confirmed FROM source
+                 WHERE name = $1 OR source_id = $2 OR fingerprint = $3 ORDER BY name",
+            )
+            .bind(name)
+            .bind(source_id)
+            .bind(fingerprint)
+            .fetch_one(&mut *transaction)
+            .await?;
+            transaction.rollback().await?;
+            let known = record(known)?;
+            let same = known.name == name && known.source_id == source_id && known.fingerprint == fingerprint;
+            return if same { Ok(()) } else { Err(Error::OtherSource { name: known.name }) };
         }
         self.append_in(&mut transaction, |texts| Event::Configuration {
             what: "source_initialised".to_owned(),

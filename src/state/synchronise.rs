@@ -215,3 +215,49 @@ fn plan(holds: Vec<Known>, recorded: &HashMap<String, Recorded>, source: &str, c
     }
     plan
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(in_force: bool, record: Option<(&[&str], bool)>, categories: &[&str]) -> Plan {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let scope = HoldScope { categories: texts(&["mail", "calls"]), ..HoldScope::default() };
+        let record = record.map(|(reach, confirmed)| ("h".to_owned(), Recorded { reach: texts(reach), confirmed }));
+        plan(vec![Known { id: "h".to_owned(), scope, in_force }], &record.into_iter().collect(), "app", &texts(categories))
+    }
+
+    const MAIL: &str = r#"category:"mail""#;
+    const CALLS: &str = r#"category:"calls""#;
+
+    #[test]
+    fn a_hold_that_does_not_reach_the_source_needs_nothing() {
+        assert_eq!(planned(true, None, &["other"]), Plan::default());
+        assert_eq!(planned(false, None, &["mail"]), Plan::default());
+        assert_eq!(planned(true, Some((&[MAIL], true)), &["mail"]), Plan::default());
+    }
+
+    #[test]
+    fn only_a_reach_that_no_epoch_was_given_for_raises_it() {
+        for (record, raise) in
+            [(None, true), (Some((&[][..], false)), false), (Some((&[][..], true)), true), (Some((&[CALLS][..], false)), true)]
+        {
+            let plan = planned(true, record, &["mail"]);
+            assert_eq!((plan.raise, plan.add.len(), plan.grow.len()), (raise, 1, 1), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn reaches_are_added_to_and_never_taken_away() {
+        let plan = planned(true, Some((&[CALLS], true)), &["mail"]);
+        assert_eq!(plan.grow, [("h".to_owned(), vec![CALLS.to_owned(), MAIL.to_owned()])]);
+        assert_eq!(planned(true, Some((&[CALLS, MAIL], true)), &[]), Plan::default());
+    }
+
+    #[test]
+    fn what_is_pending_is_added_and_what_lapsed_is_removed() {
+        assert_eq!(planned(true, Some((&[MAIL], false)), &["mail"]).add, ["h"]);
+        assert_eq!(planned(true, Some((&[], false)), &[]).add, ["h"]);
+        assert_eq!(planned(false, Some((&[MAIL], false)), &["mail"]).remove, ["h"]);
+    }
+}

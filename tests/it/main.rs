@@ -8,3 +8,4 @@ mod support;
 mod conformance;
 mod engine_postgres;
 mod harness;
+mod state;

@@ -151,7 +151,7 @@ impl State {
             && !owner.is_gone()
         {
             transaction.rollback().await?;
-            return Err(Error::LaneBusy { lane: lane.to_owned(), owner, until });
+            return Err(Error::LaneBusy { lane: lane.to_owned(), owner: Box::new(owner), until });
         }
         sqlx::query("UPDATE lane SET owner = $3, lease_until = $4 WHERE source = $1 AND name = $2")
             .bind(source)
