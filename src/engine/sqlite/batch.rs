@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{Sqlite, pool::PoolConnection};
 
 use super::{
-    database::{Database, count_cell, get, get_count},
+    database::{Database, count_cell, get},
     workspace,
 };
 use crate::{

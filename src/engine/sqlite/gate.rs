@@ -18,6 +18,7 @@ use crate::{
     sql::{
         Statement,
         selection::{Cell, WorkspaceRef},
+        uuid_of,
     },
 };
 
@@ -108,39 +109,9 @@ fn insert(workspace: &WorkspaceRef, rows: &[Held]) -> Statement {
             Cell::Text(held.scope.key()),
             Cell::Text(kind_of),
             Cell::Text(value_of.clone()),
-            canonical_uuid(&value_of).map_or(Cell::Null, Cell::Text),
+            uuid_of(&value_of).map_or(Cell::Null, Cell::Text),
         ]);
     }
     let text = format!("INSERT OR IGNORE INTO {} (hold, scope, kind, value, number, uuid) VALUES {}", workspace.held(), values.join(", "));
     Statement { text, binds }
-}
-
-/// A UUID in lower case with its hyphens, however it was written.
-fn canonical_uuid(value: &str) -> Option<String> {
-    let value = value.trim().strip_prefix("urn:uuid:").unwrap_or(value.trim());
-    let value = value.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(value);
-    let digits: String = value.chars().filter(|character| *character != '-').map(|character| character.to_ascii_lowercase()).collect();
-    let is_uuid = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_uuid.then(|| [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uuid_has_one_form_however_it_is_written() {
-        let canonical = "0a1b2c3d-0001-4abc-8def-0123456789ab";
-        for written in [
-            canonical,
-            "0A1B2C3D-0001-4ABC-8DEF-0123456789AB",
-            "{0a1b2c3d00014abc8def0123456789ab}",
-            "urn:uuid:0a1b2c3d-0001-4abc-8def-0123456789ab",
-        ] {
-            assert_eq!(canonical_uuid(written).as_deref(), Some(canonical), "{written}");
-        }
-        for other in ["", "42", "0a1b2c3d-0001-4abc-8def-0123456789a", "0a1b2c3d-0001-4abc-8def-0123456789ag"] {
-            assert_eq!(canonical_uuid(other), None, "{other}");
-        }
-    }
 }

@@ -1,6 +1,10 @@
 //! The gate and the lanes: the protocol between batches, holds and settlement.
 
-use std::time::Duration;
+use std::{
+    future::{Future as _, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 use retentiond::{
     engine::{Error, GateChange, LaneMark, Stamp},
@@ -94,6 +98,31 @@ pub async fn a_dropped_batch_rolls_back(ground: &Ground) {
     // The gate is free again only when the transaction has ended.
     ground.engine.raise_gate(&change(1, Duration::from_secs(20))).await.expect("a raised gate");
     assert_eq!(ground.ids("t"), ids([1]));
+}
+
+/// A cancelled begin must not leave a transaction on a pooled connection, where the work of the next one would sit
+/// uncommitted for ever.
+pub async fn a_cancelled_begin_leaves_no_transaction(ground: &Ground) {
+    ground.with_workspace().await;
+    for polls in 0..60 {
+        let mut begin = std::pin::pin!(ground.engine.begin());
+        for _ in 0..polls {
+            if poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    ground.engine.raise_gate(&change(1, Duration::from_secs(20))).await.expect("nobody holds the gate");
+    for number in 0..10 {
+        let lane = format!("lane {number}");
+        ground.engine.settle(&lane, 1).await.expect("a lane");
+        let mut batch = ground.engine.begin().await.expect("a batch");
+        batch.mark(&lane, 1, &mark(number)).await.expect("a mark");
+        batch.commit().await.expect("a commit");
+        let seen = ground.column("seq", &format!("FROM {} WHERE lane = '{lane}'", ground.pick("retentiond_lane", "retentiond.lane")));
+        assert_eq!(seen, [Some(number.to_string())], "others see what was committed");
+    }
 }
 
 pub async fn a_moved_fence_stops_the_mark(ground: &Ground) {

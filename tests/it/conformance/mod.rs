@@ -73,6 +73,7 @@ scenarios! {
         a_batch_sees_every_hold_that_was_placed,
         place_waits_for_a_batch_and_names_it,
         a_dropped_batch_rolls_back,
+        a_cancelled_begin_leaves_no_transaction,
         a_moved_fence_stops_the_mark,
         settling_waits_for_a_transaction_that_has_marked,
         settling_reads_what_was_committed,
