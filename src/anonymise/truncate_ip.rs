@@ -83,10 +83,12 @@ impl Compute for TruncateIp {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{
+        prelude::{Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest},
+        strategy::Strategy as Generator,
+    };
 
     use super::*;
-    use crate::anonymise::Strategy as _;
 
     #[test]
     fn host_bits_go_and_nothing_else_is_left() {
@@ -125,12 +127,12 @@ mod tests {
         assert!(strategy.fits(&Target { column: number, ..target }).is_err());
     }
 
-    fn strategies() -> impl proptest::strategy::Strategy<Value = TruncateIp> {
+    fn strategies() -> impl Generator<Value = TruncateIp> {
         (prop::sample::select(vec![8, 16, 24]), prop::sample::select(vec![16, 32, 48, 64])).prop_map(|(v4, v6)| TruncateIp::new(v4, v6))
     }
 
     /// Addresses with many zeros, whole and truncated, and text that is nearly one.
-    fn texts() -> impl proptest::strategy::Strategy<Value = String> {
+    fn texts() -> impl Generator<Value = String> {
         let octet = prop_oneof![Just(0_u8), any::<u8>()];
         let group = prop_oneof![2 => Just(0_u16), 1 => any::<u16>(), 1 => 0_u16..16];
         prop_oneof![

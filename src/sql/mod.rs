@@ -7,6 +7,8 @@
 //!
 //! In every statement the rule's table goes by the alias `t`, because conditions name their columns as `t."name"`.
 
+#[cfg(test)]
+mod fixture;
 mod predicate;
 pub mod selection;
 pub mod statement;
@@ -37,7 +39,11 @@ impl Statement {
 /// NUL, which PostgreSQL's protocol takes for the end of a statement, becomes U+FFFD: a name or value with a NUL in it
 /// then names or equals nothing, where a statement cut short could have meant more rows.
 pub fn checked(text: &str) -> sqlx::AssertSqlSafe<String> {
-    sqlx::AssertSqlSafe(text.replace('\0', "\u{FFFD}"))
+    sqlx::AssertSqlSafe(without_nul(text))
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
 }
 
 /// A name as an identifier, exact in case and characters.
@@ -86,6 +92,54 @@ impl WorkspaceRef {
         match self.dialect {
             Dialect::Postgres => format!("{}.{}", quote_identifier(&self.name), quote_identifier(table)),
             Dialect::Sqlite => quote_identifier(&format!("{}_{table}", self.name)),
+        }
+    }
+}
+
+/// Runs statements for tests on an SQLite of its own: that the driver is named in this file alone holds for tests too.
+#[cfg(test)]
+mod trial {
+    use sqlx::{Column as _, Connection as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _, sqlite::SqliteConnectOptions};
+
+    use super::{Cell, Statement, checked};
+
+    pub(super) struct Trial(SqliteConnection);
+
+    impl Trial {
+        pub(super) async fn open() -> Self {
+            let options = SqliteConnectOptions::new().in_memory(true).with_regexp();
+            Self(SqliteConnection::connect_with(&options).await.unwrap())
+        }
+
+        /// The rows of a statement, and how many it changed.
+        pub(super) async fn run(&mut self, statement: &Statement) -> Vec<Vec<Cell>> {
+            let mut query = sqlx::query(checked(&statement.text));
+            for bind in &statement.binds {
+                query = match bind {
+                    Cell::Null => query.bind(None::<String>),
+                    Cell::Integer(number) => query.bind(*number),
+                    Cell::Real(number) => query.bind(*number),
+                    Cell::Text(text) => query.bind(text.clone()),
+                    Cell::Bytes(bytes) => query.bind(bytes.clone()),
+                };
+            }
+            let rows = query.fetch_all(&mut self.0).await.unwrap_or_else(|error| panic!("{error}: {}", statement.text));
+            rows.iter().map(|row| row.columns().iter().map(|column| cell(row, column.ordinal())).collect()).collect()
+        }
+
+        pub(super) async fn text(&mut self, text: &str) -> Vec<Vec<Cell>> {
+            self.run(&Statement::plain(text)).await
+        }
+    }
+
+    fn cell(row: &sqlx::sqlite::SqliteRow, index: usize) -> Cell {
+        let value = row.try_get_raw(index).unwrap();
+        match value.type_info().name() {
+            _ if value.is_null() => Cell::Null,
+            "INTEGER" => Cell::Integer(row.get(index)),
+            "REAL" => Cell::Real(row.get(index)),
+            "TEXT" => Cell::Text(row.get(index)),
+            _ => Cell::Bytes(row.get(index)),
         }
     }
 }
