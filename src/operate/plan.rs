@@ -48,7 +48,14 @@ pub async fn plan(world: &World, request: &PlanRequest) -> Result<RulesReport, E
             }
             Err(error) => return Err(error),
         };
-        let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
+        let prepared = match prepare(&target, &world.rules, &world.config.keys, now).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let obstacle = Obstacle::from(error);
+                reports.extend(of_source.iter().map(|rule| RuleReport::unreachable(rule, obstacle.clone(), now)));
+                continue;
+            }
+        };
         for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
             reports.push(report(world, &target, one, request, now).await?);
         }

@@ -131,7 +131,8 @@ pub enum DoneTest {
 /// Whether a hold covers a row, asked of the `held` table by the acting statement itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldTest {
-    /// Keys of [`crate::hold::Scope`]s that concern this table.
+    /// Keys of [`crate::hold::Scope`]s that concern this table. Empty: the source has no workspace, so nothing is held
+    /// there, and nothing may act.
     pub scopes: Vec<String>,
     /// All subjects that any rule of this table names.
     pub subjects: Vec<SubjectTest>,

@@ -38,6 +38,8 @@ pub struct Surroundings<'a> {
     /// All rules of the same table, this one among them.
     pub rules: &'a [&'a Rule],
     pub workspace: &'a WorkspaceRef,
+    /// Without one the source can only be observed, and nobody is held there.
+    pub has_workspace: bool,
     pub keys: &'a Keys,
     /// The sweep's frozen instant.
     pub now: Timestamp,
@@ -353,6 +355,9 @@ fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obs
     let mut categories: Vec<String> = around.rules.iter().map(|rule| rule.category.clone()).collect();
     categories.sort();
     categories.dedup();
+    if !around.has_workspace {
+        return Ok(HeldTest { scopes: Vec::new(), subjects: subject_tests(around.rules, around.shape, dialect)? });
+    }
     let scopes = hold::scopes_of_table(&around.shape.table.schema, &around.rules[0].table, &categories);
     Ok(HeldTest { scopes, subjects: subject_tests(around.rules, around.shape, dialect)? })
 }

@@ -73,6 +73,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
     }
     let table_of = |rule: &Rule| shapes[&rule.table].clone();
     let workspace = target.workspace();
+    let has_workspace = target.engine.workspace().await?.is_some();
     let mut prepared = Vec::new();
     for rule in &rules {
         let Some(shape) = table_of(rule) else {
@@ -82,7 +83,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         };
         let same_table: Vec<&Rule> =
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
-        let around = Surroundings { shape: &shape, rules: &same_table, workspace: &workspace, keys, now };
+        let around = Surroundings { shape: &shape, rules: &same_table, workspace: &workspace, has_workspace, keys, now };
         let mut outcome = plan::plan(rule, around);
         if outcome.is_ok()
             && let Err(obstacle) = conditions(target, &shape, rule, &same_table).await?

@@ -13,12 +13,15 @@ use super::{
 };
 use crate::policy::Dialect;
 
-/// TRUE or FALSE: a hold in one of the scopes covers the row. `hold` narrows it to one hold, by an expression of its id.
+/// TRUE or FALSE: a hold in one of the scopes covers the row; FALSE without any scope. `hold` narrows it to one hold, by an expression of its id.
 ///
 /// Written as one disjunction on purpose: PostgreSQL would make a join of a lone `NOT EXISTS`, and when a row it waits
 /// for was changed meanwhile it rechecks the row without looking into joined tables again. Subqueries it can't pull up
 /// are asked anew, so that a row which became a held subject's while the statement waited is left alone.
 pub(in crate::sql) fn covered(workspace: &WorkspaceRef, scopes: &[String], subjects: &[SubjectTest], hold: Option<&str>) -> String {
+    if scopes.is_empty() {
+        return "FALSE".to_owned();
+    }
     let dialect = workspace.dialect;
     let scopes: Vec<String> = scopes.iter().map(|scope| quote_literal(dialect, scope)).collect();
     let hold = hold.map(|hold| format!(" AND h.hold = {hold}")).unwrap_or_default();
