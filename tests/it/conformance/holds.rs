@@ -103,6 +103,13 @@ pub async fn released_holds_hold_nothing(ground: &Ground) {
     assert!(left_after(ground, &rule).await.is_empty());
 }
 
+pub async fn a_condition_that_is_unknown_does_not_act(ground: &Ground) {
+    let rule = table_of(ground, "text", &["'a'", "'b'", "NULL"]).await.condition(r#"t."who" <> 'b'"#);
+    let counts = ground.engine.count(&rule.selection, &rule.whole(ground)).await.expect("counts");
+    assert_eq!((counts.outside, counts.due), (2, 1));
+    assert_eq!(left_after(ground, &rule).await, [2, 3]);
+}
+
 pub async fn protectors_wait_unless_their_condition_is_false(ground: &Ground) {
     ground.with_workspace().await;
     ground.execute(&format!(

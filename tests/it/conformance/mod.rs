@@ -62,6 +62,7 @@ scenarios! {
         a_hold_without_subjects_holds_everything_in_scope,
         other_scopes_and_kinds_hold_nothing,
         released_holds_hold_nothing,
+        a_condition_that_is_unknown_does_not_act,
         protectors_wait_unless_their_condition_is_false;
     anonymising:
         null_and_fixed_values,
