@@ -31,7 +31,6 @@ pub(super) struct PostgresBatch {
 
 impl Postgres {
     pub(super) async fn open_batch(&self) -> Result<PostgresBatch, Error> {
-        fault::point("gate.before");
         let mut transaction = self.begin_with(Access::Write).await?;
         let early = if fault::seeded("gate-read-before-lock") { Some(self.gate_epoch(&mut transaction).await?) } else { None };
         let shared = format!("LOCK TABLE {} IN ROW SHARE MODE", self.workspace.gate());
@@ -109,7 +108,6 @@ impl Batch for PostgresBatch {
         };
         let rows = self.transaction.execute(WHAT, query(&statement)).await?;
         self.check_size(rows)?;
-        fault::point("act.done");
         Ok(rows)
     }
 
@@ -133,15 +131,11 @@ impl Batch for PostgresBatch {
                 return Err(Error::Fenced);
             }
         }
-        fault::point("mark.done");
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), Error> {
-        fault::point("commit.before");
-        self.transaction.commit().await?;
-        fault::point("commit.after");
-        Ok(())
+        self.transaction.commit().await
     }
 
     async fn rollback(self: Box<Self>) -> Result<(), Error> {
