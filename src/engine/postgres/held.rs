@@ -6,6 +6,7 @@ use super::errors::Failure;
 use crate::{
     engine::Error,
     hold::{Held, HeldSubject, Scope},
+    sql::{number_of, uuid_of},
 };
 
 /// Rows of `held` as columns, for one `unnest`.
@@ -28,8 +29,8 @@ impl Columns {
         Self {
             holds: rows.iter().map(|row| row.hold.clone()).collect(),
             scopes: rows.iter().map(|row| row.scope.key()).collect(),
-            numbers: values.iter().map(|value| number(value)).collect(),
-            uuids: values.iter().map(|value| uuid(value)).collect(),
+            numbers: values.iter().map(|value| number_of(value).map(str::to_owned)).collect(),
+            uuids: values.iter().map(|value| uuid_of(value)).collect(),
             kinds,
             values,
         }
@@ -59,53 +60,9 @@ fn parse_scope(key: &str) -> Option<Scope> {
     serde_json::from_str(key.strip_prefix("category:")?).ok().map(Scope::Category)
 }
 
-/// The value as `numeric` reads it, if it is a plain decimal of a length that fits.
-fn number(value: &str) -> Option<String> {
-    let trimmed = value.trim_ascii();
-    let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let plain = !digits.is_empty() && digits != "." && digits.len() <= 1_000 && all_digits(whole) && all_digits(fraction);
-    plain.then(|| trimmed.to_owned())
-}
-
-/// The value as `uuid` reads it: 32 hexadecimal digits in either case, with or without hyphens and braces.
-fn uuid(value: &str) -> Option<String> {
-    let value = value.trim_ascii();
-    let value = value.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(value);
-    let digits: String = value.chars().filter(|c| *c != '-').collect();
-    (digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| digits.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_those_that_numeric_reads() {
-        for text in ["0", "42", "-1", "+7", "0042", "1.50", ".5", "5.", " 12 ", "123456789012345678901234567890"] {
-            assert!(number(text).is_some(), "{text:?}");
-        }
-        for text in ["", " ", ".", "-", "1e3", "0x10", "NaN", "1_000", "1.2.3", "٣", "1\u{a0}", &"1".repeat(1_001)] {
-            assert_eq!(number(text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn uuids_are_read_in_every_spelling() {
-        let canonical = Some("a0eebc999c0b4ef8bb6d6bb9bd380a11".to_owned());
-        for text in [
-            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
-            "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
-            "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
-            "a0eebc999c0b4ef8bb6d6bb9bd380a11",
-        ] {
-            assert_eq!(uuid(text), canonical, "{text:?}");
-        }
-        for text in ["", "a0eebc99", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1g", "42"] {
-            assert_eq!(uuid(text), None, "{text:?}");
-        }
-    }
 
     #[test]
     fn every_scope_comes_back_from_its_key() {

@@ -21,17 +21,10 @@ fn raise(epoch: u64) -> GateChange {
     GateChange { epoch, patience: Duration::from_millis(300), ..GateChange::default() }
 }
 
-/// Waits until some session waits for a lock on the table.
-async fn someone_waits_for(database: &Database<'_>, table: &str) {
-    let waiting = format!("SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted");
-    while database.number(&waiting) == 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Waits until some session waits for another transaction to end.
-async fn someone_waits_for_a_row(database: &Database<'_>) {
-    while database.number("SELECT count(*) FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted") == 0 {
+/// Waits until the task's session waits for somebody else's lock; a task that ends instead has not waited.
+async fn waits_for_a_lock<T>(database: &Database<'_>, task: &tokio::task::JoinHandle<T>) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while database.number(waiting) == 0 && !task.is_finished() {
         tokio::task::yield_now().await;
     }
 }
@@ -118,7 +111,7 @@ async fn a_batch_that_waited_for_a_place_reads_the_epoch_that_was_placed() {
         let engine = Arc::clone(&engine);
         async move { engine.begin().await }
     });
-    someone_waits_for(&database, "retentiond.gate").await;
+    waits_for_a_lock(&database, &batch).await;
     place.commit().await.expect("a place");
     let batch = batch.await.expect("no panic").expect("a batch");
     assert_eq!(batch.epoch(), 9);
@@ -222,7 +215,7 @@ async fn settling_waits_for_a_batch_that_has_marked() {
         let engine = Arc::clone(&engine);
         async move { engine.settle("lane", 2).await }
     });
-    someone_waits_for_a_row(&database).await;
+    waits_for_a_lock(&database, &settled).await;
     batch.commit().await.expect("a commit");
     assert_eq!(settled.await.expect("no panic").expect("a lane"), mark(1));
 }
