@@ -17,8 +17,9 @@ use crate::{
     },
 };
 
-/// Rows in a block where the catalogue has no estimate: more than most tables have, so that batches begin small.
-const ROWS_PER_BLOCK: f64 = 100.0;
+/// Rows in a block where the catalogue has no estimate: as many as fit at most (a line pointer, a header and one short
+/// column each), so that batches begin small.
+const ROWS_PER_BLOCK: f64 = 226.0;
 
 const WHAT: &str = "cutting a table into batches";
 
