@@ -66,8 +66,10 @@ CREATE TABLE hold (
     lapses_at BIGINT
 );
 
+-- Without a reference to its hold, which is written in the same transaction: checking 100,000 of them takes longer than
+-- writing them.
 CREATE TABLE hold_subject (
-    hold TEXT NOT NULL REFERENCES hold (id),
+    hold TEXT NOT NULL,
     kind TEXT NOT NULL,
     value TEXT NOT NULL,
     PRIMARY KEY (hold, kind, value)

@@ -25,7 +25,7 @@ on_both!(
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-async fn with_sources(place: &Place, names: &[&str]) -> (State, super::HandClock) {
+async fn with_sources(place: &Place<'_>, names: &[&str]) -> (State, super::HandClock) {
     let (state, clock) = place.create().await;
     for name in names {
         state.register_source(name, &format!("id of {name}"), &format!("place of {name}"), "ada").await.expect("new");
@@ -46,7 +46,7 @@ async fn synchronise(state: &State, source: &str, of_source: &[&str]) -> Vec<Hel
     rows
 }
 
-async fn a_hold_is_pending_until_its_source_confirms(place: Place) {
+async fn a_hold_is_pending_until_its_source_confirms(place: Place<'_>) {
     let (state, _) = with_sources(&place, &["app", "crm", "idle"]).await;
     let scope = HoldScope { sources: categories(&["app", "crm"]), ..HoldScope::default() };
     let placed = state.place_hold(hold(&[subject("account", "42")], scope, &["crm", "app"])).await.expect("placed");
@@ -66,7 +66,7 @@ async fn a_hold_is_pending_until_its_source_confirms(place: Place) {
     assert_eq!(state.gate("idle").await.expect("gate").wanted, 0);
 }
 
-async fn a_released_hold_lapses_and_then_goes(place: Place) {
+async fn a_released_hold_lapses_and_then_goes(place: Place<'_>) {
     let (state, clock) = with_sources(&place, &["app"]).await;
     let id = state.place_hold(hold(&[], HoldScope::default(), &["app"])).await.expect("placed").hold.id;
     let everything = synchronise(&state, "app", &[]).await;
@@ -90,7 +90,7 @@ async fn a_released_hold_lapses_and_then_goes(place: Place) {
     assert!(verified(&state).await.is_sound());
 }
 
-async fn a_new_source_and_a_new_category_are_reached(place: Place) {
+async fn a_new_source_and_a_new_category_are_reached(place: Place<'_>) {
     let (state, clock) = with_sources(&place, &["app"]).await;
     let everywhere = state.place_hold(hold(&[subject("account", "1")], HoldScope::default(), &["app"])).await.expect("placed").hold.id;
     clock.advance(SignedDuration::from_secs(1));
@@ -119,7 +119,7 @@ async fn a_new_source_and_a_new_category_are_reached(place: Place) {
     assert_eq!(synchronise(&state, "crm", &["calls"]).await.len(), 2);
 }
 
-async fn a_confirmation_that_was_under_way_does_not_count(place: Place) {
+async fn a_confirmation_that_was_under_way_does_not_count(place: Place<'_>) {
     let (state, _) = with_sources(&place, &["app"]).await;
     let scope = HoldScope { categories: categories(&["mail", "calls"]), ..HoldScope::default() };
     let id = state.place_hold(hold(&[subject("account", "1")], scope, &["app"])).await.expect("placed").hold.id;
@@ -138,7 +138,7 @@ async fn a_confirmation_that_was_under_way_does_not_count(place: Place) {
     assert_eq!(state.gate("app").await.expect("gate").confirmed, quick.epoch);
 }
 
-async fn a_removal_that_was_overtaken_is_done_again(place: Place) {
+async fn a_removal_that_was_overtaken_is_done_again(place: Place<'_>) {
     let (state, clock) = with_sources(&place, &["app"]).await;
     let id = state.place_hold(hold(&[subject("account", "1")], HoldScope::default(), &["app"])).await.expect("placed").hold.id;
     let slow = state.synchronisation("app", &[]).await.expect("known");
@@ -151,7 +151,7 @@ async fn a_removal_that_was_overtaken_is_done_again(place: Place) {
     synchronise(&state, "app", &[]).await;
 }
 
-async fn many_subjects_are_kept_once_each(place: Place) {
+async fn many_subjects_are_kept_once_each(place: Place<'_>) {
     let (state, _) = with_sources(&place, &["app"]).await;
     let mut subjects: Vec<_> = (0..100_000).map(|number| subject("account", &format!("{number} \"Ä'\\"))).collect();
     subjects.extend_from_within(..10);
@@ -173,7 +173,7 @@ async fn many_subjects_are_kept_once_each(place: Place) {
     assert_eq!(synchronise(&state, "app", &[]).await.len(), 100_001);
 }
 
-async fn a_hold_that_cannot_be_is_refused(place: Place) {
+async fn a_hold_that_cannot_be_is_refused(place: Place<'_>) {
     let (state, _) = with_sources(&place, &["app"]).await;
     for (kind, value) in [("", "x"), ("account", ""), ("account", "a\0b"), ("account", &"x".repeat(2000))] {
         let refused = state.place_hold(hold(&[subject(kind, value)], HoldScope::default(), &["app"])).await;
@@ -184,7 +184,7 @@ async fn a_hold_that_cannot_be_is_refused(place: Place) {
     assert_eq!(state.status().await.expect("status").entries, 2);
 }
 
-async fn the_ledger_names_nobody(place: Place) {
+async fn the_ledger_names_nobody(place: Place<'_>) {
     let (state, _) = with_sources(&place, &["app"]).await;
     state.place_hold(hold(&[subject("account", "secret subject")], HoldScope::default(), &["app"])).await.expect("placed");
     let entry = state.entries(2, 1).await.expect("entries").remove(0);
@@ -202,7 +202,7 @@ async fn the_ledger_names_nobody(place: Place) {
     assert_ne!(subjects_digest, Commitment::to("", r#"[{"kind":"account","value":"secret subject"}]"#));
 }
 
-async fn holds_of_a_lost_state_are_taken_over(place: Place) {
+async fn holds_of_a_lost_state_are_taken_over(place: Place<'_>) {
     let (state, _) = place.create().await;
     let import = |source: &str, subjects: &[&str]| ImportedHold {
         id: "lost".to_owned(),

@@ -23,7 +23,7 @@ on_both!(
 
 const LEASE: Duration = Duration::from_secs(30);
 
-async fn ready(place: &Place) -> (State, super::HandClock) {
+async fn ready(place: &Place<'_>) -> (State, super::HandClock) {
     let (state, clock) = place.create().await;
     state.register_source("app", "s", "f", "ada").await.expect("new");
     (state, clock)
@@ -48,7 +48,7 @@ fn batch(rows: u64) -> Batch {
     }
 }
 
-async fn a_lane_belongs_to_one_process_until_its_lease_ends(place: Place) {
+async fn a_lane_belongs_to_one_process_until_its_lease_ends(place: Place<'_>) {
     let (state, clock) = ready(&place).await;
     let claim = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
     assert_eq!((claim.fence, claim.lane_seq, &claim.applied, &claim.open), (1, 0, &LastApplied::default(), &None));
@@ -65,7 +65,7 @@ async fn a_lane_belongs_to_one_process_until_its_lease_ends(place: Place) {
     state.claim("a", "app", &owner(3), LEASE).await.expect("free");
 }
 
-async fn a_process_that_is_gone_delays_nobody(place: Place) {
+async fn a_process_that_is_gone_delays_nobody(place: Place<'_>) {
     let (state, _) = ready(&place).await;
     let gone = Owner { started: 1, ..owner(1) };
     state.claim("a", "app", &gone, LEASE).await.expect("free");
@@ -75,7 +75,7 @@ async fn a_process_that_is_gone_delays_nobody(place: Place) {
     assert!(matches!(state.claim("b", "app", &owner(2), LEASE).await, Err(Error::LaneBusy { .. })));
 }
 
-async fn whoever_lost_the_lane_writes_nothing(place: Place) {
+async fn whoever_lost_the_lane_writes_nothing(place: Place<'_>) {
     let (state, clock) = ready(&place).await;
     let mut slow = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
     state.intend(&mut slow, None, batch(3)).await.expect("its turn");
@@ -92,7 +92,7 @@ async fn whoever_lost_the_lane_writes_nothing(place: Place) {
     assert!(verified(&state).await.is_sound());
 }
 
-async fn of_claims_at_once_one_wins(place: Place) {
+async fn of_claims_at_once_one_wins(place: Place<'_>) {
     let (state, _) = ready(&place).await;
     let claims: Vec<_> = (0..8)
         .map(|number| {
@@ -111,7 +111,7 @@ async fn of_claims_at_once_one_wins(place: Place) {
     assert_eq!(won, 1);
 }
 
-async fn batches_follow_one_another_in_one_transaction_each(place: Place) {
+async fn batches_follow_one_another_in_one_transaction_each(place: Place<'_>) {
     let (state, _) = ready(&place).await;
     let mut claim = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
     let mut previous = None;
@@ -143,7 +143,7 @@ async fn batches_follow_one_another_in_one_transaction_each(place: Place) {
     assert_eq!(verifier.finish().problems, []);
 }
 
-async fn an_intent_outlives_its_process(place: Place) {
+async fn an_intent_outlives_its_process(place: Place<'_>) {
     let (state, clock) = ready(&place).await;
     let gone = Owner { started: 1, ..owner(1) };
     let mut claim = state.claim("a", "app", &gone, LEASE).await.expect("free");
@@ -167,7 +167,7 @@ async fn an_intent_outlives_its_process(place: Place) {
     assert!(verification.is_sound() && verification.open.is_empty(), "{:?}", verification.problems);
 }
 
-async fn a_caller_that_lost_track_is_told(place: Place) {
+async fn a_caller_that_lost_track_is_told(place: Place<'_>) {
     let (state, _) = ready(&place).await;
     let mut claim = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
     let head = state.head().await.expect("head");
@@ -180,7 +180,7 @@ async fn a_caller_that_lost_track_is_told(place: Place) {
     assert!(matches!(state.finish(&mut claim, None).await, Err(Error::Unsettled { .. })));
 }
 
-async fn an_adopted_source_starts_its_lanes_anew(place: Place) {
+async fn an_adopted_source_starts_its_lanes_anew(place: Place<'_>) {
     let (state, _) = ready(&place).await;
     let mut claim = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
     state.intend(&mut claim, None, batch(1)).await.expect("its turn");

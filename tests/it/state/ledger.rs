@@ -6,7 +6,7 @@ use super::{Place, on_both, verified};
 
 on_both!(appends_at_once_keep_one_chain, what_is_changed_in_the_tables_shows, entries_come_in_pages, an_entry_of_no_effect_leaves_no_trace);
 
-async fn appends_at_once_keep_one_chain(place: Place) {
+async fn appends_at_once_keep_one_chain(place: Place<'_>) {
     let (state, _) = place.create().await;
     let writers: Vec<_> = (0..8)
         .map(|writer| {
@@ -34,7 +34,7 @@ async fn appends_at_once_keep_one_chain(place: Place) {
     assert_eq!(verification.head, Some(state.head().await.expect("head")));
 }
 
-async fn what_is_changed_in_the_tables_shows(place: Place) {
+async fn what_is_changed_in_the_tables_shows(place: Place<'_>) {
     let (state, _) = place.create().await;
     for number in 0..5 {
         state.approve(&format!("p/{number}"), "d", Some(number), "ada").await.expect("approved");
@@ -62,7 +62,7 @@ async fn what_is_changed_in_the_tables_shows(place: Place) {
     assert!(!verified(&state).await.is_sound());
 }
 
-async fn entries_come_in_pages(place: Place) {
+async fn entries_come_in_pages(place: Place<'_>) {
     let (state, _) = place.create().await;
     for number in 0..5 {
         state.approve(&format!("p/{number}"), "d", None, "ada").await.expect("approved");
@@ -75,7 +75,7 @@ async fn entries_come_in_pages(place: Place) {
 }
 
 /// A process that is cut off inside a transaction leaves neither half of it, and the connection is as new.
-async fn an_entry_of_no_effect_leaves_no_trace(place: Place) {
+async fn an_entry_of_no_effect_leaves_no_trace(place: Place<'_>) {
     let (state, _) = place.create().await;
     state.register_source("app", "s", "f", "ada").await.expect("new");
     let before = state.status().await.expect("status");

@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use retentiond::{
     clock::SystemRandomness,
+    hold::HoldScope,
     ledger::{Event, SOURCE_ADOPTED},
     state::{Error, GateNumbers, State, SweepEnd, SweepStart},
 };
 
-use super::{HandClock, Place, on_both, verified};
+use super::{HandClock, Place, hold, on_both, subject, verified};
+use crate::support::{
+    database::Database,
+    postgres::{Options, Server},
+};
 
 on_both!(
     a_state_that_is_not_there_is_missing,
@@ -21,14 +26,14 @@ on_both!(
     an_approval_takes_the_place_of_the_one_before,
 );
 
-async fn a_state_that_is_not_there_is_missing(place: Place) {
+async fn a_state_that_is_not_there_is_missing(place: Place<'_>) {
     let Err(error) = place.open(&HandClock::new()).await else { panic!("opened") };
     assert!(matches!(error, Error::Missing { .. }), "{error}");
     assert!(error.to_string().contains("state adopt"), "{error}");
     assert!(!error.to_string().contains("password"), "{error}");
 }
 
-async fn a_state_is_created_once(place: Place) {
+async fn a_state_is_created_once(place: Place<'_>) {
     let (state, clock) = place.create().await;
     let id = state.id().to_owned();
     state.close().await;
@@ -43,7 +48,7 @@ async fn a_state_is_created_once(place: Place) {
     assert_eq!(status.head_hash, entries[0].hash);
 }
 
-async fn of_creators_at_once_all_open_one_state(place: Place) {
+async fn of_creators_at_once_all_open_one_state(place: Place<'_>) {
     let url = Arc::new(place.url());
     let creators: Vec<_> = (0..4)
         .map(|_| {
@@ -59,7 +64,7 @@ async fn of_creators_at_once_all_open_one_state(place: Place) {
     assert_eq!(ids.len(), 1);
 }
 
-async fn a_state_of_a_newer_version_is_refused(place: Place) {
+async fn a_state_of_a_newer_version_is_refused(place: Place<'_>) {
     let (state, clock) = place.create().await;
     state.close().await;
     place.execute("UPDATE schema_version SET version = 99");
@@ -67,7 +72,7 @@ async fn a_state_of_a_newer_version_is_refused(place: Place) {
     assert!(matches!(error, Error::TooNew { found: 99, .. }), "{error}");
 }
 
-async fn a_source_is_one_database_under_one_name(place: Place) {
+async fn a_source_is_one_database_under_one_name(place: Place<'_>) {
     let (state, _) = place.create().await;
     state.register_source("app", "s1", "f1", "ada").await.expect("new");
     state.register_source("app", "s1", "f1", "ada").await.expect("the same again");
@@ -81,7 +86,7 @@ async fn a_source_is_one_database_under_one_name(place: Place) {
     assert_eq!(state.head().await.expect("head").0, 2);
 }
 
-async fn an_adopted_source_has_nothing_confirmed(place: Place) {
+async fn an_adopted_source_has_nothing_confirmed(place: Place<'_>) {
     let (state, _) = place.create().await;
     state.register_source("app", "s1", "f1", "ada").await.expect("new");
     state.confirm("app", 3, &[], &[]).await.expect("confirmed");
@@ -94,7 +99,7 @@ async fn an_adopted_source_has_nothing_confirmed(place: Place) {
     assert!(matches!(entry.event, Event::Configuration { what, .. } if what == SOURCE_ADOPTED));
 }
 
-async fn sweeps_are_remembered_by_their_last(place: Place) {
+async fn sweeps_are_remembered_by_their_last(place: Place<'_>) {
     let (state, clock) = place.create().await;
     let start = SweepStart {
         rule: "p/r".to_owned(),
@@ -122,7 +127,7 @@ async fn sweeps_are_remembered_by_their_last(place: Place) {
     assert!(verified(&state).await.is_sound());
 }
 
-async fn an_approval_takes_the_place_of_the_one_before(place: Place) {
+async fn an_approval_takes_the_place_of_the_one_before(place: Place<'_>) {
     let (state, _) = place.create().await;
     assert_eq!(state.approval("p/r").await.expect("read"), None);
     state.approve("p/r", "d1", Some(100), "ada").await.expect("approved");
@@ -143,4 +148,20 @@ async fn the_file_is_for_its_owner_alone() {
         let file = file.expect("a file");
         assert_eq!(file.metadata().expect("its mode").permissions().mode() & 0o777, 0o600, "{file:?}");
     }
+}
+
+/// What was reported as recorded is there after a crash, and the connections of before are replaced by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_killed_has_forgotten_nothing() {
+    let server = Server::private(Options { fsync: true, ..Options::default() });
+    let place = Place::Postgres(Database::on(&server));
+    let (state, _) = place.create().await;
+    state.register_source("app", "s1", "f1", "ada").await.expect("new");
+    let id = state.place_hold(hold(&[subject("account", "1")], HoldScope::default(), &["app"])).await.expect("placed").hold.id;
+    server.kill();
+    assert!(state.hold(&id).await.is_err());
+    server.restart();
+    assert_eq!(state.hold(&id).await.expect("read").expect("the hold").pending, ["app"]);
+    assert_eq!(state.gate("app").await.expect("its gate").wanted, 1);
+    assert!(verified(&state).await.is_sound());
 }

@@ -19,12 +19,12 @@ use retentiond::{
 use crate::support::{database::Database, sqlite::Sqlite};
 
 /// Where a state is kept.
-pub enum Place {
+pub enum Place<'s> {
     Sqlite { folder: tempfile::TempDir },
-    Postgres(Database<'static>),
+    Postgres(Database<'s>),
 }
 
-impl Place {
+impl Place<'static> {
     fn sqlite() -> Self {
         // A name that an address would be misread for: an escape, a parameter, a blank.
         Self::Sqlite { folder: tempfile::Builder::new().prefix("100%25 state").tempdir().expect("a temporary folder") }
@@ -33,7 +33,9 @@ impl Place {
     fn postgres() -> Self {
         Self::Postgres(Database::create())
     }
+}
 
+impl Place<'_> {
     fn url(&self) -> SourceUrl {
         match self {
             Self::Sqlite { folder } => SourceUrl::parse("sqlite:state.db", folder.path()),
