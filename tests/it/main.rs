@@ -8,4 +8,6 @@ mod support;
 mod conformance;
 mod engine_postgres;
 mod harness;
+mod model_gate;
+mod model_settlement;
 mod state;

@@ -7,6 +7,7 @@
 
 pub mod binary;
 pub mod database;
+pub mod exploration;
 pub mod postgres;
 pub mod proxy;
 pub mod sqlite;
