@@ -8,6 +8,7 @@ mod support;
 mod conformance;
 mod engine_postgres;
 mod harness;
+mod house;
 mod model_gate;
 mod model_settlement;
 mod state;

@@ -10,7 +10,7 @@ mod world;
 
 use stateright::{Model, Property};
 
-use self::world::{Entry, IDLE, Phase, Session, Worker, World, unknown};
+use self::world::{Entry, IDLE, Phase, Worker, World, unknown};
 use crate::support::exploration::{refute, verify};
 
 const APPLIED: &str = "what is entered as applied has vanished";
