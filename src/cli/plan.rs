@@ -39,7 +39,8 @@ pub async fn run(common: &Common, world: World, args: Args) -> Done {
 }
 
 fn print(report: &RulesReport) -> std::io::Result<()> {
-    let header = ["rule", "action", "table", "cut-off", "total", "due", "held", "protected", "running", "undated", "outside", "done", "way"];
+    let header =
+        ["rule", "action", "table", "cut-off", "total", "due", "held", "protected", "running", "undated", "outside", "done", "way"];
     render::line(&render::table(&header, &[4, 5, 6, 7, 8, 9, 10, 11], report.rules.iter().map(row)))?;
     for rule in &report.rules {
         if let Some(obstacle) = &rule.blocked {

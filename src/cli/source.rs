@@ -17,9 +17,7 @@ pub enum Command {
 
 pub async fn run(common: &Common, world: &World, command: Command) -> Done {
     let report = match command {
-        Command::Init { source } => {
-            SourcesReport { version: VERSION, sources: vec![sources::init(world, &source, &os_user()).await?] }
-        }
+        Command::Init { source } => SourcesReport { version: VERSION, sources: vec![sources::init(world, &source, &os_user()).await?] },
         Command::Status { source } => sources::status(world, source.as_deref()).await?,
     };
     let status = u8::from(report.sources.iter().any(|source| !source.up));

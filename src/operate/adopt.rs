@@ -13,7 +13,10 @@ use crate::{
     engine::Stamp,
     hold::{Held, HeldSubject, Scope},
     state::{ImportedHold, State, Status},
-    sweep::{gate, prepare::{Target, categories}},
+    sweep::{
+        gate,
+        prepare::{Target, categories},
+    },
 };
 
 /// The state as it stands.

@@ -83,7 +83,8 @@ pub async fn check(world: &World) -> Result<CheckReport, Error> {
                 let blocked = match &state {
                     Some(state) => identity::check(state, &target).await.err(),
                     None => {
-                        let message = format!("there is no state yet, so this source can only be observed; `retentiond source init {name}` makes it");
+                        let message =
+                            format!("there is no state yet, so this source can only be observed; `retentiond source init {name}` makes it");
                         Some(Obstacle::new(Reason::NoWorkspace, message))
                     }
                 };
@@ -125,7 +126,8 @@ fn advice(target: &Target, prepared: &Prepared) -> (Vec<String>, Vec<String>) {
     if let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts())
         && shape.index_on(&term.start.column).is_none()
     {
-        warnings.push(format!("no index starts with `{}`, so every sweep reads the whole table, also when nothing is due", term.start.column));
+        warnings
+            .push(format!("no index starts with `{}`, so every sweep reads the whole table, also when nothing is due", term.start.column));
         suggestions.push(crate::sql::statement::create_index(target.engine.dialect(), &shape.table, &term.start.column));
     }
     for key in shape.referenced_by.iter().filter(|key| !key.child_indexed && matches!(rule.action, crate::policy::Action::Delete)) {

@@ -83,7 +83,8 @@ async fn lanes(world: &World, source: &str) -> Result<Vec<Anchor>, Error> {
     let target = world.connect(source).await?;
     let lanes = target.engine.lanes().await;
     target.engine.close().await;
-    let anchor = |(lane, mark): (String, crate::engine::LaneMark)| Anchor { lane, seq: mark.seq, rows: mark.rows, intent_hash: mark.intent_hash };
+    let anchor =
+        |(lane, mark): (String, crate::engine::LaneMark)| Anchor { lane, seq: mark.seq, rows: mark.rows, intent_hash: mark.intent_hash };
     Ok(lanes?.into_iter().map(anchor).collect())
 }
 
@@ -104,7 +105,8 @@ pub async fn show(world: &World, filter: &Filter) -> Result<Vec<Entry>, Error> {
     let mut shown = std::collections::VecDeque::new();
     each(world, |entry| {
         let line = entry.object();
-        let is = |key: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| line.get(key).is_some_and(|value| value == wanted));
+        let is =
+            |key: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| line.get(key).is_some_and(|value| value == wanted));
         if is("rule", &filter.rule) && is("kind", &filter.kind) {
             shown.push_back(entry);
             if filter.last.is_some_and(|last| shown.len() > last) {
@@ -137,4 +139,3 @@ pub async fn each(world: &World, mut take: impl FnMut(Entry) -> Result<(), Error
 async fn page(state: &State, after: u64) -> Result<Vec<Entry>, Error> {
     Ok(state.entries(after, PAGE).await?)
 }
-

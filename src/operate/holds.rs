@@ -14,7 +14,10 @@ use crate::{
     diagnostic::suggest::did_you_mean,
     hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, scopes_of_table},
     policy::Rule,
-    sql::{subject_value_fits, selection::{SubjectTest, TableRef}},
+    sql::{
+        selection::{SubjectTest, TableRef},
+        subject_value_fits,
+    },
     state::{NewHold, State},
     sweep::{
         gate, identity,
@@ -343,7 +346,9 @@ async fn covered(targets: &[Target], in_scope: &[InScope], hold: &Hold, problems
         }
         match target.engine.count_held(&table.table, &table.subjects, &table.scopes, &hold.id).await {
             Ok(rows) => covered.push(Covered { source: table.source.clone(), table: table.table.table.clone(), rows }),
-            Err(error) => problems.push(format!("the rows covered in {}.{} could not be counted: {error}", table.source, table.table.table)),
+            Err(error) => {
+                problems.push(format!("the rows covered in {}.{} could not be counted: {error}", table.source, table.table.table))
+            }
         }
     }
     covered

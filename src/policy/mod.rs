@@ -217,10 +217,7 @@ pub enum Never {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subjects {
     /// Held if any of them is held. Never empty.
-    Of {
-        subjects: Vec<Subject>,
-        on_null: OnNull,
-    },
+    Of { subjects: Vec<Subject>, on_null: OnNull },
     /// `subject = "none"`, with the reason that the rule gives.
     Nobody { reason: String },
     /// A `keep` rule that says nothing about subjects.
@@ -264,7 +261,9 @@ pub enum Action {
         mark: Option<String>,
     },
     /// Kept, for this reason; it protects rows from other rules.
-    Keep { reason: String },
+    Keep {
+        reason: String,
+    },
 }
 
 impl Action {

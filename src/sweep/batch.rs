@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     engine::{self, Engine, LaneMark},
-    fault,
-    ledger,
+    fault, ledger,
     sql::selection::{Act, Range, Selection},
     state::{Claim, GateNumbers, Settled, State},
 };

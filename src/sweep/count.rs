@@ -57,7 +57,8 @@ async fn over_ranges(
     mut each: impl AsyncFnMut(Range) -> Result<(), crate::engine::Error>,
 ) -> Result<(), Obstacle> {
     let mut walk = Walk::physical(&ready.ways)?;
-    let mut pacer = Pacer::new(crate::config::Limits { max_batch_rows: RANGE_ROWS, pace: crate::config::Pace::Fast, ..target.config.limits });
+    let mut pacer =
+        Pacer::new(crate::config::Limits { max_batch_rows: RANGE_ROWS, pace: crate::config::Pace::Fast, ..target.config.limits });
     let selection = &ready.planned.selection;
     loop {
         let range = match walk.next(&*target.engine, selection, pacer.rows()).await {

@@ -82,12 +82,19 @@ pub fn plausible(rule: &Rule, implausible: u64, table_rows: u64) -> Result<(), O
 ///
 /// # Errors
 /// [`Reason::Approval`] or [`Reason::MaxShare`].
-pub fn approval(rule: &Rule, digest: &str, approval: Option<&Approval>, counts: Option<&Counts>, request: &Request) -> Result<(), Obstacle> {
+pub fn approval(
+    rule: &Rule,
+    digest: &str,
+    approval: Option<&Approval>,
+    counts: Option<&Counts>,
+    request: &Request,
+) -> Result<(), Obstacle> {
     if request.approve || request.dry_run {
         return Ok(());
     }
     if rule.first_sweep == FirstSweep::Approve && approval.is_none_or(|approval| approval.digest != digest) {
-        let why = if approval.is_some() { "the rule, its competitors or its table changed since it was approved" } else { "the rule is new" };
+        let why =
+            if approval.is_some() { "the rule, its competitors or its table changed since it was approved" } else { "the rule is new" };
         return Err(Obstacle::new(
             Reason::Approval,
             format!("{why}; look at `retentiond plan {}`, then let it go with `retentiond sweep --approve {}`", rule.id, rule.id),

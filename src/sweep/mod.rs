@@ -18,7 +18,10 @@ pub mod settle;
 pub mod walk;
 mod watch;
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use self::{
     batch::{Doorway, Hand, Passage},
@@ -32,8 +35,7 @@ use self::{
 use crate::{
     clock::SharedClock,
     config::Config,
-    fault,
-    ledger,
+    fault, ledger,
     policy::Rule,
     sql::selection::Counts,
     state::{Claim, GateNumbers, Owner, State, SweepEnd, SweepStart},
@@ -178,8 +180,7 @@ impl Sweeper<'_> {
         progress: &mut Progress,
     ) -> Result<(), Obstacle> {
         settle::settle(self.state, &*self.target.engine, &mut claim).await?;
-        let numbers =
-            gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await?;
+        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await?;
         let selection = &ready.planned.selection;
         let table = selection.table.table.clone();
         let cutoff = selection.start.as_ref().map(|start| start.cutoff);

@@ -11,12 +11,7 @@ use crate::{
     anonymise::{self, Target},
     engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
     fault, hold,
-    policy::{
-        Action, Dialect, OnNull, Rule, Start, StartFormat, Term,
-        condition::Condition,
-        period::cutoff_of,
-        start::Thresholds,
-    },
+    policy::{Action, Dialect, OnNull, Rule, Start, StartFormat, Term, condition::Condition, period::cutoff_of, start::Thresholds},
     secret::Keys,
     sql::selection::{
         Act, Assignment, ColumnRef, DoneTest, HeldTest, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass, WorkspaceRef,
@@ -132,10 +127,8 @@ fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<Star
             format!("`{}` holds dates or times without a zone; say `naive_timestamps = \"…\"` for source `{}`", column.name, rule.source),
         ));
     }
-    let periods: Vec<_> = std::iter::once(&term.keep_for)
-        .chain(term.floor.as_ref().filter(|_| !fault::seeded("floor-ignored")))
-        .cloned()
-        .collect();
+    let periods: Vec<_> =
+        std::iter::once(&term.keep_for).chain(term.floor.as_ref().filter(|_| !fault::seeded("floor-ignored"))).cloned().collect();
     let cutoff = cutoff_of(&periods, around.now, &rule.timezone);
     let epoch = matches!(format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs);
     let in_a_century = around.now.to_zoned(jiff::tz::TimeZone::UTC).checked_add(100.years()).map_or(Timestamp::MAX, |at| at.timestamp());
@@ -163,7 +156,10 @@ fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<S
             (TypeClass::Timestamp | TypeClass::TimestampTz | TypeClass::Date, Dialect::Sqlite) => Ok(Iso8601),
             (TypeClass::Timestamp | TypeClass::TimestampTz, Dialect::Postgres) => Ok(Timestamp),
             (TypeClass::Date, Dialect::Postgres) => Ok(Date),
-            _ => wrong(format!("`{}` is {}, which does not say how a time is written in it; add `start_format`", column.name, column.declared)),
+            _ => wrong(format!(
+                "`{}` is {}, which does not say how a time is written in it; add `start_format`",
+                column.name, column.declared
+            )),
         };
     };
     let fits = match (dialect, column.class) {
@@ -270,9 +266,7 @@ fn dragged_along(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
     let (deleting, assigned): (bool, Vec<&str>) = match &rule.action {
         Action::Keep { .. } => return Ok(()),
         Action::Delete => (true, Vec::new()),
-        Action::Anonymise { columns, mark } => {
-            (false, columns.iter().map(|(name, _)| name.as_str()).chain(mark.as_deref()).collect())
-        }
+        Action::Anonymise { columns, mark } => (false, columns.iter().map(|(name, _)| name.as_str()).chain(mark.as_deref()).collect()),
     };
     for key in &shape.referenced_by {
         let touched = deleting || key.parent_columns.iter().any(|column| assigned.contains(&column.as_str()));
@@ -369,14 +363,17 @@ fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obs
 pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result<Vec<SubjectTest>, Obstacle> {
     let mut tests: Vec<SubjectTest> = Vec::new();
     for rule in rules {
-        let null_is_held = matches!(&rule.subjects, crate::policy::Subjects::Of { on_null: OnNull::Hold, .. })
-            && !fault::seeded("null-subject-is-nobody");
+        let null_is_held =
+            matches!(&rule.subjects, crate::policy::Subjects::Of { on_null: OnNull::Hold, .. }) && !fault::seeded("null-subject-is-nobody");
         for subject in rule.subjects.all() {
             let column = column(shape, &subject.column, "subject")?;
             if !crate::sql::can_be_subject(column.class, dialect) {
                 return Err(Obstacle::new(
                     Reason::Subject,
-                    format!("`{}` is {}, in which data subjects can't be compared; use a text, number or uuid column", column.name, column.declared),
+                    format!(
+                        "`{}` is {}, in which data subjects can't be compared; use a text, number or uuid column",
+                        column.name, column.declared
+                    ),
                 ));
             }
             match tests.iter_mut().find(|test| test.kind == subject.kind && test.column.name == subject.column) {

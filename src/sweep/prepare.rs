@@ -103,7 +103,12 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
 }
 
 /// Has the server prepare every condition that the rule's statement will contain.
-async fn conditions(target: &Target, shape: &Shape, rule: &Rule, same_table: &[&Rule]) -> Result<Result<(), Obstacle>, crate::engine::Error> {
+async fn conditions(
+    target: &Target,
+    shape: &Shape,
+    rule: &Rule,
+    same_table: &[&Rule],
+) -> Result<Result<(), Obstacle>, crate::engine::Error> {
     for other in same_table {
         let Some(condition) = &other.condition else { continue };
         match target.engine.prepare_condition(&shape.table, condition).await {

@@ -34,7 +34,9 @@ use crate::{
 pub enum Verdict {
     /// Nothing was open.
     Clean,
-    Applied { rows: u64 },
+    Applied {
+        rows: u64,
+    },
     Abandoned,
 }
 
@@ -45,8 +47,7 @@ pub enum Verdict {
 pub async fn settle(state: &State, engine: &dyn Engine, claim: &mut Claim) -> Result<Verdict, Obstacle> {
     fault::point("settle.before");
     let mark = engine.settle(&claim.lane, claim.fence).await?;
-    let committed =
-        claim.open.as_ref().is_some_and(|open| mark.seq == open.batch.lane_seq && mark.intent_hash == open.hash);
+    let committed = claim.open.as_ref().is_some_and(|open| mark.seq == open.batch.lane_seq && mark.intent_hash == open.hash);
     if !committed && mark.seq < claim.applied.seq {
         return Err(restored(claim, &mark));
     }

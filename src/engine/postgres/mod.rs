@@ -181,7 +181,7 @@ impl Engine for Postgres {
     }
 
     fn ways(&self, shape: &Shape, _key: &[String], start: Option<&str>) -> Vec<Way> {
-        walk::ways(shape, start)
+        walk::ways(shape, start, self.limits.max_batch_rows)
     }
 
     async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {

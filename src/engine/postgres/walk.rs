@@ -43,15 +43,19 @@ impl Heaps {
     }
 }
 
+/// A block of 8 KiB holds fewer rows: a batch that may not be larger has to be cut within blocks.
+const ROWS_IN_A_BLOCK: u64 = 300;
+
 /// Blocks first: they cost the same whatever is due, and need no index.
-pub(super) fn ways(shape: &Shape, start: Option<&str>) -> Vec<Way> {
+pub(super) fn ways(shape: &Shape, start: Option<&str>, max_batch_rows: u64) -> Vec<Way> {
     // The rows of a parent, or of a partitioned table, are in several heaps, each with a ctid of the same spelling.
     if !matches!(shape.kind, TableKind::Table | TableKind::Child) {
         return Vec::new();
     }
     let indexed = start.filter(|name| shape.index_on(name).is_some()).and_then(|name| shape.column(name));
     let by_start = indexed.map(|column| Way::Columns { columns: vec![column.to_ref()], tie: Some("ctid") });
-    std::iter::once(Way::Blocks).chain(by_start).collect()
+    let physical = if max_batch_rows < ROWS_IN_A_BLOCK { Way::Columns { columns: Vec::new(), tie: Some("ctid") } } else { Way::Blocks };
+    std::iter::once(physical).chain(by_start).collect()
 }
 
 impl Postgres {
