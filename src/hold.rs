@@ -132,3 +132,31 @@ pub fn scopes_of_table(schema: &str, table: &TableName, categories: &[String]) -
     keys.extend(categories.iter().map(|category| Scope::Category(category.clone()).key()));
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_comes_back_from_its_key() {
+        for scope in [
+            Scope::Source,
+            Scope::Table { schema: "a \"b\"".to_owned(), table: "c.d".to_owned() },
+            Scope::Category("message log".to_owned()),
+        ] {
+            assert_eq!(Scope::from_key(&scope.key()), Some(scope));
+        }
+        assert_eq!(Scope::from_key("tenant:[]"), None);
+    }
+
+    #[test]
+    fn a_scope_without_lists_is_everywhere_and_lists_add_up() {
+        let categories = ["log".to_owned()];
+        assert_eq!(HoldScope::default().reaches("app", &categories), [Scope::Source]);
+        let scope =
+            HoldScope { sources: vec!["crm".to_owned()], categories: vec!["log".to_owned(), "mail".to_owned()], ..HoldScope::default() };
+        assert_eq!(scope.reaches("app", &categories), [Scope::Category("log".to_owned())]);
+        assert_eq!(scope.reaches("crm", &[]), [Scope::Source]);
+        assert_eq!(scope.reaches("other", &[]), []);
+    }
+}

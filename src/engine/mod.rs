@@ -81,7 +81,8 @@ pub trait Engine: Send + Sync {
     /// [`Error::ForeignStamp`] if another state's stamp is there.
     async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error>;
 
-    /// Replaces the stamp: what `state adopt` does after a person has said why. The epoch becomes at least `epoch`.
+    /// Replaces the stamp: what `state adopt` does after a person has said why. The epoch becomes at least `epoch`, and
+    /// the lanes begin anew: a worker of the state before finds none to mark, and rolls back.
     async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error>;
 
     /// Every row of `held`, for `state adopt`.

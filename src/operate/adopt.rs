@@ -111,25 +111,24 @@ async fn adopt_source(world: &World, state: &State, target: &Target, by: &str, r
     Ok(Adopted { source: name.clone(), source_id, holds_imported, epoch: numbers.confirmed })
 }
 
-/// Imports the holds of a source that the state does not know.
+/// Imports the holds that a source remembers. One that the state knows to be there stays as it is; ids of those it did
+/// not know at all are returned.
 async fn import(state: &State, target: &Target, by: &str, reason: &str) -> Result<Vec<String>, Error> {
-    let mut unknown: BTreeMap<String, (Vec<Scope>, Vec<HeldSubject>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (Vec<Scope>, Vec<HeldSubject>)> = BTreeMap::new();
     for Held { hold, scope, subject } in target.engine.held().await? {
-        if state.hold(&hold).await?.is_none() {
-            let (scopes, subjects) = unknown.entry(hold).or_default();
-            if !scopes.contains(&scope) {
-                scopes.push(scope);
-            }
-            subjects.extend(subject);
+        let (scopes, subjects) = found.entry(hold).or_default();
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
         }
+        subjects.extend(subject);
     }
-    let mut imported = Vec::new();
-    for (id, (scopes, mut subjects)) in unknown {
-        subjects.sort();
-        subjects.dedup();
+    let mut unknown = Vec::new();
+    for (id, (scopes, subjects)) in found {
+        if state.hold(&id).await?.is_none() {
+            unknown.push(id.clone());
+        }
         let source = target.config.name.clone();
-        state.import_hold(ImportedHold { id: id.clone(), source, scopes, subjects, by: by.to_owned(), reason: reason.to_owned() }).await?;
-        imported.push(id);
+        state.import_hold(ImportedHold { id, source, scopes, subjects, by: by.to_owned(), reason: reason.to_owned() }).await?;
     }
-    Ok(imported)
+    Ok(unknown)
 }

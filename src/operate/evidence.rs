@@ -8,12 +8,9 @@ use super::{
     report::VERSION,
     world::{Error, World},
 };
-use crate::{
-    ledger::{
-        Entry,
-        verify::{Anchor, Verification, Verifier},
-    },
-    state::State,
+use crate::ledger::{
+    Entry,
+    verify::{Anchor, Verification, Verifier},
 };
 
 /// Entries read at once.
@@ -51,10 +48,10 @@ pub async fn verify(world: &World) -> Result<VerifyReport, Error> {
     let mut verifier = Verifier::settled_through(head);
     let mut after = 0;
     loop {
-        let page = page(&state, after).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        page.into_iter().for_each(|entry| verifier.push(Ok(entry)));
+        let page = state.stored_entries(after, PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        page.into_iter().for_each(|(_, entry)| verifier.push(entry));
     }
     for (source, lanes) in &anchors {
         verifier.check_anchors(source, lanes);
@@ -127,15 +124,11 @@ pub async fn each(world: &World, mut take: impl FnMut(Entry) -> Result<(), Error
     let state = world.state().await?;
     let mut after = 0;
     loop {
-        let page = page(&state, after).await?;
+        let page = state.entries(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.seq;
         page.into_iter().try_for_each(&mut take)?;
     }
     state.close().await;
     Ok(())
-}
-
-async fn page(state: &State, after: u64) -> Result<Vec<Entry>, Error> {
-    Ok(state.entries(after, PAGE).await?)
 }

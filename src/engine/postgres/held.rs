@@ -42,37 +42,8 @@ pub(super) fn decode(row: &PgRow) -> Result<Held, Error> {
     let (hold, scope, kind, value): (String, String, String, String) =
         (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))()
             .map_err(|error| Failure { what: "reading holds", error })?;
-    let scope = parse_scope(&scope)
+    let scope = Scope::from_key(&scope)
         .ok_or_else(|| Error::Database("the workspace has a hold whose scope this retentiond does not know".to_owned()))?;
     let subject = (!kind.is_empty()).then_some(HeldSubject { kind, value });
     Ok(Held { hold, scope, subject })
-}
-
-/// The inverse of [`Scope::key`].
-fn parse_scope(key: &str) -> Option<Scope> {
-    if key == "*" {
-        return Some(Scope::Source);
-    }
-    if let Some(json) = key.strip_prefix("table:") {
-        let [schema, table] = serde_json::from_str(json).ok()?;
-        return Some(Scope::Table { schema, table });
-    }
-    serde_json::from_str(key.strip_prefix("category:")?).ok().map(Scope::Category)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_scope_comes_back_from_its_key() {
-        for scope in [
-            Scope::Source,
-            Scope::Table { schema: "a \"b\"".to_owned(), table: "c.d".to_owned() },
-            Scope::Category("message log".to_owned()),
-        ] {
-            assert_eq!(parse_scope(&scope.key()), Some(scope));
-        }
-        assert_eq!(parse_scope("tenant:[]"), None);
-    }
 }

@@ -9,6 +9,8 @@
 //! GRANT SELECT, INSERT, DELETE ON retentiond.held TO daemon;
 //! ```
 //!
+//! `state adopt` begins the lanes anew, for which it needs DELETE on them too.
+//!
 //! A new table is a line in [`create`] and a step of [`VERSION`].
 
 use std::time::Duration;
@@ -140,6 +142,8 @@ impl Postgres {
         if transaction.execute(what, query(&update)).await? != 1 {
             return Err(Error::NoWorkspace);
         }
+        let lanes = Statement::plain(format!("DELETE FROM {}", self.workspace.lane()));
+        transaction.execute(what, query(&lanes)).await?;
         transaction.commit().await
     }
 

@@ -69,6 +69,7 @@ pub(super) async fn restamp(database: &Database, workspace: &WorkspaceRef, stamp
         ],
     };
     database.execute(&mut connection, &update).await?;
+    database.execute(&mut connection, &Statement::plain(format!("DELETE FROM {}", workspace.lane()))).await?;
     commit(database, &mut connection).await
 }
 

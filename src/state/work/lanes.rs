@@ -131,12 +131,16 @@ impl State {
     /// [`Error::LaneBusy`] under another's live lease.
     pub async fn claim(&self, lane: &str, source: &str, owner: &Owner, lease: Duration) -> Result<Claim, Error> {
         let mut transaction = self.database.write().await?;
+        // A new lane begins with a fence that no worker of a lost state can have had: it might still be paused somewhere.
+        let mut first_fence = [0; 8];
+        self.randomness.fill(&mut first_fence[3..]);
         sqlx::query(
-            "INSERT INTO lane (source, name, fence, seq, applied_seq, applied_rows, applied_hash) VALUES ($1, $2, 0, 0, 0, 0, '')
+            "INSERT INTO lane (source, name, fence, seq, applied_seq, applied_rows, applied_hash) VALUES ($1, $2, $3, 0, 0, 0, '')
              ON CONFLICT DO NOTHING",
         )
         .bind(source)
         .bind(lane)
+        .bind(i64::from_be_bytes(first_fence))
         .execute(&mut *transaction)
         .await?;
         // Locks the row: of two that claim at once the second sees the lease of the first.
