@@ -50,8 +50,9 @@ pub struct Hand {
 pub enum Passage {
     /// Committed, or rolled back on purpose in a dry run, or nothing was due in the range.
     Done { rows: u64 },
-    /// Nothing happened: the epoch moved, or a hold was recorded meanwhile. Read the state again and come back.
-    Again,
+    /// Nothing happened: the gate has moved to this epoch, or a hold was recorded meanwhile. Read the state again and
+    /// come back.
+    Again { epoch: u64 },
     /// Nothing happened: a limit of the server was met. Come back smaller.
     Smaller { why: String },
 }
@@ -80,8 +81,9 @@ async fn run(door: &Doorway, hand: &mut Hand, range: &Range) -> Result<Passage, 
     match gate::admit(batch.epoch(), hand.numbers) {
         Admission::Enter => {}
         Admission::Reload => {
+            let epoch = batch.epoch();
             roll_back(batch).await;
-            return Ok(Passage::Again);
+            return Ok(Passage::Again { epoch });
         }
         Admission::Restored => {
             roll_back(batch).await;
@@ -130,7 +132,7 @@ async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batc
     fault::point("intent.recorded");
     if intended.gate.wanted > epoch {
         // A hold was recorded that this source has not heard of: no new batch until it has.
-        return abandon(door, hand, batch, "a hold was placed meanwhile").await.map(|()| Passage::Again);
+        return abandon(door, hand, batch, "a hold was placed meanwhile").await.map(|()| Passage::Again { epoch });
     }
     let mark = LaneMark { seq: intended.lane_seq, rows, intent_hash: intended.hash };
     if let Err(error) = batch.mark(&hand.claim.lane, hand.claim.fence, &mark).await {

@@ -264,7 +264,6 @@ impl Sweeper<'_> {
         };
         let mut pacer = Pacer::new(self.target.config.limits);
         let mut watch = Watch::new(rule, ready.estimated_rows, counts.is_some(), self.request);
-        let mut again = 0;
         loop {
             // 1. Asked to stop, or out of the window: between batches only.
             if self.shutdown.asked() {
@@ -299,7 +298,6 @@ impl Sweeper<'_> {
             // 4. What came of it.
             match passage {
                 Ok(Passage::Done { rows }) => {
-                    again = 0;
                     progress.acted += rows;
                     progress.batches += u64::from(rows > 0);
                     let pause = pacer.succeeded(started.elapsed(), rows);
@@ -313,13 +311,10 @@ impl Sweeper<'_> {
                     }
                     self.shutdown.pause(pause).await;
                 }
-                Ok(Passage::Again) => {
-                    again += 1;
-                    match self.reload(rule, again).await {
-                        Ok(numbers) => hand.numbers = numbers,
-                        Err(obstacle) => return (Some(hand), Err(obstacle)),
-                    }
-                }
+                Ok(Passage::Again { epoch }) => match self.reload(rule, epoch).await {
+                    Ok(numbers) => hand.numbers = numbers,
+                    Err(obstacle) => return (Some(hand), Err(obstacle)),
+                },
                 Ok(Passage::Smaller { why }) => {
                     tracing::warn!(rule = %rule.id, source = %rule.source, %why, "a batch met a limit and is tried again smaller");
                     if !pacer.met_a_limit() {
@@ -332,17 +327,21 @@ impl Sweeper<'_> {
         }
     }
 
-    /// Reads the state again after a batch met a moved epoch, and writes to the source what it lacks.
-    async fn reload(&self, rule: &Rule, times: u32) -> Result<GateNumbers, Obstacle> {
-        /// A source that stays ahead of the state so often is not meeting new holds: the state is older than it.
-        const STILL_AHEAD: u32 = 100;
-        if times > STILL_AHEAD {
+    /// Reads the state again after a batch met a gate at `epoch`, and writes to the source what it lacks.
+    async fn reload(&self, rule: &Rule, epoch: u64) -> Result<GateNumbers, Obstacle> {
+        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await?;
+        // A place raises the wanted epoch before the gate, so a state read after the gate can't be behind it.
+        if epoch > numbers.wanted {
             return Err(Obstacle::new(
                 Reason::StateBehind,
-                format!("source `{}` has seen holds that the state does not know: the state is older than the source", rule.source),
+                format!(
+                    "source `{}` has seen holds that the state does not know: the state is older than the source; \
+                     `retentiond state adopt --source {}` goes on from here, with a reason",
+                    rule.source, rule.source
+                ),
             ));
         }
-        gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await
+        Ok(numbers)
     }
 
     /// The seeded fault `cutoff-refrozen`: plans again at the present instant.
