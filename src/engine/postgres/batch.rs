@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::{
     Postgres,
     errors::Failure,
-    session::{Access, Transaction, query},
+    session::{Transaction, query},
     workspace::{known, signed, unsigned},
 };
 use crate::{
@@ -31,16 +31,16 @@ pub(super) struct PostgresBatch {
 
 impl Postgres {
     pub(super) async fn open_batch(&self) -> Result<PostgresBatch, Error> {
-        let mut transaction = self.begin_with(Access::Write).await?;
-        let early = if fault::seeded("gate-read-before-lock") { Some(self.gate_epoch(&mut transaction).await?) } else { None };
-        let shared = format!("LOCK TABLE {} IN ROW SHARE MODE", self.workspace.gate());
-        transaction.run(WHAT, &shared).await.map_err(Failure::of_workspace)?;
+        let stale = if fault::seeded("gate-read-before-lock") { self.workspace_now().await? } else { None };
+        // Opened and locked in one round trip; what is read comes in the next.
+        let opening = format!("{}; LOCK TABLE {} IN ROW SHARE MODE", self.write, self.workspace.gate());
+        let mut transaction = Transaction::begin(&self.pool, &opening).await.map_err(Failure::of_workspace)?;
         fault::point("gate.taken");
 
         // A statement of its own: its snapshot is taken now that no place can be under way, so it sees every one that
         // has reported success. In one statement with the lock, the snapshot would be older than the wait.
-        let epoch = match early {
-            Some(epoch) => epoch,
+        let epoch = match stale {
+            Some(workspace) => workspace.epoch,
             None => self.gate_epoch(&mut transaction).await?,
         };
         fault::point("gate.read");
@@ -49,7 +49,7 @@ impl Postgres {
 
     async fn gate_epoch(&self, transaction: &mut Transaction) -> Result<u64, Error> {
         let text = format!("SELECT epoch, version FROM {}", self.workspace.gate());
-        let rows = transaction.rows(WHAT, query(&Statement::plain(text))).await.map_err(Failure::of_workspace)?;
+        let rows = transaction.ask(WHAT, &text).await.map_err(Failure::of_workspace)?;
         let [row] = rows.as_slice() else { return Err(Error::NoWorkspace) };
         let (epoch, version): (i64, i32) = (|| Ok((row.try_get(0)?, row.try_get(1)?)))().map_err(|error| Failure { what: WHAT, error })?;
         known(version.unsigned_abs())?;

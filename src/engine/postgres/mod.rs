@@ -112,18 +112,15 @@ impl Postgres {
     /// the first, the database's name stands in for it.
     async fn identity(&self) -> Result<String, Error> {
         let what = "asking for the server's identity";
-        let statement = Statement::plain(
-            "SELECT oid::text, datname::text, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') \
-             FROM pg_database WHERE datname = current_database()",
-        );
+        let database = "SELECT oid::text, datname::text, has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') \
+             FROM pg_database WHERE datname = current_database()";
         let mut transaction = self.begin_with(Access::Read).await?;
-        let rows = transaction.rows(what, query(&statement)).await?;
+        let rows = transaction.ask(what, database).await?;
         let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
         let (oid, name, permitted): (String, String, bool) =
             (|| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))().map_err(|error| Failure { what, error })?;
         let identity = if permitted {
-            let statement = Statement::plain("SELECT system_identifier::text FROM pg_control_system()");
-            let rows = transaction.rows(what, query(&statement)).await?;
+            let rows = transaction.ask(what, "SELECT system_identifier::text FROM pg_control_system()").await?;
             let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
             let system: String = row.try_get(0).map_err(|error| Failure { what, error })?;
             format!("postgres:{system}/{oid}")
@@ -140,16 +137,15 @@ impl Postgres {
 /// Transactions here can't leave a session behind in that state; if the driver ever does, the connection is closed,
 /// which rolls back. A ROLLBACK just in case would leave a warning in the server's log each time.
 async fn is_at_rest(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query_scalar("SELECT now() = statement_timestamp()").persistent(false);
-    query.fetch_one(connection).await
+    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
 }
 
 async fn search_path(pool: &PgPool, limits: &Limits) -> Result<Vec<String>, Error> {
     let what = "reading the search path";
     let mut transaction = Transaction::begin(pool, &opening(Access::Read, limits, &[])).await?;
     transaction.run(what, "SET LOCAL search_path TO DEFAULT").await?;
-    let schemas = sqlx::query("SELECT s::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS u (s, place) ORDER BY place");
-    let rows = transaction.rows(what, schemas).await?;
+    let schemas = "SELECT s::text FROM unnest(current_schemas(false)) WITH ORDINALITY AS u (s, place) ORDER BY place";
+    let rows = transaction.ask(what, schemas).await?;
     transaction.commit().await?;
     rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
 }
@@ -176,7 +172,7 @@ impl Engine for Postgres {
         // EXPLAIN plans and checks privileges without running; a PREPARE through the driver would stay on the server.
         let text = format!("EXPLAIN SELECT 1 FROM {} AS t WHERE ({})", qualified(Dialect::Postgres, table), condition.sql);
         let mut transaction = self.begin_with(Access::Read).await?;
-        transaction.rows("preparing a condition", query(&Statement::plain(text))).await?;
+        transaction.run("preparing a condition", &text).await?;
         transaction.rollback().await
     }
 

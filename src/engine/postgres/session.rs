@@ -98,6 +98,12 @@ impl Transaction {
         self.note(what, outcome).map(|_| ())
     }
 
+    /// Asks a question that has no parameters: one round trip to the server, where parameters need two.
+    pub async fn ask(&mut self, what: &'static str, text: &str) -> Result<Vec<PgRow>, Failure> {
+        let outcome = sqlx::raw_sql(checked(text)).fetch_all(&mut **self.connection(what)?).await;
+        self.note(what, outcome)
+    }
+
     /// Runs a statement and returns how many rows it changed.
     pub async fn execute(&mut self, what: &'static str, query: Query<'_, Postgres, PgArguments>) -> Result<u64, Failure> {
         let outcome = query.persistent(false).execute(&mut **self.connection(what)?).await;

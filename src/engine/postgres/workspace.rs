@@ -67,7 +67,7 @@ impl Postgres {
             return Ok(None);
         }
         let text = format!("SELECT source_id, state_id, epoch, version, fingerprint FROM {}", self.workspace.gate());
-        let rows = transaction.rows(WHAT, query(&Statement::plain(text))).await?;
+        let rows = transaction.ask(WHAT, &text).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let workspace = (|| {
             Ok(Workspace {
@@ -238,7 +238,7 @@ impl Postgres {
     pub(super) async fn read_lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
         let mut transaction = self.begin_with(Access::Read).await?;
         let text = format!("SELECT lane, seq, rows, intent_hash FROM {} ORDER BY lane", self.workspace.lane());
-        let rows = transaction.rows(WHAT, query(&Statement::plain(text))).await.map_err(Failure::of_workspace)?;
+        let rows = transaction.ask(WHAT, &text).await.map_err(Failure::of_workspace)?;
         transaction.commit().await?;
         let lane = |row: &PgRow| Ok((row.try_get(0)?, lane_mark(row, 1)?));
         rows.iter().map(lane).collect::<Result<_, _>>().map_err(|error| Failure { what: WHAT, error }.into())
@@ -247,7 +247,7 @@ impl Postgres {
     pub(super) async fn read_held(&self) -> Result<Vec<Held>, Error> {
         let mut transaction = self.begin_with(Access::Read).await?;
         let text = format!("SELECT hold, scope, kind, value FROM {} ORDER BY hold, scope, kind, value", self.workspace.held());
-        let rows = transaction.rows(WHAT, query(&Statement::plain(text))).await.map_err(Failure::of_workspace)?;
+        let rows = transaction.ask(WHAT, &text).await.map_err(Failure::of_workspace)?;
         transaction.commit().await?;
         rows.iter().map(held::decode).collect()
     }
