@@ -41,6 +41,8 @@ mod tests;
 
 use jiff::{SignedDuration, Span, Timestamp, ToSpan as _, civil::DateTime, tz::TimeZone};
 
+use crate::fault;
+
 pub(crate) use self::civil::{first_instant, from_microsecond, resolve};
 pub use self::parse::PeriodError;
 
@@ -99,6 +101,8 @@ impl Period {
         let month = from.date().first_of_month().checked_add(i64::from(self.months).months()).ok()?;
         let aimed = if from.day() <= month.days_in_month() {
             month.with().day(from.day()).build().ok()?
+        } else if fault::seeded("missing-day-clamped") {
+            month.last_of_month()
         } else {
             month.checked_add(1.month()).ok()?
         };

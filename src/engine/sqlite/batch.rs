@@ -38,7 +38,6 @@ impl SqliteBatch {
     pub(super) async fn begin(database: Arc<Database>, workspace: WorkspaceRef) -> Result<Self, Error> {
         let connection = database.connection().await?;
         let mut batch = Self { database, workspace, connection: Some(connection), epoch: 0 };
-        fault::point("gate.before");
         let too_early = if fault::seeded("gate-read-before-lock") { Some(batch.read_epoch().await?) } else { None };
         batch.execute(&Statement::plain("BEGIN IMMEDIATE")).await?;
         fault::point("gate.taken");
@@ -135,7 +134,6 @@ impl Batch for SqliteBatch {
             self.give_up();
             return Err(Error::TooManyRows { rows, limit });
         }
-        fault::point("act.done");
         Ok(rows)
     }
 
@@ -158,14 +156,11 @@ impl Batch for SqliteBatch {
             self.give_up();
             return Err(Error::Fenced);
         }
-        fault::point("mark.done");
         Ok(())
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), Error> {
-        fault::point("commit.before");
         self.execute(&Statement::plain("COMMIT")).await?;
-        fault::point("commit.after");
         // Back to the pool, clean.
         drop(self.connection.take());
         Ok(())

@@ -6,12 +6,15 @@ use jiff::{
     tz::{AmbiguousOffset, Offset, TimeZone},
 };
 
+use crate::fault;
+
 /// The instant of a civil time. It never decreases as the civil time grows; beyond what jiff can represent it stays at
 /// [`Timestamp::MIN`] or [`Timestamp::MAX`].
 pub(crate) fn resolve(time: DateTime, zone: &TimeZone) -> Timestamp {
     match zone.to_ambiguous_timestamp(time).offset() {
         AmbiguousOffset::Unambiguous { offset } => at_offset(time, offset),
         AmbiguousOffset::Gap { after, .. } => end_of_gap(time, after, zone),
+        AmbiguousOffset::Fold { before, .. } if fault::seeded("fold-earlier") => at_offset(time, before),
         AmbiguousOffset::Fold { after, .. } => at_offset(time, after),
     }
 }
