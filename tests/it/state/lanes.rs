@@ -51,14 +51,15 @@ fn batch(rows: u64) -> Batch {
 async fn a_lane_belongs_to_one_process_until_its_lease_ends(place: Place<'_>) {
     let (state, clock) = ready(&place).await;
     let claim = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
-    assert_eq!((claim.fence, claim.lane_seq, &claim.applied, &claim.open), (1, 0, &LastApplied::default(), &None));
+    assert_eq!((claim.lane_seq, &claim.applied, &claim.open), (0, &LastApplied::default(), &None));
     let busy = state.claim("a", "app", &owner(2), LEASE).await;
     assert!(matches!(busy, Err(Error::LaneBusy { owner: ref by, .. }) if **by == owner(1)), "{busy:?}");
-    state.claim("b", "app", &owner(2), LEASE).await.expect("another lane");
+    let another = state.claim("b", "app", &owner(2), LEASE).await.expect("another lane");
+    assert_ne!(another.fence, claim.fence, "no two lanes begin with one fence");
     state.claim("a", "crm", &owner(2), LEASE).await.expect("another source");
     clock.advance(SignedDuration::from_secs(30));
     let taken = state.claim("a", "app", &owner(2), LEASE).await.expect("the lease ended");
-    assert_eq!(taken.fence, 2, "a refused claim raises nothing");
+    assert_eq!(taken.fence, claim.fence + 1, "a refused claim raises nothing");
     state.release(claim).await.expect("no longer ours");
     assert!(state.claim("a", "app", &owner(3), LEASE).await.is_err());
     state.release(taken).await.expect("given up");
@@ -68,8 +69,8 @@ async fn a_lane_belongs_to_one_process_until_its_lease_ends(place: Place<'_>) {
 async fn a_process_that_is_gone_delays_nobody(place: Place<'_>) {
     let (state, _) = ready(&place).await;
     let gone = Owner { started: 1, ..owner(1) };
-    state.claim("a", "app", &gone, LEASE).await.expect("free");
-    assert_eq!(state.claim("a", "app", &owner(2), LEASE).await.expect("nobody is there").fence, 2);
+    let left = state.claim("a", "app", &gone, LEASE).await.expect("free");
+    assert_eq!(state.claim("a", "app", &owner(2), LEASE).await.expect("nobody is there").fence, left.fence + 1);
     let elsewhere = Owner { host: "other".to_owned(), processes: "other".to_owned(), started: 1, ..owner(3) };
     state.claim("b", "app", &elsewhere, LEASE).await.expect("free");
     assert!(matches!(state.claim("b", "app", &owner(2), LEASE).await, Err(Error::LaneBusy { .. })));
@@ -130,7 +131,7 @@ async fn batches_follow_one_another_in_one_transaction_each(place: Place<'_>) {
     assert_eq!(kinds.len(), 6);
     for (place, event) in kinds.iter().enumerate() {
         let (Event::BatchIntent(batch) | Event::BatchApplied(batch)) = event else { panic!("{event:?}") };
-        let expected = ("app", "a", place as u64 / 2 + 1, 1);
+        let expected = ("app", "a", place as u64 / 2 + 1, claim.fence);
         assert_eq!((batch.source.as_str(), batch.lane.as_str(), batch.lane_seq, batch.fence), expected);
     }
     let lanes = state.lanes().await.expect("lanes");
@@ -187,9 +188,10 @@ async fn an_adopted_source_starts_its_lanes_anew(place: Place<'_>) {
     state.intend(&mut claim, Some(1), batch(2)).await.expect("its turn");
     state.adopt_source("app", "s", "f", 0, "ada", "backup of Monday").await.expect("adopted");
     assert!(matches!(state.settled(&mut claim, Settled::Applied { rows: 2 }).await, Err(Error::LeaseLost { .. })));
+    let before = claim.fence;
     let claim = state.claim("a", "app", &owner(2), LEASE).await.expect("free");
     assert_eq!((claim.lane_seq, claim.applied, claim.open), (2, LastApplied::default(), None));
-    assert!(claim.fence > 2);
+    assert!(claim.fence > before);
     let mut verifier = retentiond::ledger::verify::Verifier::default();
     state.entries(0, 100).await.expect("entries").into_iter().for_each(|entry| verifier.push(Ok(entry)));
     verifier.check_anchors("app", &[]);
