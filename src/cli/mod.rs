@@ -1,7 +1,7 @@
 //! The command line: arguments in, a use case called, its report rendered. One command a file.
 //!
 //! Data go to standard output, everything else to standard error. A new command is a file with its arguments and a
-//! `run`, a variant of [`Command`] and an arm in [`Cli::dispatch`].
+//! `run`, a variant of `Command` and an arm in `Cli::dispatch`.
 
 mod check;
 mod failure;

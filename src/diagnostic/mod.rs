@@ -2,7 +2,7 @@
 //!
 //! A [`Diagnostic`] points at bytes of a [`SourceFile`]; [`Diagnostics`] collects all of them, so that a person sees
 //! every mistake at once and in the same order each time. [`fields`] reads TOML tables and reports what does not fit,
-//! [`render`] turns diagnostics into text or into a structure for JSON, [`suggest`] finds what was meant. A new mistake
+//! `render` turns diagnostics into text or into a structure for JSON, [`suggest`] finds what was meant. A new mistake
 //! is a call of [`Diagnostics::push`] where it is found, with a code of its own.
 
 pub mod fields;

@@ -2,7 +2,7 @@
 //!
 //! [`RawFile::read`] reports unknown keys, wrong types and values that mean nothing by themselves; whether they fit
 //! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`. A new key of a
-//! rule is a field of [`RawRule`] and a line in [`RawRule::read`].
+//! rule is a field of [`RawRule`] and a line in `RawRule::read`.
 
 mod strategy;
 mod values;
