@@ -18,15 +18,17 @@ use crate::{
 /// [`Reason::NoWorkspace`], [`Reason::ForeignState`], [`Reason::OneDatabaseTwice`] or [`Reason::Restored`].
 pub async fn check(state: &State, target: &Target) -> Result<Workspace, Obstacle> {
     let name = &target.config.name;
+    // The state before the source: a hold that is delivered meanwhile raises the gate before the state says so, so what
+    // was confirmed then is in the workspace now, unless it was forgotten.
+    let known = state.source(name).await?;
+    let others = state.sources().await?;
     let workspace = target.engine.workspace().await?.ok_or_else(|| {
         Obstacle::new(
             Reason::NoWorkspace,
             format!("source `{name}` has no workspace, so it can only be observed; `retentiond source init {name}` makes one"),
         )
     })?;
-    let known = state.source(name).await?;
     let fingerprint = target.engine.fingerprint().await?;
-    let others = state.sources().await?;
     if let Some(twin) = others.iter().find(|other| other.name != *name && other.fingerprint == fingerprint) {
         return Err(Obstacle::new(
             Reason::OneDatabaseTwice,
