@@ -11,7 +11,7 @@ use super::work::Owner;
 pub enum Error {
     /// Nothing is there, or only an empty database.
     #[error(
-        "there is no state at {address}; `retentiond run` creates one, and `retentiond state adopt` does where sources bear the stamp of a lost one"
+        "there is no state at {address}; `retentiond source init NAME` creates one, and `retentiond state adopt` does where sources bear the stamp of a lost one"
     )]
     Missing { address: String },
     #[error(
