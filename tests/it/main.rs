@@ -5,10 +5,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod conformance;
 mod engine_postgres;
+mod freeradius;
 mod harness;
 mod house;
+mod memory;
 mod model_gate;
 mod model_settlement;
+mod races;
+mod readme;
 mod state;

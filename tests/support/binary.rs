@@ -171,6 +171,11 @@ impl Running {
             .expect("the process is our child");
     }
 
+    /// Waits until the process has ended. Its status stays to be taken, so that it can be signalled all the same.
+    pub fn ended(&self) {
+        waitid(WaitId::Pid(self.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("the process is our child");
+    }
+
     /// SIGCONT.
     pub fn resume(&self) {
         self.signal(Signal::CONT);

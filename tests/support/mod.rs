@@ -9,6 +9,7 @@ pub mod binary;
 pub mod database;
 pub mod exploration;
 pub mod postgres;
+pub mod product;
 pub mod proxy;
 pub mod sqlite;
 

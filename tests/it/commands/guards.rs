@@ -1,0 +1,180 @@
+//! What makes a sweep wait: for a person, for its hour, or for ever, because it only observes.
+
+use super::{CLOSED, accounts, accounts_with, ended, left, policy, sweep};
+use crate::support::product::{Kind, Product};
+
+#[test]
+fn a_new_or_changed_rule_waits_for_a_person() {
+    for kind in Kind::BOTH {
+        let product = accounts(kind);
+        assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval");
+        assert_eq!(left(&product), "1 2 3 4");
+        assert_eq!(ended(&sweep(&product, "--approve", 0)), "complete -");
+        assert_eq!(left(&product), "3 4");
+        // Approved once, it goes by itself.
+        product.data.execute("INSERT INTO accounts VALUES (9, 'x', '2019-01-01 00:00:00', '')");
+        assert_eq!(ended(&sweep(&product, "", 0)), "complete -");
+        // What takes more waits again; so does a competitor that is gone, and a table that has changed.
+        let changes = [
+            policy(&[&CLOSED.replace("3 years", "1 day")]),
+            policy(&[
+                CLOSED,
+                "id = \"kept\"\ncategory = \"c\"\nsource = \"app\"\ntable = \"accounts\"\naction = \"keep\"\nreason = \"a dispute\"\nwhere = \"note = 'c'\"",
+            ]),
+        ];
+        for rules in changes {
+            product.rules("p", &rules);
+            assert_eq!(ended(&sweep(&product, "p/closed", 3)), "guarded approval", "{kind:?}: {rules}");
+            assert_eq!(left(&product), "3 4");
+        }
+        product.rules("p", &policy(&[CLOSED]));
+        product.data.execute("ALTER TABLE accounts ADD COLUMN later text");
+        assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval");
+        product.cli("ledger verify").expect(0);
+    }
+}
+
+#[test]
+fn approving_where_nothing_waits_does_no_harm() {
+    let product = accounts(Kind::Sqlite);
+    sweep(&product, "--approve", 0);
+    sweep(&product, "--approve", 0);
+    assert_eq!(ended(&sweep(&product, "", 0)), "nothing_due -");
+}
+
+#[test]
+fn a_rule_that_observes_changes_nothing_and_is_no_failure() {
+    for kind in Kind::BOTH {
+        let product = accounts_with(kind, &format!("{CLOSED}\nmode = \"observe\""), "");
+        for words in ["", "--approve", "--no-count"] {
+            assert_eq!(ended(&sweep(&product, words, 0)), "paused observe");
+        }
+        assert_eq!(left(&product), "1 2 3 4");
+        assert_eq!(product.cli("plan --output json").expect(0).json()["rules"][0]["rows"]["due"], 2);
+    }
+}
+
+#[test]
+fn a_closed_window_waits_for_its_hour_or_a_reason() {
+    for kind in Kind::BOTH {
+        let mut product = accounts(kind);
+        product.reconfigure("window = \"22:00-05:30\"", "");
+        assert_eq!(ended(&sweep(&product, "--approve", 3)), "paused window");
+        product.cli("sweep --approve --outside-window").expect(2);
+        assert_eq!(left(&product), "1 2 3 4");
+        for (now, expected) in
+            [("2026-06-15T21:59:59Z", 3), ("2026-06-16T05:30:00Z", 3), ("2026-06-15T22:00:00Z", 0), ("2026-06-16T05:29:59Z", 0)]
+        {
+            product.set_now(now);
+            product.cli("sweep --approve").expect(expected);
+        }
+        assert_eq!(left(&product), "3 4");
+        product.data.execute("INSERT INTO accounts VALUES (9, 'x', '2019-01-01 00:00:00', '')");
+        product.set_now("2026-06-16T12:00:00Z");
+        product.cli("sweep").expect(3);
+        product.cli("sweep --outside-window --reason urgent").expect(0);
+        assert_eq!(left(&product), "3 4");
+    }
+}
+
+#[test]
+fn a_dry_run_changes_nothing_but_runs_the_statements() {
+    for kind in Kind::BOTH {
+        let mut product = accounts(kind);
+        product.reconfigure("", "[sources.app.limits]\nmax_batch_rows = 1\npace = \"fast\"");
+        for (words, acted) in [("--dry-run", 1), ("--dry-run --all", 2), ("--dry-run --no-count --all", 2)] {
+            let report = sweep(&product, words, 0);
+            assert_eq!(report["rules"][0]["acted"], acted, "{kind:?} {words}: {report}");
+            assert_eq!(left(&product), "1 2 3 4", "{kind:?} {words}");
+        }
+        let entries = product.cli("ledger export").json_lines();
+        assert!(entries.iter().all(|entry| !entry["kind"].as_str().is_some_and(|kind| kind.starts_with("batch"))), "{entries:#?}");
+        assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval", "a dry run approves nothing");
+        assert_eq!(ended(&sweep(&product, "--approve", 0)), "complete -", "and leaves nothing in the way");
+    }
+}
+
+/// A table of so many rows, all due; the dates of the first `bad` can't be meant.
+fn many(kind: Kind, rows: u32, bad: u32) -> Product {
+    let rule = CLOSED
+        .replace("\"timestamp\"", "\"unix_s\"")
+        .replace("closed_at", "since")
+        .replace("\"accounts\"", "\"many\"")
+        .replace(", email = \"email\"", "");
+    let product = accounts_with(kind, CLOSED, "[defaults]\nfirst_sweep = \"auto\"\n[sources.app.limits]\nmax_batch_rows = 100");
+    let numbers = match kind {
+        Kind::Sqlite => format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"),
+        Kind::Postgres => format!("WITH n (i) AS (SELECT generate_series(1, {rows}))"),
+    };
+    product.data.execute(&format!(
+        "CREATE TABLE many (id bigint PRIMARY KEY, since bigint);
+         {numbers} INSERT INTO many SELECT i, CASE WHEN i <= {bad} THEN 1718452800000 ELSE 946684800 END FROM n; {}",
+        kind.pick("", "ANALYZE many")
+    ));
+    product.rules("p", &policy(&[&rule]));
+    product
+}
+
+#[test]
+fn a_sweep_that_takes_too_large_a_share_waits_for_a_person() {
+    for kind in Kind::BOTH {
+        let product = many(kind, 2_000, 0);
+        assert_eq!(ended(&sweep(&product, "", 3)), "guarded max_share");
+        assert_eq!(product.data.number("SELECT count(*) FROM many"), 2_000);
+        // Without counting it finds out on the way, and stops in time.
+        assert_eq!(ended(&sweep(&product, "--no-count", 3)), "guarded max_share");
+        assert!(product.data.number("SELECT count(*) FROM many") >= 1_000, "{kind:?}: at most half went");
+        let report = sweep(&product, "--approve", 0);
+        assert_eq!(ended(&report), "complete -", "{report}");
+        assert_eq!(product.data.number("SELECT count(*) FROM many"), 0);
+        // Small tables are not guarded by share.
+        let product = many(kind, 999, 0);
+        assert_eq!(ended(&sweep(&product, "", 0)), "complete -");
+    }
+}
+
+#[test]
+fn dates_that_can_not_be_meant_stop_the_rule_above_one_in_a_hundred() {
+    for kind in Kind::BOTH {
+        for (bad, words, expected) in
+            [(20, "", "complete -"), (21, "", "refused implausible_dates"), (21, "--no-count", "refused implausible_dates")]
+        {
+            let product = many(kind, 2_000, bad);
+            let report = sweep(&product, &format!("--approve {words}"), if bad == 20 { 0 } else { 3 });
+            assert_eq!(ended(&report), expected, "{kind:?} {bad} {words}: {report}");
+            let rows = product.data.number("SELECT count(*) FROM many");
+            assert_eq!(rows, if bad == 20 { 20 } else { 2_000 }, "{kind:?} {words}");
+        }
+    }
+}
+
+#[test]
+fn what_protects_a_row_keeps_it() {
+    let rules = |other: &str| policy(&[CLOSED, other]);
+    let table = "category = \"c\"\nsource = \"app\"\ntable = \"accounts\"\n";
+    let cases = [
+        ("id = \"k\"\naction = \"keep\"\nreason = \"r\"\nwhere = \"note = 'a'\"", "1 2 3 4"),
+        // Unknown protects: account 2 has no note.
+        ("id = \"k\"\naction = \"keep\"\nreason = \"r\"\nwhere = \"note = 'z'\"", "2 3 4"),
+        ("id = \"k\"\naction = \"keep\"\nreason = \"r\"\nmode = \"observe\"", "1 2 3 4"),
+        (
+            "id = \"l\"\naction = \"delete\"\nmode = \"observe\"\nsubject = { account = \"id\" }\nstart = \"closed_at\"\nstart_format = \"timestamp\"\nkeep_for = \"6 years 1 month\"",
+            "2 3 4",
+        ),
+        // A rule that can't be evaluated protects its whole table.
+        ("id = \"k\"\naction = \"keep\"\nreason = \"r\"\nwhere = \"nowhere = 'a'\"", "1 2 3 4"),
+    ];
+    for kind in Kind::BOTH {
+        for (other, expected) in &cases {
+            let mut product = accounts(kind);
+            product.data.execute("UPDATE accounts SET note = NULL WHERE id = 2");
+            if other.contains("6 years") {
+                product.set_now("2026-03-20T00:00:00Z");
+                product.data.execute("UPDATE accounts SET closed_at = '2019-01-01 00:00:00' WHERE id = 1; UPDATE accounts SET closed_at = '2020-02-29 10:00:00' WHERE id = 2");
+            }
+            product.rules("p", &rules(&format!("{table}{other}")));
+            let run = product.cli("sweep --approve p/closed");
+            assert_eq!(left(&product), *expected, "{kind:?} {other}: {run:#?}");
+        }
+    }
+}

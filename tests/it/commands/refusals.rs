@@ -1,0 +1,155 @@
+//! What can't be done rightly is refused, by name, before anything changes, and `check` says it beforehand.
+
+use super::{CLOSED, accounts, ended, left, policy, sweep};
+use crate::support::product::{Data, Kind, Product};
+
+/// Asserts that the rule is refused for this reason, in words that contain `named`, by check, plan and sweep alike.
+#[track_caller]
+fn refused(product: &Product, reason: &str, named: &str) {
+    let check = product.cli("check").expect(2);
+    assert!(check.stdout.contains(named), "no `{named}` in {check:#?}");
+    let plan = product.cli("plan --output json").expect(3).json();
+    assert_eq!(plan["rules"][0]["blocked"]["reason"], reason, "{plan}");
+    assert!(plan["rules"][0]["rows"].is_null(), "{plan}");
+    for words in ["--approve", "--approve --no-count", "--dry-run"] {
+        let report = sweep(product, words, 3);
+        assert_eq!(ended(&report), format!("refused {reason}"), "{report}");
+        assert!(report["rules"][0]["message"].as_str().is_some_and(|message| message.contains(named)), "{report}");
+    }
+}
+
+#[test]
+fn what_would_be_dragged_along_is_refused_by_name() {
+    let cases = [
+        ("CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint REFERENCES accounts (id) ON DELETE CASCADE)", "cascade", "tickets"),
+        ("CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint REFERENCES accounts (id) ON DELETE SET NULL)", "cascade", "tickets"),
+        (
+            "CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint DEFAULT 0 REFERENCES accounts (id) ON DELETE SET DEFAULT)",
+            "cascade",
+            "tickets",
+        ),
+    ];
+    for kind in Kind::BOTH {
+        for (statement, reason, named) in cases {
+            let product = accounts(kind);
+            product.data.execute(statement);
+            product.data.execute("INSERT INTO tickets VALUES (7, 1)");
+            refused(&product, reason, named);
+            assert_eq!((left(&product).as_str(), product.data.number("SELECT count(*) FROM tickets WHERE account = 1")), ("1 2 3 4", 1));
+        }
+    }
+}
+
+#[test]
+fn a_trigger_is_refused_by_name() {
+    for kind in Kind::BOTH {
+        let product = accounts(kind);
+        product.data.execute("CREATE TABLE audit (id bigint)");
+        product.data.execute(kind.pick(
+            "CREATE TRIGGER watches AFTER DELETE ON accounts BEGIN INSERT INTO audit VALUES (old.id); END",
+            "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit VALUES (old.id); RETURN old; END $$;
+             CREATE TRIGGER watches AFTER DELETE ON accounts FOR EACH ROW EXECUTE FUNCTION watch()",
+        ));
+        refused(&product, "trigger", "watches");
+        assert_eq!((left(&product).as_str(), product.data.number("SELECT count(*) FROM audit")), ("1 2 3 4", 0));
+    }
+}
+
+#[test]
+fn what_is_no_table_or_lacks_a_column_is_refused() {
+    let rules = [
+        ("\"accounts\"", "\"seen\"", "not_a_table", "seen"),
+        ("\"accounts\"", "\"acounts\"", "missing_table", "did you mean `accounts`"),
+        ("\"closed_at\"", "\"closd_at\"", "missing_column", "did you mean `closed_at`"),
+        ("email = \"email\"", "email = \"emial\"", "missing_column", "emial"),
+        ("action =", "where = \"nowhere = 1\"\naction =", "missing_column", "nowhere"),
+        ("\"timestamp\"", "\"compact\"", "start_format", "closed_at"),
+    ];
+    for kind in Kind::BOTH {
+        for (from, to, reason, named) in rules {
+            if kind == Kind::Sqlite && reason == "start_format" {
+                continue; // Text can hold any format there.
+            }
+            let product = accounts(kind);
+            product.data.execute("CREATE VIEW seen AS SELECT * FROM accounts");
+            product.rules("p", &policy(&[&CLOSED.replace(from, to)]));
+            refused(&product, reason, named);
+            assert_eq!(left(&product), "1 2 3 4");
+        }
+    }
+}
+
+#[test]
+fn a_child_that_forbids_the_delete_protects_its_parent() {
+    for kind in Kind::BOTH {
+        let product = accounts(kind);
+        product.data.execute(
+            "CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint REFERENCES accounts (id)); INSERT INTO tickets VALUES (7, 1)",
+        );
+        let report = sweep(&product, "--approve", 0);
+        assert_eq!((&report["rules"][0]["rows"]["protected"], &report["rules"][0]["acted"]), (&1.into(), &1.into()), "{kind:?}: {report}");
+        assert_eq!(left(&product), "1 3 4");
+        product.data.execute("DELETE FROM tickets");
+        sweep(&product, "", 0);
+        assert_eq!(left(&product), "3 4");
+    }
+}
+
+/// The source as a role that has only what it is granted.
+fn as_a_role(grants: &str) -> Product {
+    let mut product = accounts(Kind::Postgres);
+    let Data::Postgres(database) = &product.data else { panic!("PostgreSQL was asked for") };
+    let url = database.retentiond_url.clone();
+    database.execute(
+        "GRANT USAGE ON SCHEMA retentiond TO retentiond; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA retentiond TO retentiond",
+    );
+    if !grants.is_empty() {
+        database.execute(grants);
+    }
+    product.connect_by(&url);
+    product
+}
+
+#[test]
+fn plain_grants_are_enough() {
+    let product = as_a_role("GRANT SELECT, DELETE ON accounts TO retentiond");
+    product.cli("check").expect(0);
+    product.hold(&["account:1"]).expect(0);
+    sweep(&product, "--approve", 0);
+    assert_eq!(left(&product), "1 3 4");
+    product.cli("ledger verify").expect(0);
+}
+
+#[test]
+fn a_missing_privilege_is_named() {
+    refused(&as_a_role("GRANT SELECT ON accounts TO retentiond"), "privileges", "DELETE");
+    refused(&as_a_role("GRANT DELETE ON accounts TO retentiond"), "privileges", "SELECT");
+}
+
+#[test]
+fn rows_that_may_be_invisible_are_refused() {
+    let grants = "GRANT SELECT, DELETE ON accounts TO retentiond; ALTER TABLE accounts ENABLE ROW LEVEL SECURITY";
+    refused(&as_a_role(grants), "row_security", "accounts");
+    let policies = "CREATE POLICY everything ON accounts USING (true)";
+    refused(&as_a_role(&format!("{grants}; {policies}")), "row_security", "accounts");
+    // The owner is bound by it where it is forced.
+    refused(
+        &as_a_role(&format!("{grants}; ALTER TABLE accounts OWNER TO retentiond; ALTER TABLE accounts FORCE ROW LEVEL SECURITY")),
+        "row_security",
+        "accounts",
+    );
+}
+
+#[test]
+fn partitions_and_children_are_refused() {
+    let product = accounts(Kind::Postgres);
+    product.data.execute(
+        "CREATE TABLE parts (id bigint, email text, closed_at timestamptz) PARTITION BY RANGE (closed_at);
+         CREATE TABLE parts_old PARTITION OF parts FOR VALUES FROM (MINVALUE) TO ('2025-01-01'); INSERT INTO parts VALUES (1, 'a', '2020-01-01')",
+    );
+    for table in ["parts", "parts_old"] {
+        product.rules("p", &policy(&[&CLOSED.replace("\"accounts\"", &format!("\"{table}\""))]));
+        refused(&product, "not_a_table", table);
+    }
+    assert_eq!(product.data.number("SELECT count(*) FROM parts"), 1);
+}

@@ -1,0 +1,106 @@
+//! Law 8: memory does not grow with the table. A sweep over ten times the rows needs the same memory.
+//!
+//! The process stops itself when its sweep has ended, so that its high-water mark can be read at leisure.
+
+use std::time::Instant;
+
+use crate::support::product::{Kind, Product};
+
+/// The larger table may need a tenth more.
+const ALLOWED: f64 = 1.1;
+
+const DELETE: &str = r#"action = "delete""#;
+const ANONYMISE: &str = r#"
+    action = "anonymise"
+    anonymise = { email = { strategy = "hmac", key = "pepper" }, note = "null" }
+"#;
+
+const CONFIGURATION: &str = r#"
+    [sources.app.limits]
+    pace = "fast"
+    [keys.pepper]
+    env = "PEPPER"
+    [defaults]
+    first_sweep = "auto"
+    max_share = 1.0
+"#;
+
+#[test]
+fn deleting_on_sqlite_needs_no_memory_for_the_table() {
+    grows_not(Kind::Sqlite, DELETE);
+}
+
+#[test]
+fn deleting_on_postgresql_needs_no_memory_for_the_table() {
+    grows_not(Kind::Postgres, DELETE);
+}
+
+#[test]
+fn anonymising_on_sqlite_needs_no_memory_for_the_table() {
+    grows_not(Kind::Sqlite, ANONYMISE);
+}
+
+#[test]
+fn anonymising_on_postgresql_needs_no_memory_for_the_table() {
+    grows_not(Kind::Postgres, ANONYMISE);
+}
+
+fn grows_not(kind: Kind, action: &str) {
+    let small = peak(kind, action, 100_000);
+    let large = peak(kind, action, 1_000_000);
+    println!("{kind:?}: {small} KiB for 100,000 rows, {large} KiB for 1,000,000");
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let ratio = large as f64 / small as f64;
+    assert!(ratio <= ALLOWED, "{large} KiB against {small} KiB: memory grows with the table");
+}
+
+/// The highest resident memory, in KiB, of a sweep over that many rows.
+fn peak(kind: Kind, action: &str, rows: u64) -> u64 {
+    let product = Product::new(kind, CONFIGURATION);
+    let numbers = kind.pick(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})",
+        "WITH n (i) AS (SELECT generate_series(1::bigint, {rows}))",
+    );
+    product.data.execute(&format!(
+        "CREATE TABLE logs (id bigint PRIMARY KEY, account bigint, email text, note text, at bigint);
+         {numbers} INSERT INTO logs SELECT i, i % 1000, 'user' || i || '@example.com', 'a note on row ' || i, 946684800 + i FROM n",
+        numbers = numbers.replace("{rows}", &rows.to_string()),
+    ));
+    product.rules(
+        "p",
+        &format!(
+            r#"
+            [policy]
+            id = "p"
+            title = "Memory"
+            [[rule]]
+            id = "logs"
+            category = "log"
+            source = "app"
+            table = "logs"
+            subject = {{ account = "account" }}
+            start = "at"
+            start_format = "unix_s"
+            keep_for = "1 year"
+            {action}
+            "#
+        ),
+    );
+    let product_command = |arguments: &[&str]| {
+        let mut command = product.command(arguments);
+        command.env("PEPPER", "a key of sufficient length");
+        command
+    };
+    crate::support::binary::run(&mut product_command(&["source", "init", "app"])).expect(0);
+    let began = Instant::now();
+    let running =
+        crate::support::binary::start(product_command(&["sweep", "--output", "json"]).env("RETENTIOND_TEST_POINT", "sweep.ended:1:stop"));
+    running.stopped();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid().as_raw_nonzero())).expect("the process is stopped");
+    running.resume();
+    let report = running.finish().expect(0).json();
+    assert_eq!(report["rules"][0]["acted"], rows, "{report}");
+    println!("{kind:?}, {rows} rows: {} s", began.elapsed().as_secs());
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells the high-water mark");
+    peak.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+}
