@@ -21,6 +21,7 @@ pub const POINTS: &[&str] = &[
     "settle.recorded",
     "sweep.started",
     "gate.before",
+    "gate.asked",
     "gate.taken",
     "gate.read",
     "act.done",

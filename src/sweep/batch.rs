@@ -147,9 +147,20 @@ async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batc
         return Ok(Passage::Done { rows });
     }
     // Unknown, whatever the error says: only the lane knows. Our transaction has marked it, so settlement waits for its end.
-    match settle::settle(&door.state, &*door.engine, &mut hand.claim).await? {
+    match settle::settle(&door.state, &*door.engine, &mut hand.claim).await.map_err(unknown)? {
         Verdict::Applied { rows } => Ok(Passage::Done { rows }),
         Verdict::Abandoned | Verdict::Clean => Ok(Passage::Smaller { why: "the connection was lost at COMMIT".to_owned() }),
+    }
+}
+
+/// A COMMIT whose outcome can't be learnt now, because source or state can't be asked.
+fn unknown(obstacle: Obstacle) -> Obstacle {
+    match obstacle.reason {
+        Reason::Connection | Reason::Database | Reason::State => Obstacle::new(
+            obstacle.reason,
+            format!("whether the last batch was committed is not known yet, the next sweep finds out: {}", obstacle.message),
+        ),
+        _ => obstacle,
     }
 }
 

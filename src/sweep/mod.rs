@@ -225,7 +225,8 @@ impl Sweeper<'_> {
         let (hand, result) = self.batches(rule, ready, counts, door, hand, progress).await;
         let Some(mut hand) = hand else { return result };
         fault::point("outcome.before");
-        self.state.finish(&mut hand.claim, hand.unrecorded).await?;
+        // What ended the sweep comes before what could not be recorded because of it.
+        let result = result.and(self.record_last(&mut hand).await);
         fault::point("outcome.recorded");
         if !self.request.dry_run {
             let obstacle = result.as_ref().err();
@@ -246,6 +247,13 @@ impl Sweeper<'_> {
         self.state.release(hand.claim).await?;
         fault::point("sweep.ended");
         result
+    }
+
+    /// Enters the outcome of the last batch. One that could not be learnt, because the source could not be asked, leaves
+    /// its intent open: the next claim of the lane settles it.
+    async fn record_last(&self, hand: &mut Hand) -> Result<(), Obstacle> {
+        let unknown = hand.unrecorded.is_none() && hand.claim.open.is_some();
+        if unknown { Ok(()) } else { Ok(self.state.finish(&mut hand.claim, hand.unrecorded).await?) }
     }
 
     /// The loop. Gives the hand back unless a batch's task died with it.

@@ -48,11 +48,10 @@ pub async fn settle(state: &State, engine: &dyn Engine, claim: &mut Claim) -> Re
     fault::point("settle.before");
     let mark = engine.settle(&claim.lane, claim.fence).await?;
     let committed = claim.open.as_ref().is_some_and(|open| mark.seq == open.batch.lane_seq && mark.intent_hash == open.hash);
-    if !committed && mark.seq < claim.applied.seq {
-        return Err(restored(claim, &mark));
-    }
-    if !committed && (mark.seq > claim.applied.seq || mark.intent_hash != claim.applied.intent_hash) {
-        return Err(state_behind(claim, &mark));
+    if !committed && (mark.seq != claim.applied.seq || mark.intent_hash != claim.applied.intent_hash) {
+        // A worker that has taken the lane over may have gone on in it: then the mark is its own, and all is well.
+        state.keep(claim).await?;
+        return Err(if mark.seq < claim.applied.seq { restored(claim, &mark) } else { state_behind(claim, &mark) });
     }
     if claim.open.is_none() {
         return Ok(Verdict::Clean);

@@ -7,6 +7,7 @@ mod support;
 
 mod commands;
 mod conformance;
+mod crash;
 mod engine_postgres;
 mod freeradius;
 mod harness;

@@ -176,6 +176,13 @@ impl Running {
         waitid(WaitId::Pid(self.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("the process is our child");
     }
 
+    /// As [`Running::stopped`]; false if the process ended instead.
+    pub fn has_stopped(&self) -> bool {
+        waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+            .expect("the process is our child")
+            .is_some_and(|status| status.stopped())
+    }
+
     /// SIGCONT.
     pub fn resume(&self) {
         self.signal(Signal::CONT);

@@ -66,6 +66,7 @@ struct Shared {
     sprung: watch::Sender<u32>,
     released: watch::Sender<u32>,
     partitioned: watch::Sender<bool>,
+    refusing: watch::Sender<bool>,
     /// Raised to cut whatever is connected.
     cuts: watch::Sender<u32>,
     over: watch::Sender<bool>,
@@ -88,6 +89,7 @@ impl Proxy {
             sprung: watch::Sender::new(0),
             released: watch::Sender::new(0),
             partitioned: watch::Sender::new(false),
+            refusing: watch::Sender::new(false),
             cuts: watch::Sender::new(0),
             over: watch::Sender::new(false),
         });
@@ -138,6 +140,17 @@ impl Proxy {
         self.shared.partitioned.send_replace(false);
     }
 
+    /// From now on no connection lasts: those that are open are cut, new ones are closed at once.
+    pub fn refuse(&self) {
+        self.shared.refusing.send_replace(true);
+        self.cut_all();
+    }
+
+    /// Ends [`Proxy::refuse`].
+    pub fn accept(&self) {
+        self.shared.refusing.send_replace(false);
+    }
+
     /// Cuts every connection that is open now.
     pub fn cut_all(&self) {
         self.shared.cuts.send_modify(|count| *count += 1);
@@ -160,7 +173,9 @@ async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             _ = over.wait_for(|&over| over) => return,
             accepted = listener.accept() => {
-                if let Ok((client, _)) = accepted {
+                if let Ok((client, _)) = accepted
+                    && !*shared.refusing.borrow()
+                {
                     tokio::spawn(connection(client, Arc::clone(&shared)));
                 }
             }

@@ -32,6 +32,7 @@ pub(super) struct PostgresBatch {
 impl Postgres {
     pub(super) async fn open_batch(&self) -> Result<PostgresBatch, Error> {
         let stale = if fault::seeded("gate-read-before-lock") { self.workspace_now().await? } else { None };
+        fault::point("gate.asked");
         // Opened and locked in one round trip; what is read comes in the next.
         let opening = format!("{}; LOCK TABLE {} IN ROW SHARE MODE", self.write, self.workspace.gate());
         let mut transaction = Transaction::begin(&self.pool, &opening).await.map_err(Failure::of_workspace)?;

@@ -39,6 +39,7 @@ impl SqliteBatch {
         let connection = database.connection().await?;
         let mut batch = Self { database, workspace, connection: Some(connection), epoch: 0 };
         let too_early = if fault::seeded("gate-read-before-lock") { Some(batch.read_epoch().await?) } else { None };
+        fault::point("gate.asked");
         batch.execute(&Statement::plain("BEGIN IMMEDIATE")).await?;
         fault::point("gate.taken");
         batch.epoch = match too_early {

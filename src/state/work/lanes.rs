@@ -169,6 +169,16 @@ impl State {
         Ok(Claim { lane, source, fence, lane_seq, applied, open, lease })
     }
 
+    /// Renews the lease of a claim.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`] if another has taken the lane over.
+    pub async fn keep(&self, claim: &Claim) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        self.renew(&mut transaction, claim).await?;
+        Ok(transaction.commit().await?)
+    }
+
     /// Enters the outcome of the open intent.
     ///
     /// # Errors
