@@ -93,8 +93,16 @@ mod active {
         if parts.next() == Some(name) && parts.next().and_then(|n| n.parse().ok()) == Some(*visits) {
             let signal = if parts.next() == Some("stop") { rustix::process::Signal::STOP } else { rustix::process::Signal::KILL };
             drop(guard);
-            let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+            let _ = rustix::process::kill_process(this_thread(), signal);
         }
+    }
+
+    /// Linux gives a signal for a thread's id to the whole process, and to that thread first. Given to the process's own
+    /// id the main thread would take it, and this one would run on beyond its point until it is told.
+    fn this_thread() -> rustix::process::Pid {
+        let link = std::fs::read_link("/proc/thread-self").ok();
+        let id = link.and_then(|link| link.file_name()?.to_str()?.parse().ok());
+        id.and_then(rustix::process::Pid::from_raw).unwrap_or_else(rustix::process::getpid)
     }
 
     /// True if the seeded fault is to be made.

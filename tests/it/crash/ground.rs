@@ -162,10 +162,9 @@ impl<'s> Ground<'s> {
 
     fn rows(&self) -> Rows {
         let mut rows = Rows::new();
-        for (table, text) in [
-            ("messages", "sent_at || ' ' || body"),
-            ("visits", "seen_at || ' ' || coalesce(email, '-') || ' ' || coalesce(ip, '-')"),
-        ] {
+        for (table, text) in
+            [("messages", "sent_at || ' ' || body"), ("visits", "seen_at || ' ' || coalesce(email, '-') || ' ' || coalesce(ip, '-')")]
+        {
             for row in self.column(&format!("SELECT id || ' ' || account || ' ' || {text} FROM {table}")) {
                 let id = row.split(' ').next().and_then(|id| id.parse().ok()).expect("rows begin with their id");
                 rows.insert((table, id), row);
@@ -241,7 +240,11 @@ impl<'s> Ground<'s> {
         for (rule, table) in [(DELETING, "messages"), (ANONYMISING, "visits")] {
             let changed = self.before.iter().filter(|(key, row)| key.0 == table && after.get(key) != Some(row)).count();
             let applied = self.entries("batch_applied");
-            let entered: u64 = applied.iter().filter(|entry| entry["rows"].is_u64() && entry["rule"] == rule).map(|entry| entry["rows"].as_u64().unwrap_or(0)).sum();
+            let entered: u64 = applied
+                .iter()
+                .filter(|entry| entry["rows"].is_u64() && entry["rule"] == rule)
+                .map(|entry| entry["rows"].as_u64().unwrap_or(0))
+                .sum();
             assert_eq!(entered, changed as u64, "rows that the ledger says and rows that changed, for {rule}: {applied:#?}");
         }
     }

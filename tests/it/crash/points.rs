@@ -89,8 +89,10 @@ fn points() -> BTreeSet<String> {
 /// Kills a process at every point that a story comes by.
 fn every_point(story: Story, place: Place) {
     let visits = story.visits(place);
-    let cases: Vec<(&String, u32)> =
-        visits.iter().flat_map(|(point, &often)| VISITS.into_iter().filter(move |&visit| visit <= often).map(move |visit| (point, visit))).collect();
+    let cases: Vec<(&String, u32)> = visits
+        .iter()
+        .flat_map(|(point, &often)| VISITS.into_iter().filter(move |&visit| visit <= often).map(move |visit| (point, visit)))
+        .collect();
     thread::scope(|scope| {
         let hands: Vec<_> = (0..HANDS)
             .map(|hand| {
