@@ -1,6 +1,6 @@
 //! PostgreSQL goes away: its backend, all of it, or the network around COMMIT.
 
-use super::ground::{Ground, NOW, Place, SWEEP, deleting};
+use super::ground::{Ground, NOW, Place, deleting};
 use crate::support::{
     binary::Running,
     postgres::{Options, Server},
@@ -107,20 +107,28 @@ fn a_server_that_is_killed_in_a_batch_comes_back_without_it() {
     ground.judge(true);
 }
 
-#[test]
-fn a_server_that_stays_away_leaves_a_batch_that_the_next_sweep_settles() {
-    for point in ["mark.done", "commit.after"] {
-        let server = Server::private(Options { fsync: true, ..Options::default() });
-        let ground = Ground::on(&server, Place::Postgres, None);
-        ground.place(NOW).expect(0);
-        let sweep = ground.stopped_at(&mut ground.command(NOW, SWEEP), point, 2);
-        server.kill();
-        sweep.resume();
-        let run = sweep.finish().expect(1);
-        let swept = deleting(&run);
-        assert_eq!((swept.outcome.as_str(), swept.reason.as_deref()), ("failed", Some("connection")), "{swept:?}");
+/// The server dies while a sweep is at `point`, and is back only when the sweep has given up.
+fn the_server_stays_away(point: &str) {
+    let server = Server::private(Options { fsync: true, ..Options::default() });
+    let ground = Ground::on(&server, Place::Postgres, None);
+    ground.place(NOW).expect(0);
+    let sweep = ground.sweep_stopped_at(point, 2);
+    server.kill();
+    sweep.resume();
+    let run = sweep.finish().expect(1);
+    let swept = deleting(&run);
+    assert_eq!((swept.outcome.as_str(), swept.reason.as_deref()), ("failed", Some("connection")), "{swept:?}");
 
-        server.restart();
-        ground.settle_and_judge(true);
-    }
+    server.restart();
+    ground.settle_and_judge(true);
+}
+
+#[test]
+fn a_server_that_stays_away_before_commit_leaves_a_batch_that_the_next_sweep_settles() {
+    the_server_stays_away("mark.done");
+}
+
+#[test]
+fn a_server_that_stays_away_after_commit_keeps_its_batch() {
+    the_server_stays_away("commit.after");
 }

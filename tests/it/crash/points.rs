@@ -149,6 +149,10 @@ fn a_hold_killed_while_it_is_placed_on_sqlite_can_be_placed_again() {
 #[test]
 fn a_hold_killed_while_it_is_placed_on_postgres_can_be_placed_again() {
     every_point(Story::Hold, Place::Postgres);
+}
+
+#[test]
+fn a_hold_killed_while_it_is_placed_with_its_state_on_postgres_can_be_placed_again() {
     every_point(Story::Hold, Place::PostgresState);
 }
 
