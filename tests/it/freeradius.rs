@@ -142,7 +142,7 @@ fn sessions() -> Vec<Session> {
     let session = |id: u32| Session {
         id,
         user: format!("user{}", id % 97),
-        stop: (id % 11 != 0).then(|| now() - (i64::from(id) * 390).minutes()),
+        stop: (!id.is_multiple_of(11)).then(|| now() - (i64::from(id) * 390).minutes()),
         v4: format!("10.{}.{}.{}", id / 256, id % 256, id % 254 + 1),
         v6: format!("2001:db8:{:x}::{:x}", id % 97 + 1, id + 1),
     };

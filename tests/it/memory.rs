@@ -18,6 +18,8 @@ const ANONYMISE: &str = r#"
 const CONFIGURATION: &str = r#"
     [sources.app.limits]
     pace = "fast"
+    # However slow the machine, both tables are to be swept in batches of the full size.
+    target_batch_time = "10s"
     [keys.pepper]
     env = "PEPPER"
     [defaults]
