@@ -113,6 +113,11 @@ pub fn approval(
     }
 }
 
+/// How many rows an approval lets go: ten per cent more than were counted, because rows go on arriving.
+pub fn approved_rows(counts: &Counts) -> u64 {
+    counts.due + counts.due / 10
+}
+
 /// How many rows one sweep may take of a table of that size without approval; `None`: as many as are due.
 pub fn share_limit(rule: &Rule, table_rows: u64) -> Option<u64> {
     if table_rows < SHARE_FROM_ROWS || rule.max_share >= 1.0 {

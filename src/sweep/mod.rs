@@ -149,10 +149,10 @@ impl Sweeper<'_> {
         }
         let approval = self.state.approval(rule.id.as_str()).await?;
         guard::approval(rule, &ready.digest, approval.as_ref(), counts, self.request)?;
-        if counts.is_some_and(|counts| counts.due == 0) {
-            return self.approve(rule, ready, counts).await;
-        }
         self.approve(rule, ready, counts).await?;
+        if counts.is_some_and(|counts| counts.due == 0) {
+            return Ok(());
+        }
         fault::point("claim.before");
         let claim = self.state.claim(&lane_of(rule), &rule.source, self.owner, LEASE).await?;
         fault::point("claim.done");
@@ -164,8 +164,7 @@ impl Sweeper<'_> {
         if !self.request.approve || self.request.dry_run {
             return Ok(());
         }
-        // Ten per cent more than was counted: rows go on becoming due while a person decides.
-        let up_to = counts.map(|counts| counts.due + counts.due / 10);
+        let up_to = counts.map(guard::approved_rows);
         Ok(self.state.approve(rule.id.as_str(), &ready.digest, up_to, &self.request.by).await?)
     }
 
@@ -271,7 +270,7 @@ impl Sweeper<'_> {
             Err(obstacle) => return (Some(hand), Err(obstacle)),
         };
         let mut pacer = Pacer::new(self.target.config.limits);
-        let mut watch = Watch::new(rule, ready.estimated_rows, counts.is_some(), self.request);
+        let mut watch = Watch::new(rule, ready.estimated_rows, counts, self.request);
         loop {
             // 1. Asked to stop, or out of the window: between batches only.
             if self.shutdown.asked() {

@@ -1,4 +1,5 @@
-//! What a sweep that did not count beforehand watches while it walks, so that its guards hold all the same.
+//! What a sweep watches while it walks: that it takes no more than was approved, and, where nothing was counted
+//! beforehand, that its guards hold all the same.
 
 use super::{
     batch::Doorway,
@@ -6,15 +7,20 @@ use super::{
     obstacle::{Obstacle, Reason},
     prepare::Target,
 };
-use crate::{policy::Rule, sql::selection::Range};
+use crate::{
+    policy::Rule,
+    sql::selection::{Counts, Range},
+};
 
 /// Sums over the ranges walked so far.
 pub struct Watch<'a> {
     rule: &'a Rule,
     /// The engine's own estimate; what was walked counts where it is more.
     estimated_rows: u64,
-    /// Everything was counted beforehand: there is nothing to watch.
+    /// Everything was counted beforehand.
     counted: bool,
+    /// How many rows a person let go in this sweep.
+    approved_rows: Option<u64>,
     /// A person let the rule go beyond its share, or nothing will change.
     approved: bool,
     walked: u64,
@@ -23,9 +29,16 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Nothing walked yet.
-    pub fn new(rule: &'a Rule, estimated_rows: Option<u64>, counted: bool, request: &Request) -> Self {
-        let approved = request.approve || request.dry_run;
-        Self { rule, estimated_rows: estimated_rows.unwrap_or(0), counted, approved, walked: 0, implausible: 0 }
+    pub fn new(rule: &'a Rule, estimated_rows: Option<u64>, counts: Option<&Counts>, request: &Request) -> Self {
+        Self {
+            rule,
+            estimated_rows: estimated_rows.unwrap_or(0),
+            counted: counts.is_some(),
+            approved_rows: counts.filter(|_| request.approve).map(guard::approved_rows),
+            approved: request.approve || request.dry_run,
+            walked: 0,
+            implausible: 0,
+        }
     }
 
     /// Looks at a range before it is acted on; `acted` is the sum of the batches before it.
@@ -33,6 +46,15 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// [`Reason::ImplausibleDates`] or [`Reason::MaxShare`].
     pub async fn before(&mut self, target: &Target, door: &Doorway, range: &Range, acted: u64) -> Result<(), Obstacle> {
+        if self.approved_rows.is_some_and(|approved| acted > approved) {
+            return Err(Obstacle::new(
+                Reason::Approval,
+                format!(
+                    "more rows became due than were counted when the rule was approved; look at `retentiond plan {}` and approve it again",
+                    self.rule.id
+                ),
+            ));
+        }
         if self.counted {
             return Ok(());
         }
