@@ -12,8 +12,10 @@ use super::Error;
 use crate::{config::SourceUrl, policy::Dialect};
 
 /// WAL so that readers don't wait for writers; FULL because what this database says was committed must survive power
-/// loss, or a hold could be forgotten.
-const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON";
+/// loss, or a hold could be forgotten. A small cache, because each connection would otherwise hold 2 MB of the ledger as
+/// it grows, and retentiond's memory would follow the number of batches.
+const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA cache_size = -256";
 
 /// READ COMMITTED whatever the server's default: statements after a lock have to see what its last holder committed.
 /// The level of messages is raised because a rollback without a transaction is a warning.
