@@ -6,8 +6,10 @@
 #![allow(dead_code)]
 
 pub mod binary;
+pub mod cases;
 pub mod database;
 pub mod exploration;
+pub mod oracle;
 pub mod postgres;
 pub mod product;
 pub mod proxy;

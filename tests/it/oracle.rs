@@ -1,0 +1,84 @@
+//! The laws, tried at random: packs of tables, rules, holds and clocks go through the real program on every engine and
+//! are compared with the oracle.
+//!
+//! Each test takes a share of the seeds, so that they run side by side. Two variables change what they do:
+//!
+//! - `RETENTIOND_TEST_CASES`: cases an engine, 2,000 unless it says otherwise; a long run is
+//!   `RETENTIOND_TEST_CASES=100000 cargo test --release --features testing --test it oracle`;
+//! - `RETENTIOND_TEST_SEED`: one pack alone, as a failure names it; it prints all that makes the pack.
+
+use crate::support::cases::{
+    CASES_A_PACK, Pack,
+    run::{self, Outcome},
+    table::Engine,
+    tally::Tally,
+};
+
+/// How many tests share the seeds of an engine.
+const SHARES: u64 = 4;
+
+fn share(engine: Engine, share: u64) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number")));
+    if let Some(seed) = number("RETENTIOND_TEST_SEED") {
+        if seed % SHARES == share {
+            let pack = Pack::new(engine, seed);
+            println!("{}", pack.describe());
+            agree(engine, seed, &run::pack(&pack, None));
+        }
+        return;
+    }
+    let packs = number("RETENTIOND_TEST_CASES").unwrap_or(2_000).div_ceil(CASES_A_PACK as u64);
+    let mut tally = Tally::default();
+    for seed in (0..packs).filter(|seed| seed % SHARES == share) {
+        let outcome = run::pack(&Pack::new(engine, seed), None);
+        agree(engine, seed, &outcome);
+        tally.join(&outcome.tally);
+    }
+    tally.assert_broad();
+}
+
+#[track_caller]
+fn agree(engine: Engine, seed: u64, outcome: &Outcome) {
+    let disagreements = outcome.disagreements.join("\n");
+    assert!(disagreements.is_empty(), "{engine:?}, RETENTIOND_TEST_SEED={seed}:\n{disagreements}");
+}
+
+#[test]
+fn sqlite_agrees_with_the_oracle_in_the_first_share() {
+    share(Engine::Sqlite, 0);
+}
+
+#[test]
+fn sqlite_agrees_with_the_oracle_in_the_second_share() {
+    share(Engine::Sqlite, 1);
+}
+
+#[test]
+fn sqlite_agrees_with_the_oracle_in_the_third_share() {
+    share(Engine::Sqlite, 2);
+}
+
+#[test]
+fn sqlite_agrees_with_the_oracle_in_the_fourth_share() {
+    share(Engine::Sqlite, 3);
+}
+
+#[test]
+fn postgres_agrees_with_the_oracle_in_the_first_share() {
+    share(Engine::Postgres, 0);
+}
+
+#[test]
+fn postgres_agrees_with_the_oracle_in_the_second_share() {
+    share(Engine::Postgres, 1);
+}
+
+#[test]
+fn postgres_agrees_with_the_oracle_in_the_third_share() {
+    share(Engine::Postgres, 2);
+}
+
+#[test]
+fn postgres_agrees_with_the_oracle_in_the_fourth_share() {
+    share(Engine::Postgres, 3);
+}

@@ -1,0 +1,117 @@
+//! The generator of cases for the oracle: a case is a table with its rules; a pack is some twenty cases in one database,
+//! all swept by one run of the real program.
+//!
+//! Everything follows from the seed of the pack. `moments` chooses instants and writes them, `table` makes columns and
+//! rows, `rules` makes rules and their text, `neighbours` makes what stands around a table, `holds` places holds, and
+//! `run` does it for real and compares. A new construct of the rule language is a roll of the dice in one of them, its
+//! meaning in the oracle, and a line in [`Tally`].
+
+pub mod dice;
+pub mod holds;
+pub mod moments;
+pub mod neighbours;
+pub mod rules;
+pub mod run;
+pub mod sql;
+pub mod table;
+pub mod tally;
+
+use self::{
+    dice::Dice,
+    holds::Order,
+    rules::Written,
+    table::{Draft, Engine},
+};
+use crate::support::oracle::{Table, World};
+
+/// How many tables are swept by one run.
+pub const CASES_A_PACK: usize = 20;
+
+/// Some twenty tables with their rules, the holds over them, and the clock.
+pub struct Pack {
+    pub engine: Engine,
+    pub seed: u64,
+    /// Zone of periods, and of starts that carry none.
+    pub zone: &'static str,
+    pub naive: &'static str,
+    pub world: World,
+    pub cases: Vec<Case>,
+    pub orders: Vec<Order>,
+    pub max_batch_rows: i64,
+}
+
+/// One table of a pack; the model's part of it is the table of the same number in the pack's world.
+pub struct Case {
+    pub statements: Vec<String>,
+    /// The text of its rules: a file of their own.
+    pub toml: String,
+    pub number_column: usize,
+    pub mark: Option<usize>,
+    pub bystanders: Vec<String>,
+}
+
+impl Pack {
+    /// The pack that belongs to a seed.
+    pub fn new(engine: Engine, seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let (zone, naive) = (dice.pick(moments::ZONES), dice.pick(moments::ZONES));
+        let now = moments::present(&mut dice, &moments::zone(zone));
+        let mut world =
+            World { now, naive: moments::zone(naive), pepper: b"pepper of the tests".to_vec(), tables: Vec::new(), holds: Vec::new() };
+        let mut cases = Vec::new();
+        for number in 0..CASES_A_PACK {
+            let (case, table) = case(&mut dice, engine, &world, zone, number);
+            cases.push(case);
+            world.tables.push(table);
+        }
+        let orders = holds::orders(&mut dice, engine, &world.tables);
+        world.holds = orders.iter().filter(|order| !order.released).map(|order| order.hold.clone()).collect();
+        Self { engine, seed, zone, naive, world, cases, orders, max_batch_rows: dice.number(1..=50) }
+    }
+
+    /// Everything that makes the pack, to follow a failure by hand.
+    pub fn describe(&self) -> String {
+        let head = format!("now {}, zone {}, naive {}, batches of {}", self.world.now, self.zone, self.naive, self.max_batch_rows);
+        let orders = self.orders.iter().map(|order| format!("{} {:?}", if order.released { "released" } else { "held" }, order.arguments));
+        let cases = self.cases.iter().map(|case| format!("{}\n{}", case.statements.join("\n"), case.toml));
+        std::iter::once(head).chain(orders).chain(cases).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn case(dice: &mut Dice, engine: Engine, world: &World, zone: &str, number: usize) -> (Case, Table) {
+    let name = table::name(dice, number);
+    let mut draft = Draft::new(dice, engine, name);
+    let children = neighbours::wants_children(dice);
+    if children {
+        draft.table_key = Some(vec![draft.number]);
+    }
+    let written = rules::rules(dice, engine, &mut draft, zone, number);
+    let (count, unmeant) = match dice.number(0..=19) {
+        // Just under one in a hundred, which is let pass, and well above, which is not.
+        0 | 1 => (dice.number(110..=140), 1),
+        2 => (dice.number(10..=60), 3),
+        _ => (dice.number(0..=45), 0),
+    };
+    let (count, unmeant) = (usize::try_from(count).expect("a count"), unmeant);
+    let rows = draft.rows(dice, world, &rules::terms(&written), count, unmeant);
+    let mut statements = neighbours::create(&draft, &rows);
+    let mut table = Table { name: draft.name.clone(), columns: Vec::new(), rows, rules: Vec::new(), delete_drags: false, update_fires: None };
+    table.columns.clone_from(&draft.columns);
+    let around = neighbours::surround(dice, engine, &draft, &mut table, children, number);
+    statements.extend(around.statements);
+    if dice.chance(40) {
+        let (start, _) = draft.starts[0];
+        let (on, column) = (sql::identifier(&draft.name), sql::identifier(&draft.columns[start].name));
+        statements.push(format!("CREATE INDEX \"index {number}\" ON {on} ({column})"));
+    }
+    let toml = file(&written, number);
+    table.rules = written.into_iter().map(|written| written.rule).collect();
+    let case = Case { statements, toml, number_column: draft.number, mark: draft.mark, bystanders: around.bystanders };
+    (case, table)
+}
+
+/// The rules of a table as a file.
+fn file(written: &[Written], number: usize) -> String {
+    let rules = written.iter().map(|written| written.toml.as_str()).collect::<Vec<_>>();
+    format!("[policy]\nid = \"case{number}\"\ntitle = \"Case {number}\"\n\n{}", rules.join("\n"))
+}

@@ -1,0 +1,104 @@
+//! What stands around a table: children that refer to its rows, and triggers.
+
+use super::{
+    dice::Dice,
+    sql::{identifier, literal},
+    table::{Draft, Engine, name},
+};
+use crate::support::oracle::{Row, Table};
+
+/// The surroundings of one table.
+pub struct Neighbours {
+    /// Statements to run once the table has its rows.
+    pub statements: Vec<String>,
+    /// Tables that no rule names.
+    pub bystanders: Vec<String>,
+}
+
+/// Whether a table gets children, which need a key to refer to.
+pub fn wants_children(dice: &mut Dice) -> bool {
+    dice.chance(15)
+}
+
+/// Gives the table children or triggers, and tells the model what they forbid.
+pub fn surround(dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, children: bool, number: usize) -> Neighbours {
+    let mut neighbours = Neighbours { statements: Vec::new(), bystanders: Vec::new() };
+    if children {
+        neighbours.add_child(dice, draft, table, number);
+    } else if dice.chance(12) {
+        neighbours.add_trigger(dice, engine, draft, table, number);
+    }
+    neighbours
+}
+
+impl Neighbours {
+    fn add_child(&mut self, dice: &mut Dice, draft: &Draft, table: &mut Table, number: usize) {
+        let child = name(dice, 1_000 + number);
+        let on_delete = dice.pick(&["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION", "RESTRICT", "NO ACTION"]);
+        let forbids = matches!(on_delete, "RESTRICT" | "NO ACTION");
+        table.delete_drags = !forbids;
+        let key = draft.number;
+        let parent = format!("{} ({})", identifier(&table.name), identifier(&table.columns[key].name));
+        let quoted = identifier(&child);
+        self.statements.push(format!("CREATE TABLE {quoted} (id bigint, parent bigint DEFAULT NULL REFERENCES {parent} ON DELETE {on_delete})"));
+        self.statements.push(format!("INSERT INTO {quoted} VALUES (0, NULL)"));
+        for (id, row) in table.rows.iter_mut().enumerate() {
+            if dice.chance(25) {
+                let parent = row.cells[key].text.as_deref().expect("a key");
+                self.statements.push(format!("INSERT INTO {quoted} VALUES ({id}, {parent})"));
+                row.referred_to = forbids;
+            }
+        }
+        self.bystanders.push(child);
+    }
+
+    fn add_trigger(&mut self, dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, number: usize) {
+        let event = match dice.number(0..=4) {
+            0 | 1 => {
+                table.delete_drags = true;
+                "DELETE".to_owned()
+            }
+            2 => {
+                table.update_fires = Some(Vec::new());
+                "UPDATE".to_owned()
+            }
+            3 => {
+                let watched = draft.personal.first().map_or(draft.status, |(column, _)| *column);
+                table.update_fires = Some(vec![watched]);
+                format!("UPDATE OF {}", identifier(&table.columns[watched].name))
+            }
+            _ => "INSERT".to_owned(),
+        };
+        let log = format!("log of {number}");
+        let (trigger, on, log_name) = (identifier(&format!("fires {number}")), identifier(&table.name), identifier(&log));
+        self.statements.push(format!("CREATE TABLE {log_name} (what text)"));
+        let insert = format!("INSERT INTO {log_name} VALUES ('fired')");
+        match engine {
+            Engine::Sqlite => self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} BEGIN {insert}; END")),
+            Engine::Postgres => {
+                let function = identifier(&format!("fire {number}"));
+                self.statements.push(format!("CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {insert}; RETURN NULL; END $$"));
+                self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} FOR EACH ROW EXECUTE FUNCTION {function}()"));
+            }
+        }
+        self.bystanders.push(log);
+    }
+}
+
+/// The statements that make a table and fill it.
+pub fn create(draft: &Draft, rows: &[Row]) -> Vec<String> {
+    let name = |column: usize| identifier(&draft.columns[column].name);
+    let mut clauses = draft.types.iter().enumerate().map(|(column, sql_type)| format!("{} {sql_type}", name(column))).collect::<Vec<_>>();
+    if let Some(key) = &draft.table_key {
+        let columns = key.iter().map(|column| name(*column)).collect::<Vec<_>>();
+        clauses.push(format!("PRIMARY KEY ({})", columns.join(", ")));
+    }
+    let table = identifier(&draft.name);
+    let tail = if draft.without_rowid { " WITHOUT ROWID" } else { "" };
+    let mut statements = vec![format!("CREATE TABLE {table} ({}){tail}", clauses.join(", "))];
+    for row in rows {
+        let values = row.cells.iter().map(|cell| cell.text.as_deref().map_or("NULL".to_owned(), literal)).collect::<Vec<_>>();
+        statements.push(format!("INSERT INTO {table} VALUES ({})", values.join(", ")));
+    }
+    statements
+}

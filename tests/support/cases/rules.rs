@@ -1,0 +1,318 @@
+//! Random rules for a table, and their text.
+
+use super::{
+    dice::Dice,
+    moments,
+    sql::{identifier, literal},
+    table::{Draft, Engine, Personal, STATES},
+};
+use crate::support::oracle::{
+    Action, Column, Kind, Rule, Strategy, Subject, Term,
+    calendar::Period,
+    condition::{Condition, Operator},
+};
+
+/// A rule with what its text needs besides the model.
+pub struct Written {
+    pub rule: Rule,
+    pub toml: String,
+}
+
+/// What all rules of a table share.
+struct Common<'a> {
+    engine: Engine,
+    draft: &'a Draft,
+    /// The zone in which the configuration counts.
+    zone: &'a str,
+    policy: String,
+    categories: Vec<String>,
+}
+
+/// The rules of a table: some set of deletions, anonymisations and protections.
+pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, number: usize) -> Vec<Written> {
+    let mut actions = actions(dice, draft);
+    if dice.chance(20) && actions.iter().any(|action| matches!(action, Action::Anonymise { .. })) {
+        let marked = draft.add_mark(dice, engine);
+        // One rule alone owns the mark: with two, the first would make the second look done.
+        let first = actions.iter_mut().find_map(|action| if let Action::Anonymise { mark, .. } = action { Some(mark) } else { None });
+        *first.expect("there is one") = Some(marked);
+    }
+    let categories = vec![format!("category-{number}"), format!("shared-{}", number % 3)];
+    let common = Common { engine, draft, zone, policy: format!("case{number}"), categories };
+    let mut rules = actions.into_iter().enumerate().map(|(index, action)| common.rule(dice, index, action)).collect::<Vec<_>>();
+    if dice.chance(30) {
+        let last = rules.len() - 1;
+        rules.swap(0, last);
+    }
+    rules
+}
+
+fn actions(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
+    let anonymise = |dice: &mut Dice| anonymise(dice, draft, &draft.personal.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+    let shape = if draft.personal.is_empty() { dice.number(0..=3) } else { dice.number(0..=9) };
+    match shape {
+        0 => vec![Action::Delete],
+        1 | 2 => vec![Action::Delete, Action::Keep],
+        3 => vec![Action::Delete, Action::Delete, Action::Keep],
+        4 => vec![anonymise(dice)],
+        5 => vec![anonymise(dice), Action::Keep],
+        6 | 7 => vec![anonymise(dice), Action::Delete],
+        8 => vec![anonymise(dice), Action::Delete, Action::Keep],
+        _ => twice(dice, draft),
+    }
+}
+
+/// Two rules on one column whose order doesn't matter for what is left.
+fn twice(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
+    let (column, what) = dice.pick(&draft.personal);
+    let only = |strategy| Action::Anonymise { columns: vec![(column, strategy)], mark: None };
+    match what {
+        Personal::Address if dice.chance(60) => {
+            vec![only(Strategy::TruncateIp { v4: 24, v6: 64 }), only(Strategy::TruncateIp { v4: 16, v6: 48 })]
+        }
+        _ => {
+            let mut first = anonymise(dice, draft, &[column]);
+            if let Action::Anonymise { columns, .. } = &mut first
+                && let Strategy::Fixed { replace_null, .. } = &mut columns[0].1
+            {
+                // Else each of the two would undo the other's work for ever.
+                *replace_null = false;
+            }
+            vec![first, only(Strategy::Null)]
+        }
+    }
+}
+
+fn anonymise(dice: &mut Dice, draft: &Draft, among: &[usize]) -> Action {
+    let mut columns = Vec::new();
+    for (column, what) in draft.personal.iter().filter(|(column, _)| among.contains(column)) {
+        if columns.is_empty() || dice.chance(60) {
+            columns.push((*column, strategy(dice, *what)));
+        }
+    }
+    Action::Anonymise { columns, mark: None }
+}
+
+fn strategy(dice: &mut Dice, what: Personal) -> Strategy {
+    let fixed = |dice: &mut Dice| Strategy::Fixed { value: dice.pick(&["gone", "", "o'hara", "it's \"quoted\""]).to_owned(), replace_null: dice.chance(30) };
+    match (what, dice.number(0..=3)) {
+        (_, 0) => Strategy::Null,
+        (Personal::Address, 1..) => {
+            let (v4, v6) = dice.pick(&[(24, 48), (16, 64), (8, 32), (24, 64)]);
+            Strategy::TruncateIp { v4, v6 }
+        }
+        (Personal::Mail, 1 | 2) => Strategy::Hmac { email: dice.chance(50) },
+        _ => fixed(dice),
+    }
+}
+
+impl Common<'_> {
+    fn rule(&self, dice: &mut Dice, index: usize, action: Action) -> Written {
+        let mut lines = vec![format!("id = {}", toml(&format!("rule{index}")))];
+        let category = dice.pick(&self.categories);
+        lines.push(format!("category = {}", toml(&category)));
+        lines.push("source = \"app\"".to_owned());
+        lines.push(format!("table = {}", toml(&self.draft.name)));
+        lines.push(format!("action = {}", toml(action_name(dice, &action))));
+        let is_keep = matches!(action, Action::Keep);
+        let condition = dice.chance(if is_keep { 70 } else { 35 }).then(|| condition(dice, self.draft, 2));
+        if let Some(condition) = &condition {
+            lines.push(format!("where = {}", toml(&sql(condition, &self.draft.columns))));
+        }
+        let subjects = self.subjects(dice, is_keep, &mut lines);
+        let term = (!is_keep || dice.chance(60)).then(|| self.term(dice, &mut lines));
+        self.act(&action, &mut lines);
+        let observe = dice.chance(7);
+        if observe {
+            lines.push("mode = \"observe\"".to_owned());
+        }
+        let rule = Rule { id: format!("{}/rule{index}", self.policy), category, condition, subjects, term, action, observe };
+        Written { rule, toml: format!("[[rule]]\n{}\n", lines.join("\n")) }
+    }
+
+    fn subjects(&self, dice: &mut Dice, is_keep: bool, lines: &mut Vec<String>) -> Vec<Subject> {
+        let named = self.draft.subjects.iter().filter(|_| dice.chance(70)).copied().collect::<Vec<_>>();
+        if named.is_empty() {
+            if !is_keep || dice.chance(50) {
+                lines.push("subject = \"none\"\nno_subject_reason = \"a table of machines\"".to_owned());
+            }
+            return Vec::new();
+        }
+        let pairs = named.iter().map(|(kind, column)| format!("{kind} = {}", toml(&self.draft.columns[*column].name)));
+        lines.push(format!("subject = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
+        let null_is_held = dice.chance(30);
+        if null_is_held {
+            lines.push("on_null_subject = \"hold\"".to_owned());
+        } else if dice.chance(30) {
+            lines.push("on_null_subject = \"nobody\"".to_owned());
+        }
+        named.into_iter().map(|(kind, column)| Subject { kind: kind.to_owned(), column, null_is_held }).collect()
+    }
+
+    fn term(&self, dice: &mut Dice, lines: &mut Vec<String>) -> Term {
+        let (start, writing) = dice.pick(&self.draft.starts);
+        lines.push(format!("start = {}", toml(&self.draft.columns[start].name)));
+        let native = matches!(self.draft.types[start].as_str(), "timestamptz" | "timestamp" | "date") && self.engine == Engine::Postgres;
+        if !native || dice.chance(30) {
+            lines.push(format!("start_format = {}", toml(writing.format())));
+        }
+        let period = period(dice);
+        lines.push(format!("keep_for = {}", toml(&words(dice, period))));
+        let floor = dice.chance(15).then(|| period_at_most(dice, period));
+        if let Some(floor) = floor {
+            lines.push(format!("floor = {}", toml(&words(dice, floor))));
+        }
+        let zone = if dice.chance(40) { dice.pick(moments::ZONES) } else { self.zone };
+        if zone != self.zone {
+            lines.push(format!("timezone = {}", toml(zone)));
+        }
+        let mut never = Vec::new();
+        if dice.chance(40) {
+            let all = writing.never(&self.draft.types[start]);
+            never = all.iter().filter(|_| dice.chance(60)).map(|text| (*text).to_owned()).collect();
+            if !never.is_empty() {
+                let values = never.iter().map(|text| if writing.is_epoch() { text.clone() } else { toml(text) }).collect::<Vec<_>>();
+                lines.push(format!("never = [{}]", values.join(", ")));
+            }
+        }
+        Term { start, period, floor, zone: moments::zone(zone), epoch: writing.is_epoch(), never }
+    }
+
+    fn act(&self, action: &Action, lines: &mut Vec<String>) {
+        let name = |column: usize| toml(&self.draft.columns[column].name);
+        match action {
+            Action::Delete => {}
+            Action::Keep => lines.push("reason = \"the law says so\"".to_owned()),
+            Action::Anonymise { columns, mark } => {
+                let pairs = columns.iter().map(|(column, strategy)| format!("{} = {}", name(*column), strategy_toml(strategy)));
+                lines.push(format!("anonymise = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
+                if let Some(mark) = mark {
+                    lines.push(format!("mark = {}", name(*mark)));
+                }
+            }
+        }
+    }
+}
+
+/// What a table's rows are made for.
+pub fn terms(rules: &[Written]) -> Vec<Term> {
+    rules.iter().filter_map(|written| written.rule.term.clone()).collect()
+}
+
+fn action_name(dice: &mut Dice, action: &Action) -> &'static str {
+    match action {
+        Action::Delete => "delete",
+        Action::Keep => "keep",
+        Action::Anonymise { .. } => dice.pick(&["anonymise", "anonymize"]),
+    }
+}
+
+fn strategy_toml(strategy: &Strategy) -> String {
+    match strategy {
+        Strategy::Null => "\"null\"".to_owned(),
+        Strategy::Fixed { value, replace_null } => {
+            format!("{{ strategy = \"fixed\", value = {}{} }}", toml(value), if *replace_null { ", replace_null = true" } else { "" })
+        }
+        Strategy::Hmac { email } => {
+            format!("{{ strategy = \"hmac\", key = \"pepper\"{} }}", if *email { ", normalise = \"email\"" } else { "" })
+        }
+        Strategy::TruncateIp { v4, v6 } => format!("{{ strategy = \"truncate_ip\", v4 = {v4}, v6 = {v6} }}"),
+    }
+}
+
+fn period(dice: &mut Dice) -> Period {
+    let mut period = Period::default();
+    match dice.number(0..=11) {
+        0..=3 => period.years = small(dice, 1..=7),
+        4..=6 => period.months = small(dice, 1..=30),
+        7 => period.days = small(dice, 0..=400),
+        8 => period.hours = small(dice, 1..=100),
+        9 => (period.years, period.months) = (small(dice, 1..=2), small(dice, 1..=11)),
+        10 => (period.months, period.days) = (small(dice, 1..=11), small(dice, 1..=40)),
+        _ => (period.years, period.months, period.days, period.hours) = (1, small(dice, 0..=11), small(dice, 0..=20), small(dice, 0..=30)),
+    }
+    period
+}
+
+/// A legal minimum that is surely no longer than the period itself, or sometimes just longer in its own units.
+fn period_at_most(dice: &mut Dice, period: Period) -> Period {
+    let part = |dice: &mut Dice, whole: i32| small(dice, 0..=i64::from(whole));
+    Period { years: part(dice, period.years), months: part(dice, period.months), days: part(dice, period.days), hours: part(dice, period.hours) }
+}
+
+fn small(dice: &mut Dice, range: std::ops::RangeInclusive<i64>) -> i32 {
+    i32::try_from(dice.number(range)).expect("a small number")
+}
+
+/// A period in words or in ISO 8601.
+fn words(dice: &mut Dice, period: Period) -> String {
+    let units = [(period.years, "year", 'Y'), (period.months, "month", 'M'), (period.days, "day", 'D')];
+    let there = units.iter().filter(|(count, _, _)| *count > 0);
+    if dice.chance(30) {
+        let date = there.map(|(count, _, letter)| format!("{count}{letter}")).collect::<String>();
+        let time = if period.hours > 0 { format!("T{}H", period.hours) } else { String::new() };
+        return if date.is_empty() && time.is_empty() { "P0D".to_owned() } else { format!("P{date}{time}") };
+    }
+    let mut words = Vec::new();
+    for (count, unit, _) in there.chain(std::iter::once(&(period.hours, "hour", 'H')).filter(|(hours, _, _)| *hours > 0)) {
+        if *unit == "day" && count % 7 == 0 && dice.chance(50) {
+            words.push(format!("{} weeks", count / 7));
+        } else {
+            words.push(format!("{count} {unit}{}", if *count == 1 { "" } else { "s" }));
+        }
+    }
+    if words.is_empty() { "0 days".to_owned() } else { words.join(" ") }
+}
+
+fn condition(dice: &mut Dice, draft: &Draft, depth: u32) -> Condition {
+    if depth > 0 && dice.chance(35) {
+        let mut inner = || Box::new(condition(dice, draft, depth - 1));
+        let (left, right) = (inner(), inner());
+        return match dice.number(0..=2) {
+            0 => Condition::And(left, right),
+            1 => Condition::Or(left, right),
+            _ => Condition::Not(left),
+        };
+    }
+    let column = if dice.chance(50) { draft.status } else { draft.amount };
+    let value = |dice: &mut Dice| if column == draft.status { dice.pick(STATES).to_owned() } else { dice.number(-1..=4).to_string() };
+    match dice.number(0..=5) {
+        0 => Condition::IsNull(column),
+        1 => Condition::OneOf { column, values: vec![value(dice), value(dice)] },
+        2 if column == draft.amount => Condition::Compare { column, operator: Operator::Less, value: value(dice) },
+        3 if column == draft.amount => Condition::Compare { column, operator: Operator::AtLeast, value: value(dice) },
+        4 => Condition::Compare { column, operator: Operator::Equal, value: value(dice) },
+        _ => Condition::Compare { column, operator: Operator::Unequal, value: value(dice) },
+    }
+}
+
+/// A condition in the SQL that both engines share.
+fn sql(condition: &Condition, columns: &[Column]) -> String {
+    let name = |column: &usize| identifier(&columns[*column].name);
+    let constant = |column: &usize, value: &str| if columns[*column].kind == Kind::Number { value.to_owned() } else { literal(value) };
+    match condition {
+        Condition::Compare { column, operator, value } => {
+            let operator = match operator {
+                Operator::Equal => "=",
+                Operator::Unequal => "<>",
+                Operator::Less => "<",
+                Operator::AtLeast => ">=",
+            };
+            format!("{} {operator} {}", name(column), constant(column, value))
+        }
+        Condition::OneOf { column, values } => {
+            let values = values.iter().map(|value| constant(column, value)).collect::<Vec<_>>();
+            format!("{} IN ({})", name(column), values.join(", "))
+        }
+        Condition::IsNull(column) => format!("{} IS NULL", name(column)),
+        Condition::Not(inner) => format!("NOT ({})", sql(inner, columns)),
+        Condition::And(left, right) => format!("({}) AND ({})", sql(left, columns), sql(right, columns)),
+        // Without parentheses of its own: whoever joins it with something else must put them.
+        Condition::Or(left, right) => format!("{} OR {}", sql(left, columns), sql(right, columns)),
+    }
+}
+
+/// A text as a TOML string, which escapes as JSON does.
+pub fn toml(text: &str) -> String {
+    serde_json::json!(text).to_string()
+}

@@ -1,0 +1,366 @@
+//! A pack for real: the tables in a database, the rules in a folder, and the program run over them. What it says and
+//! what it leaves is compared with the oracle; every disagreement is a sentence.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::{Case, Pack, rules::toml, sql::{identifier, literal}, table::Engine, tally::Tally};
+use crate::support::{
+    binary::{Folder, Run, run},
+    database::Database,
+    oracle::{Action, Cell, Class, Kind, Table, Verdict},
+    sqlite::Sqlite,
+};
+
+/// What a pack has shown.
+pub struct Outcome {
+    /// Empty: the program and the oracle agree.
+    pub disagreements: Vec<String>,
+    pub tally: Tally,
+}
+
+/// Runs a pack; `seeded` is a mistake that the program is to make.
+pub fn pack(pack: &Pack, seeded: Option<&str>) -> Outcome {
+    let verdicts = pack.world.tables.iter().map(|table| pack.world.judge(table)).collect::<Vec<_>>();
+    let mut tally = Tally::default();
+    pack.world.tables.iter().zip(&verdicts).for_each(|(table, verdict)| tally.add(table, verdict));
+    let mut real = Real::new(pack, seeded);
+    real.compare(&verdicts);
+    Outcome { disagreements: real.disagreements, tally }
+}
+
+/// The rows of a table as the database writes them, each value as a literal.
+type Snapshot = Vec<Vec<String>>;
+
+enum Connected {
+    Sqlite(Sqlite),
+    Postgres(Database<'static>),
+}
+
+struct Real<'a> {
+    pack: &'a Pack,
+    seeded: Option<&'a str>,
+    database: Connected,
+    folder: Folder,
+    disagreements: Vec<String>,
+}
+
+impl<'a> Real<'a> {
+    fn new(pack: &'a Pack, seeded: Option<&'a str>) -> Self {
+        let database = match pack.engine {
+            Engine::Sqlite => Connected::Sqlite(Sqlite::create()),
+            Engine::Postgres => Connected::Postgres(Database::create()),
+        };
+        let url = match &database {
+            Connected::Sqlite(database) => database.url(),
+            Connected::Postgres(database) => database.url.clone(),
+        };
+        let folder = Folder::new(&config(pack, &url));
+        folder.write("pepper", std::str::from_utf8(&pack.world.pepper).expect("a text"));
+        for (number, case) in pack.cases.iter().enumerate() {
+            folder.write(&format!("rules/case{number}.toml"), &case.toml);
+        }
+        let real = Self { pack, seeded, database, folder, disagreements: Vec::new() };
+        real.fill();
+        real
+    }
+
+    fn fill(&self) {
+        let mut statements = vec!["BEGIN".to_owned()];
+        if self.pack.engine == Engine::Postgres {
+            statements.push("CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)".to_owned());
+        }
+        statements.push("CREATE TABLE \"nobody's\" (id bigint, at text); INSERT INTO \"nobody's\" VALUES (1, '2001-01-01'), (2, NULL)".to_owned());
+        statements.extend(self.pack.cases.iter().flat_map(|case| case.statements.iter().cloned()));
+        statements.push("COMMIT".to_owned());
+        let script = statements.join(";\n");
+        match &self.database {
+            Connected::Sqlite(database) => database.execute(&script),
+            Connected::Postgres(database) => database.execute(&script),
+        }
+    }
+
+    fn compare(&mut self, verdicts: &[Verdict]) {
+        let before = self.snapshots();
+        self.expect(&["source", "init", "app"], 0);
+        for order in &self.pack.orders {
+            let mut arguments = vec!["hold", "place", "--matter", "M", "--reason", "r", "--by", "b", "--accept-uncovered", "--output", "json"];
+            arguments.extend(order.arguments.iter().map(String::as_str));
+            let placed = self.expect(&arguments, 0);
+            if order.released
+                && let Some(id) = placed.and_then(|run| hold_id(&run))
+            {
+                self.expect(&["hold", "release", &id, "--reason", "r", "--by", "b"], 0);
+            }
+        }
+        let refused = verdicts.iter().any(|verdict| verdict.rules.contains(&None));
+        let status = if refused { 3 } else { 0 };
+        let plan = self.expect(&["plan", "--output", "json"], status);
+        if let Some(plan) = plan {
+            self.compare_plan(verdicts, &plan.json());
+        }
+        self.same_everywhere(&before, "after plan");
+        let sweep = self.expect(&["sweep", "--output", "json"], status);
+        let after = self.snapshots();
+        if let Some(sweep) = &sweep {
+            self.compare_sweep(verdicts, &sweep.json());
+        }
+        self.compare_rows(verdicts, &before, &after);
+        self.expect(&["ledger", "verify"], 0);
+        self.compare_ledger(sweep.as_ref());
+        if let Some(again) = self.expect(&["sweep", "--output", "json"], status) {
+            for (rule, report) in rules_of(&again.json()) {
+                if report["acted"].as_u64().unwrap_or_default() > 0 {
+                    self.disagree(format!("law 6: {rule} acted on {} rows again", report["acted"]));
+                }
+            }
+        }
+        self.same_everywhere(&after, "after a second sweep");
+    }
+
+    fn compare_plan(&mut self, verdicts: &[Verdict], plan: &Value) {
+        let reports = rules_of(plan);
+        let classes = [
+            ("outside", Class::Outside),
+            ("done", Class::Done),
+            ("undated", Class::Undated),
+            ("running", Class::Running),
+            ("held", Class::Held),
+            ("protected", Class::Protected),
+            ("due", Class::Due),
+        ];
+        for (table, number, rule, expected) in each_rule(self.pack, verdicts) {
+            let Some(report) = reports.get(&rule.id) else {
+                self.disagree(format!("plan says nothing about {}", rule.id));
+                continue;
+            };
+            let Some(expected) = expected else {
+                if report["blocked"].is_null() {
+                    self.disagree(format!("law 5: plan doesn't say that {} will be refused", rule.id));
+                }
+                continue;
+            };
+            let count = |name: &str| report["rows"][name].as_u64();
+            if count("total") != Some(table.rows.len() as u64) {
+                self.disagree(format!("law 5: plan counts {:?} rows in all for {}, there are {}; {}", count("total"), rule.id, table.rows.len(), report));
+            }
+            for (name, class) in classes {
+                let wanted = expected.get(&class).copied().unwrap_or_default();
+                if count(name) != Some(wanted) {
+                    self.disagree(format!("law 5: plan counts {:?} rows as {name} for {} (case {number}), the oracle {wanted}; {}", count(name), rule.id, report));
+                }
+            }
+        }
+    }
+
+    fn compare_sweep(&mut self, verdicts: &[Verdict], sweep: &Value) {
+        let reports = rules_of(sweep);
+        let mut acted: BTreeMap<usize, u64> = BTreeMap::new();
+        for (_, number, rule, expected) in each_rule(self.pack, verdicts) {
+            let Some(report) = reports.get(&rule.id) else {
+                if !matches!(rule.action, Action::Keep) {
+                    self.disagree(format!("sweep says nothing about {}", rule.id));
+                }
+                continue;
+            };
+            if matches!(rule.action, Action::Delete) {
+                *acted.entry(number).or_default() += report["acted"].as_u64().unwrap_or_default();
+            }
+            if matches!(rule.action, Action::Keep) || rule.observe {
+                continue;
+            }
+            let due = expected.as_ref().map(|counts| counts.get(&Class::Due).copied().unwrap_or_default());
+            // Where everything due was taken by a rule before, either word is right.
+            let words: &[&str] = match (due, report["acted"].as_u64()) {
+                (None, _) => &["refused"],
+                (Some(0), _) => &["nothing_due"],
+                (Some(_), Some(0)) => &["complete", "nothing_due"],
+                _ => &["complete"],
+            };
+            if !report["outcome"].as_str().is_some_and(|outcome| words.contains(&outcome)) {
+                self.disagree(format!("the sweep of {} should end {words:?}; {report}", rule.id));
+            }
+        }
+        for (number, verdict) in verdicts.iter().enumerate() {
+            let gone = verdict.rows.iter().filter(|row| row.is_none()).count() as u64;
+            let said = acted.get(&number).copied().unwrap_or_default();
+            if gone != said {
+                self.disagree(format!("the rules that delete in case {number} say that they took {said} rows, the oracle {gone}"));
+            }
+        }
+    }
+
+    /// Every batch is in the ledger, none larger than the limit, and together they are what the sweep said.
+    fn compare_ledger(&mut self, sweep: Option<&Run>) {
+        let Some(exported) = self.expect(&["ledger", "export"], 0) else { return };
+        let mut rows: HashMap<String, u64> = HashMap::new();
+        for entry in exported.json_lines().iter().filter(|entry| entry["kind"] == "batch_applied") {
+            let batch = entry["rows"].as_u64().unwrap_or_default();
+            if i64::try_from(batch).is_ok_and(|batch| batch > self.pack.max_batch_rows) {
+                self.disagree(format!("law 8: a batch took {batch} rows, the limit is {}", self.pack.max_batch_rows));
+            }
+            *rows.entry(entry["rule"].as_str().unwrap_or_default().to_owned()).or_default() += batch;
+        }
+        for (rule, report) in sweep.map(|sweep| rules_of(&sweep.json())).unwrap_or_default() {
+            let (said, proven) = (report["acted"].as_u64().unwrap_or_default(), rows.get(&rule).copied().unwrap_or_default());
+            if said != proven {
+                self.disagree(format!("law 7: {rule} acted on {said} rows, the ledger has {proven}"));
+            }
+        }
+    }
+
+    fn compare_rows(&mut self, verdicts: &[Verdict], before: &HashMap<String, Snapshot>, after: &HashMap<String, Snapshot>) {
+        for ((number, case), verdict) in self.pack.cases.iter().enumerate().zip(verdicts) {
+            let table = &self.pack.world.tables[number];
+            let changed = |(row, fate): (usize, &Option<Vec<Cell>>)| {
+                fate.as_ref().map(|cells| self.expected(table, case, &before[&table.name][row], row, cells))
+            };
+            let mut expected = verdict.rows.iter().enumerate().filter_map(changed).collect::<Vec<_>>();
+            let mut real = after[&table.name].iter().map(|row| marked(case, row)).collect::<Vec<_>>();
+            expected.sort();
+            real.sort();
+            if expected != real {
+                let missing = expected.iter().filter(|row| !real.contains(row)).take(3).collect::<Vec<_>>();
+                let extra = real.iter().filter(|row| !expected.contains(row)).take(3).collect::<Vec<_>>();
+                let (is, should) = (real.len(), expected.len());
+                self.disagree(format!(
+                    "laws 1 to 4: case {number} (table {}) has {is} rows, should have {should}\n  should be there: {missing:#?}\n  should not: {extra:#?}",
+                    table.name
+                ));
+            }
+        }
+        for bystander in self.bystanders() {
+            if before[&bystander] != after[&bystander] {
+                self.disagree(format!("law 4: the bystander {bystander} changed"));
+            }
+        }
+    }
+
+    /// A row as it should be read afterwards.
+    fn expected(&self, table: &Table, case: &Case, before: &[String], row: usize, after: &[Cell]) -> Vec<String> {
+        let mut values = marked(case, before);
+        for (column, cell) in after.iter().enumerate() {
+            if cell.text != table.rows[row].cells[column].text {
+                let text = cell.text.as_deref().map_or("NULL".to_owned(), literal);
+                values[column] = if table.columns[column].kind == Kind::Mark { "set".to_owned() } else { text };
+            }
+        }
+        values
+    }
+
+    fn same_everywhere(&mut self, before: &HashMap<String, Snapshot>, when: &str) {
+        let now = self.snapshots();
+        let mut changed = now.iter().filter(|(name, rows)| before[*name] != **rows).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        changed.sort();
+        if !changed.is_empty() {
+            self.disagree(format!("law 6: {changed:?} changed {when}"));
+        }
+    }
+
+    fn bystanders(&self) -> Vec<String> {
+        let mut all = vec!["nobody's".to_owned()];
+        all.extend(self.pack.cases.iter().flat_map(|case| case.bystanders.iter().cloned()));
+        all
+    }
+
+    /// Every table of the pack, in the order of the generator's rows.
+    fn snapshots(&self) -> HashMap<String, Snapshot> {
+        let cases = self.pack.cases.iter().zip(&self.pack.world.tables);
+        let swept = cases.map(|(case, table)| {
+            let columns = table.columns.iter().map(|column| identifier(&column.name)).collect::<Vec<_>>();
+            let order = columns[case.number_column].clone();
+            (table.name.clone(), columns, order)
+        });
+        let children = self.bystanders().into_iter().map(|name| {
+            let columns: &[&str] = match name.as_str() {
+                "nobody's" => &["id", "at"],
+                log if log.starts_with("log of") => &["what"],
+                _ => &["id", "parent"],
+            };
+            (name, columns.iter().map(|column| identifier(column)).collect(), "1".to_owned())
+        });
+        swept.chain(children).map(|(name, columns, order)| (name.clone(), self.snapshot(&name, &columns, &order))).collect()
+    }
+
+    fn snapshot(&self, table: &str, columns: &[String], order: &str) -> Snapshot {
+        const BETWEEN: char = '\u{1f}';
+        let rows = match &self.database {
+            Connected::Sqlite(database) => {
+                let quoted = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>();
+                database.column(&format!("SELECT {} FROM {} ORDER BY {order}", quoted.join(" || char(31) || "), identifier(table)))
+            }
+            Connected::Postgres(database) => {
+                let format = vec!["%L"; columns.len()].join("\u{1f}");
+                let query = format!("SELECT format('{format}', {}) FROM {} ORDER BY {order}", columns.join(", "), identifier(table));
+                database.column(&query)
+            }
+        };
+        rows.into_iter().map(|row| row.expect("quoted values").split(BETWEEN).map(ToOwned::to_owned).collect()).collect()
+    }
+
+    /// Runs the program; `None`, and a disagreement, if it ends otherwise.
+    fn expect(&mut self, arguments: &[&str], status: i32) -> Option<Run> {
+        let mut command = self.folder.command(arguments);
+        command.env("RETENTIOND_TEST_NOW", self.pack.world.now.to_string());
+        if let Some(seeded) = self.seeded {
+            command.env("RETENTIOND_TEST_SEEDED", seeded);
+        }
+        let run = run(&mut command);
+        if run.status == Some(status) {
+            return Some(run);
+        }
+        self.disagree(format!("`{}` ended with {:?}, not {status}:\n{}\n{}", arguments.join(" "), run.status, run.stdout, run.stderr));
+        // A report is worth comparing whatever the status was.
+        run.stdout.trim_start().starts_with('{').then_some(run)
+    }
+
+    fn disagree(&mut self, what: String) {
+        self.disagreements.push(what);
+    }
+}
+
+fn config(pack: &Pack, url: &str) -> String {
+    format!(
+        "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = \"sqlite:state.db\"\n\n[keys.pepper]\nfile = \"pepper\"\n\n\
+         [sources.app]\nurl = {url}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\npace = \"fast\"\n\n\
+         [defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0\nhold_cool_down = \"0 days\"\n",
+        zone = toml(pack.zone),
+        naive = toml(pack.naive),
+        url = toml(url),
+        rows = pack.max_batch_rows,
+    )
+}
+
+/// The rules of a report by name.
+fn rules_of(report: &Value) -> BTreeMap<String, Value> {
+    let rules = report["rules"].as_array().cloned().unwrap_or_default();
+    rules.into_iter().map(|rule| (rule["rule"].as_str().unwrap_or_default().to_owned(), rule)).collect()
+}
+
+type Expected = Option<BTreeMap<Class, u64>>;
+
+/// Every rule of a pack with its table, the number of its case, and what the oracle says.
+fn each_rule<'a>(pack: &'a Pack, verdicts: &'a [Verdict]) -> impl Iterator<Item = (&'a Table, usize, &'a crate::support::oracle::Rule, &'a Expected)> {
+    pack.world.tables.iter().zip(verdicts).enumerate().flat_map(|(number, (table, verdict))| {
+        table.rules.iter().zip(&verdict.rules).map(move |(rule, expected)| (table, number, rule, expected))
+    })
+}
+
+/// A row in which a mark is only set or not.
+fn marked(case: &Case, row: &[String]) -> Vec<String> {
+    let mut row = row.to_vec();
+    if let Some(mark) = case.mark
+        && row[mark] != "NULL"
+    {
+        "set".clone_into(&mut row[mark]);
+    }
+    row
+}
+
+/// The id of the hold that `hold place` has placed.
+fn hold_id(run: &Run) -> Option<String> {
+    let report = run.json();
+    let holds = report["holds"].as_array()?;
+    holds.first()?["id"].as_str().map(ToOwned::to_owned)
+}

@@ -1,0 +1,69 @@
+//! What the cases of a run have shown. A generator that stops meeting a class of rows would make the oracle blind for
+//! it, so a class that is too rare fails the run.
+
+use std::collections::BTreeMap;
+
+use crate::support::oracle::{Action, Class, Table, Verdict};
+
+/// In how many cases each class was met.
+#[derive(Debug, Default)]
+pub struct Tally {
+    cases: u64,
+    classes: BTreeMap<&'static str, u64>,
+}
+
+/// Every class that must be met in at least two of a hundred cases.
+const CLASSES: &[&str] = &[
+    "outside", "done", "undated", "running", "held", "protected", "due", "null condition", "tie at the cut-off", "gap", "fold", "missing day",
+    "implausible", "cascade or trigger", "too many implausible", "referred to", "anonymised", "observed", "floor",
+];
+
+impl Tally {
+    /// Counts one case.
+    pub fn add(&mut self, table: &Table, verdict: &Verdict) {
+        self.cases += 1;
+        let has = |class| verdict.rules.iter().flatten().any(|counts| counts.contains_key(&class));
+        let sights = &verdict.sights;
+        let refused = verdict.rules.iter().any(Option::is_none);
+        let drags = table.delete_drags || table.update_fires.is_some();
+        let changed = |(row, after): (&crate::support::oracle::Row, &Option<Vec<_>>)| after.as_ref().is_some_and(|after| *after != row.cells);
+        let marks = [
+            ("outside", has(Class::Outside)),
+            ("done", has(Class::Done)),
+            ("undated", has(Class::Undated)),
+            ("running", has(Class::Running)),
+            ("held", has(Class::Held)),
+            ("protected", has(Class::Protected)),
+            ("due", has(Class::Due)),
+            ("null condition", sights.unknown_condition),
+            ("tie at the cut-off", sights.tie),
+            ("gap", sights.met.gap),
+            ("fold", sights.met.fold),
+            ("missing day", sights.met.missing_day),
+            ("implausible", sights.implausible),
+            ("cascade or trigger", refused && drags),
+            ("too many implausible", refused && !drags),
+            ("referred to", table.rows.iter().any(|row| row.referred_to) && table.rules.iter().any(|rule| matches!(rule.action, Action::Delete))),
+            ("anonymised", table.rows.iter().zip(&verdict.rows).any(changed)),
+            ("observed", table.rules.iter().any(|rule| rule.observe)),
+            ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
+        ];
+        for (class, met) in marks {
+            *self.classes.entry(class).or_default() += u64::from(met);
+        }
+    }
+
+    /// Adds what another part of the run has met.
+    pub fn join(&mut self, other: &Self) {
+        self.cases += other.cases;
+        other.classes.iter().for_each(|(class, count)| *self.classes.entry(class).or_default() += count);
+    }
+
+    /// # Panics
+    /// If a class was met in less than two of a hundred cases.
+    pub fn assert_broad(&self) {
+        let share = |class: &&str| self.classes.get(class).copied().unwrap_or_default() as f64 / self.cases as f64;
+        let rare = CLASSES.iter().filter(|class| share(class) < 0.02).collect::<Vec<_>>();
+        assert!(rare.is_empty(), "met in less than 2 % of {} cases: {rare:?}; all: {:?}", self.cases, self.classes);
+    }
+}

@@ -1,0 +1,415 @@
+//! The oracle: a plain, slow, obvious model of the laws. Tables, rules, holds and a clock go in; what must become of
+//! every row comes out. It takes nothing from the crate, so that a mistake there can't be repeated here.
+//!
+//! `calendar` is law 1, `condition` is three-valued logic, this file is laws 2 to 6. A new construct of the rule
+//! language is a field of [`Rule`] or [`Table`] and its meaning in [`World::class`].
+
+pub mod calendar;
+pub mod condition;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use self::{
+    calendar::{Met, Moment, Period},
+    condition::Condition,
+};
+
+/// Everything that decides about rows.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub now: Timestamp,
+    /// Zone of dates and of times that carry none.
+    pub naive: TimeZone,
+    /// What pseudonyms are keyed with.
+    pub pepper: Vec<u8>,
+    pub tables: Vec<Table>,
+    pub holds: Vec<Hold>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    pub rules: Vec<Rule>,
+    /// Deleting a row would change rows elsewhere, or fire a trigger.
+    pub delete_drags: bool,
+    /// Changing these columns would fire a trigger; `None`: no trigger. Empty: any column.
+    pub update_fires: Option<Vec<usize>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: String,
+    pub kind: Kind,
+}
+
+/// How values of a column are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    Text,
+    /// Upper and lower case are one.
+    Folded,
+    /// Blanks at the end don't count.
+    Padded,
+    Uuid,
+    /// Only NULL or not matters.
+    Mark,
+}
+
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub cells: Vec<Cell>,
+    /// A row of another table refers to this one, and forbids that it goes.
+    pub referred_to: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cell {
+    pub text: Option<String>,
+    /// What the text means as a start. NULL and the empty string mean none.
+    pub moment: Option<Moment>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// `<policy>/<rule>`.
+    pub id: String,
+    pub category: String,
+    pub condition: Option<Condition>,
+    pub subjects: Vec<Subject>,
+    /// Absent: never ends.
+    pub term: Option<Term>,
+    pub action: Action,
+    pub observe: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub kind: String,
+    pub column: usize,
+    pub null_is_held: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Term {
+    pub start: usize,
+    pub period: Period,
+    /// A legal minimum from the same start: the later of both ends counts.
+    pub floor: Option<Period>,
+    pub zone: TimeZone,
+    /// The column counts seconds since 1970 (or parts of them): what lies before 1980 can't be meant.
+    pub epoch: bool,
+    pub never: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Action {
+    Delete,
+    Anonymise { columns: Vec<(usize, Strategy)>, mark: Option<usize> },
+    Keep,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strategy {
+    Null,
+    Fixed { value: String, replace_null: bool },
+    Hmac { email: bool },
+    TruncateIp { v4: u8, v6: u8 },
+}
+
+/// A hold that is in force. Without subjects it covers all of its scope.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    pub subjects: Vec<(String, String)>,
+    pub scope: Vec<Scope>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Everywhere,
+    Table(String),
+    Category(String),
+}
+
+/// Where a row stands under a rule: the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    Outside,
+    Done,
+    Undated,
+    Running,
+    Held,
+    Protected,
+    Due,
+}
+
+/// What becomes of a table.
+#[derive(Debug)]
+pub struct Verdict {
+    /// For each rule its counts, or `None` if it must be refused.
+    pub rules: Vec<Option<BTreeMap<Class, u64>>>,
+    /// For each row what it holds afterwards; `None`: it is gone.
+    pub rows: Vec<Option<Vec<Cell>>>,
+    /// What the rows met, for the generator's counters.
+    pub sights: Sights,
+}
+
+/// What a table's rows met.
+#[derive(Debug, Default)]
+pub struct Sights {
+    pub met: Met,
+    /// A start exactly at a cut-off, or the last instant before it.
+    pub tie: bool,
+    pub unknown_condition: bool,
+    pub implausible: bool,
+}
+
+impl World {
+    /// Judges one table.
+    pub fn judge(&self, table: &Table) -> Verdict {
+        let cutoff = |term: &Term| {
+            let ends = std::iter::once(term.period).chain(term.floor);
+            ends.map(|period| calendar::cutoff(self.now, period, &term.zone)).min().expect("at least one")
+        };
+        let cutoffs = table.rules.iter().map(|rule| rule.term.as_ref().map(cutoff)).collect();
+        let starts_of = |rule: &Rule| table.rows.iter().map(|row| self.start(rule.term.as_ref()?, row)).collect();
+        let starts = table.rules.iter().map(starts_of).collect();
+        Judge { world: self, table, cutoffs, starts }.verdict()
+    }
+
+    /// The start of a row under a term, if it has one that can be meant.
+    fn start(&self, term: &Term, row: &Row) -> Option<(Timestamp, Met)> {
+        let cell = &row.cells[term.start];
+        if means_nothing(term, cell) {
+            return None;
+        }
+        let (start, met) = calendar::start(cell.moment?, &self.naive)?;
+        let (a_century, _) = calendar::end(self.now, Period { years: 100, ..Period::default() }, &TimeZone::UTC);
+        let from = if term.epoch { "1980-01-01T00:00:00Z".parse().expect("an instant") } else { Timestamp::MIN };
+        (from <= start && start < a_century).then_some((start, met))
+    }
+}
+
+struct Judge<'a> {
+    world: &'a World,
+    table: &'a Table,
+    cutoffs: Vec<Option<Timestamp>>,
+    /// For each rule the start of each row.
+    starts: Vec<Vec<Option<(Timestamp, Met)>>>,
+}
+
+impl Judge<'_> {
+    fn verdict(&self) -> Verdict {
+        let table = self.table;
+        let refused = (0..table.rules.len()).map(|rule| self.refused(rule)).collect::<Vec<_>>();
+        let rules = refused.iter().enumerate().map(|(rule, refused)| {
+            (!refused).then(|| {
+                let mut counts = BTreeMap::new();
+                table.rows.iter().enumerate().for_each(|(number, row)| *counts.entry(self.class(rule, number, row)).or_default() += 1);
+                counts
+            })
+        });
+        let acts = |rule: &usize| !refused[*rule] && !table.rules[*rule].observe;
+        let acting = (0..table.rules.len()).filter(acts).collect::<Vec<_>>();
+        Verdict {
+            rules: rules.collect(),
+            rows: table.rows.iter().enumerate().map(|(number, row)| self.fate(&acting, number, row)).collect(),
+            sights: self.sights(),
+        }
+    }
+
+    /// The row after the sweep: rules that delete come first.
+    fn fate(&self, acting: &[usize], number: usize, row: &Row) -> Option<Vec<Cell>> {
+        let deletes = |rule: &&usize| matches!(self.table.rules[**rule].action, Action::Delete);
+        if acting.iter().filter(deletes).any(|rule| self.class(*rule, number, row) == Class::Due) {
+            return None;
+        }
+        let mut row = row.clone();
+        for rule in acting {
+            if let Action::Anonymise { columns, mark } = &self.table.rules[*rule].action
+                && self.class(*rule, number, &row) == Class::Due
+            {
+                for (column, strategy) in columns {
+                    row.cells[*column].text = self.anonymised(strategy, row.cells[*column].text.as_deref());
+                }
+                if let Some(mark) = mark {
+                    row.cells[*mark].text = Some("set".to_owned());
+                }
+            }
+        }
+        Some(row.cells)
+    }
+
+    /// Whether the whole rule must be refused: it would drag something along, or too many starts can't be meant.
+    fn refused(&self, rule: usize) -> bool {
+        let table = self.table;
+        let drags = match &table.rules[rule].action {
+            Action::Keep => false,
+            Action::Delete => table.delete_drags,
+            Action::Anonymise { columns, mark } => table.update_fires.as_ref().is_some_and(|watched| {
+                watched.is_empty() || columns.iter().map(|(column, _)| column).chain(mark).any(|column| watched.contains(column))
+            }),
+        };
+        let unmeant = |(number, row): &(usize, &Row)| self.class(rule, *number, row) == Class::Undated && self.is_implausible(rule, *number);
+        drags || table.rows.iter().enumerate().filter(unmeant).count() * 100 > table.rows.len()
+    }
+
+    /// Law 5: where a row stands.
+    fn class(&self, index: usize, number: usize, row: &Row) -> Class {
+        let rule = &self.table.rules[index];
+        if self.condition(rule, row) != Some(true) {
+            return Class::Outside;
+        }
+        if let Action::Anonymise { columns, mark } = &rule.action {
+            let done = match mark {
+                Some(mark) => row.cells[*mark].text.is_some(),
+                None => columns.iter().all(|(column, strategy)| is_done(strategy, row.cells[*column].text.as_deref())),
+            };
+            if done {
+                return Class::Done;
+            }
+        }
+        let Some(cutoff) = self.cutoffs[index] else {
+            return Class::Running;
+        };
+        let Some((start, _)) = self.starts[index][number] else {
+            return Class::Undated;
+        };
+        match &rule.action {
+            _ if start >= cutoff => Class::Running,
+            Action::Keep => Class::Done,
+            _ if self.is_held(row) => Class::Held,
+            _ if self.is_protected(index, number, row) => Class::Protected,
+            _ => Class::Due,
+        }
+    }
+
+    fn condition(&self, rule: &Rule, row: &Row) -> Option<bool> {
+        rule.condition.as_ref().map_or(Some(true), |condition| condition.judge(&self.table.columns, row))
+    }
+
+    /// A value is there, but it can't be meant.
+    fn is_implausible(&self, rule: usize, number: usize) -> bool {
+        let term = self.table.rules[rule].term.as_ref();
+        term.is_some_and(|term| !means_nothing(term, &self.table.rows[number].cells[term.start]) && self.starts[rule][number].is_none())
+    }
+
+    /// Law 2: any subject that any rule of the table names is held in a scope that reaches the table.
+    fn is_held(&self, row: &Row) -> bool {
+        let table = self.table;
+        let reaches = |scope: &Scope| match scope {
+            Scope::Everywhere => true,
+            Scope::Table(name) => *name == table.name,
+            Scope::Category(category) => table.rules.iter().any(|rule| rule.category == *category),
+        };
+        let in_scope = self.world.holds.iter().filter(|hold| hold.scope.iter().any(reaches)).collect::<Vec<_>>();
+        let subjects = table.rules.iter().flat_map(|rule| &rule.subjects);
+        in_scope.iter().any(|hold| hold.subjects.is_empty())
+            || subjects.into_iter().any(|subject| match &row.cells[subject.column].text {
+                None => subject.null_is_held && !in_scope.is_empty(),
+                Some(value) => in_scope.iter().flat_map(|hold| &hold.subjects).any(|(kind, held)| {
+                    *kind == subject.kind && same(table.columns[subject.column].kind, value, held)
+                }),
+            })
+    }
+
+    /// Law 3: another rule of the table, whose condition is not false, has not ended for the row; or something refers
+    /// to a row that would be deleted.
+    fn is_protected(&self, index: usize, number: usize, row: &Row) -> bool {
+        let mine = &self.table.rules[index];
+        let matters = |other: &Rule| match (&mine.action, &other.action) {
+            (_, Action::Keep) | (Action::Delete, _) => true,
+            (Action::Anonymise { columns: mine, .. }, Action::Anonymise { columns: theirs, .. }) => {
+                mine.iter().any(|(column, _)| theirs.iter().any(|(other, _)| other == column))
+            }
+            _ => false,
+        };
+        let has_ended = |other: usize| {
+            let cutoff = self.cutoffs[other];
+            cutoff.is_some_and(|cutoff| self.starts[other][number].is_some_and(|(start, _)| start < cutoff))
+        };
+        let competitors = self.table.rules.iter().enumerate().filter(|(other, rule)| *other != index && matters(rule));
+        let protects = |(other, rule): (usize, &Rule)| self.condition(rule, row) != Some(false) && !has_ended(other);
+        competitors.into_iter().any(protects) || (row.referred_to && matches!(mine.action, Action::Delete))
+    }
+
+    fn anonymised(&self, strategy: &Strategy, old: Option<&str>) -> Option<String> {
+        if is_done(strategy, old) {
+            return old.map(ToOwned::to_owned);
+        }
+        match (strategy, old) {
+            (Strategy::Fixed { value, replace_null }, old) => (old.is_some() || *replace_null).then(|| value.clone()),
+            (Strategy::Null, _) | (_, None) => None,
+            (Strategy::Hmac { email }, Some(old)) => {
+                let text = if *email { old.trim().to_lowercase() } else { old.to_owned() };
+                let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&self.world.pepper).expect("any key will do");
+                mac.update(text.as_bytes());
+                Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+            }
+            (Strategy::TruncateIp { v4, v6 }, Some(old)) => truncated(old, *v4, *v6),
+        }
+    }
+
+    fn sights(&self) -> Sights {
+        let mut sights = Sights::default();
+        for (index, rule) in self.table.rules.iter().enumerate() {
+            for (number, row) in self.table.rows.iter().enumerate() {
+                sights.unknown_condition |= self.condition(rule, row).is_none();
+                sights.implausible |= self.is_implausible(index, number);
+                let (Some(term), Some(cutoff)) = (&rule.term, self.cutoffs[index]) else { continue };
+                let Some((start, met)) = self.starts[index][number] else { continue };
+                let (_, on_the_way) = calendar::end(start, term.period, &term.zone);
+                sights.met.missing_day |= on_the_way.missing_day;
+                sights.met.gap |= met.gap || on_the_way.gap;
+                sights.met.fold |= met.fold || on_the_way.fold;
+                sights.tie |= (cutoff - SignedDuration::from_micros(1)..=cutoff + SignedDuration::from_micros(1)).contains(&start);
+            }
+        }
+        sights
+    }
+}
+
+/// NULL, the empty string, or a value that the rule says means "no date".
+fn means_nothing(term: &Term, cell: &Cell) -> bool {
+    cell.text.as_ref().is_none_or(|text| text.is_empty() || term.never.contains(text))
+}
+
+/// Whether a value says that nothing is left to do.
+fn is_done(strategy: &Strategy, value: Option<&str>) -> bool {
+    match (strategy, value) {
+        (Strategy::Fixed { replace_null, .. }, None) => !replace_null,
+        (_, None) => true,
+        (Strategy::Null, Some(_)) => false,
+        (Strategy::Fixed { value: fixed, .. }, Some(value)) => value == fixed,
+        (Strategy::Hmac { .. }, Some(value)) => value.len() == 64 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+        (Strategy::TruncateIp { v4, v6 }, Some(value)) => truncated(value, *v4, *v6).as_deref() == Some(value),
+    }
+}
+
+/// The address with its host bits zero; what is no address leaves nothing.
+fn truncated(text: &str, v4: u8, v6: u8) -> Option<String> {
+    Some(match text.parse().ok()? {
+        IpAddr::V4(address) => IpAddr::V4((u32::from(address) & u32::MAX.checked_shl(32 - u32::from(v4)).unwrap_or(0)).into()),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & u128::MAX.checked_shl(128 - u32::from(v6)).unwrap_or(0)).into()),
+    }
+    .to_string())
+}
+
+/// Whether two values name one subject, as the column compares them.
+fn same(kind: Kind, left: &str, right: &str) -> bool {
+    match kind {
+        Kind::Number => left.parse::<i64>().expect("a number") == right.trim().parse::<i64>().expect("a number"),
+        Kind::Text | Kind::Mark => left == right,
+        Kind::Folded => left.eq_ignore_ascii_case(right),
+        Kind::Padded => left.trim_end_matches(' ') == right.trim_end_matches(' '),
+        Kind::Uuid => {
+            let plain = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_lowercase();
+            plain(left) == plain(right)
+        }
+    }
+}
