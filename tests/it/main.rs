@@ -19,4 +19,5 @@ mod model_settlement;
 mod oracle;
 mod races;
 mod readme;
+mod seeded_faults;
 mod state;

@@ -158,7 +158,7 @@ impl Common<'_> {
         }
         let period = period(dice);
         lines.push(format!("keep_for = {}", toml(&words(dice, period))));
-        let floor = dice.chance(15).then(|| period_at_most(dice, period));
+        let floor = dice.chance(25).then(|| if dice.chance(50) { period_at_most(dice, period) } else { self::period(dice) });
         if let Some(floor) = floor {
             lines.push(format!("floor = {}", toml(&words(dice, floor))));
         }
@@ -234,7 +234,7 @@ fn period(dice: &mut Dice) -> Period {
     period
 }
 
-/// A legal minimum that is surely no longer than the period itself, or sometimes just longer in its own units.
+/// A legal minimum that is surely no longer than the period itself.
 fn period_at_most(dice: &mut Dice, period: Period) -> Period {
     let part = |dice: &mut Dice, whole: i32| small(dice, 0..=i64::from(whole));
     Period { years: part(dice, period.years), months: part(dice, period.months), days: part(dice, period.days), hours: part(dice, period.hours) }

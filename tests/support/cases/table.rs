@@ -161,8 +161,9 @@ impl Draft {
 
     /// Rows for a world's clock and the terms of the table's rules: `unmeant` of them with a start that can't be meant.
     pub fn rows(&self, dice: &mut Dice, world: &World, terms: &[Term], count: usize, unmeant: usize) -> Vec<Row> {
-        let cutoff = |term: &Term| (term.start, calendar::cutoff(world.now, term.period, &term.zone), term.zone.clone());
-        let cutoffs = terms.iter().map(cutoff).collect::<Vec<_>>();
+        let cutoff = |term: &Term, period| (term.start, calendar::cutoff(world.now, period, &term.zone), term.zone.clone());
+        let periods = |term: &Term| std::iter::once(term.period).chain(term.floor).collect::<Vec<_>>();
+        let cutoffs = terms.iter().flat_map(|term| periods(term).into_iter().map(|period| cutoff(term, period))).collect::<Vec<_>>();
         let mut rows: Vec<Row> = Vec::with_capacity(count);
         let bad = (0..unmeant).map(|_| dice.index(count)).collect::<Vec<_>>();
         for number in 0..count {
