@@ -95,7 +95,8 @@ fn case(dice: &mut Dice, engine: Engine, world: &World, zone: &str, number: usiz
     let (count, unmeant) = (usize::try_from(count).expect("a count"), unmeant);
     let rows = draft.rows(dice, world, &rules::terms(&written), count, unmeant);
     let mut statements = neighbours::create(&draft, &rows);
-    let mut table = Table { name: draft.name.clone(), columns: Vec::new(), rows, rules: Vec::new(), delete_drags: false, update_fires: None };
+    let mut table =
+        Table { name: draft.name.clone(), columns: Vec::new(), rows, rules: Vec::new(), delete_drags: false, update_fires: None };
     table.columns.clone_from(&draft.columns);
     let around = neighbours::surround(dice, engine, &draft, &mut table, children, number);
     statements.extend(around.statements);

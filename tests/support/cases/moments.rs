@@ -7,10 +7,7 @@ use jiff::{
 };
 
 use super::{dice::Dice, table::Engine};
-use crate::support::oracle::{
-    Cell,
-    calendar::Moment,
-};
+use crate::support::oracle::{Cell, calendar::Moment};
 
 /// Zones with something odd: half-hour folds, gaps and folds at midnight, a day that never was, a winter clock.
 pub const ZONES: &[&str] = &[
@@ -142,16 +139,9 @@ impl Writing {
     /// The writings that an engine has columns for.
     pub fn of(engine: Engine) -> &'static [Self] {
         match engine {
-            Engine::Postgres => &[
-                Self::TimestampTz,
-                Self::Timestamp,
-                Self::Date,
-                Self::Iso8601,
-                Self::Compact,
-                Self::UnixS,
-                Self::UnixMs,
-                Self::UnixUs,
-            ],
+            Engine::Postgres => {
+                &[Self::TimestampTz, Self::Timestamp, Self::Date, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs]
+            }
             Engine::Sqlite => &[Self::Date, Self::Iso8601, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs],
         }
     }
@@ -176,7 +166,9 @@ impl Writing {
             Self::TimestampTz | Self::Timestamp => &["infinity", "-infinity", "9999-12-31 00:00:00"],
             Self::Date if sql_type == "date" => &["infinity", "-infinity", "9999-12-31"],
             Self::Date => &["0000-00-00", "2019-02-29", "2020-13-01", "soon", "9999-12-31", "2020-1-1"],
-            Self::Iso8601 => &["0000-00-00", "2019-02-29T10:00:00", "2020-01-01T25:00:00Z", "yesterday", "9999-12-31T00:00:00Z", "1577836800", " "],
+            Self::Iso8601 => {
+                &["0000-00-00", "2019-02-29T10:00:00", "2020-01-01T25:00:00Z", "yesterday", "9999-12-31T00:00:00Z", "1577836800", " "]
+            }
             Self::Compact if text => &["00000000000000", "20190229000000", "20201301000000", "2020010100000", "never", "99990101000000"],
             Self::Compact => &["0", "20190229000000", "20201301000000", "2020010100000", "99990101000000"],
             Self::UnixS if sql_type == "integer" => &["0", "-5", "86400"],
@@ -204,7 +196,9 @@ impl Writing {
                 (civil.strftime("%Y%m%d%H%M%S").to_string(), Moment::Civil(civil))
             }
             Self::UnixS => (at.as_second().to_string(), Moment::Instant(Timestamp::from_second(at.as_second()).expect("in range"))),
-            Self::UnixMs => (at.as_millisecond().to_string(), Moment::Instant(Timestamp::from_millisecond(at.as_millisecond()).expect("in range"))),
+            Self::UnixMs => {
+                (at.as_millisecond().to_string(), Moment::Instant(Timestamp::from_millisecond(at.as_millisecond()).expect("in range")))
+            }
             Self::UnixUs => (micros.to_string(), Moment::Instant(Timestamp::from_microsecond(micros).expect("in range"))),
         };
         Cell { text: Some(text), moment: Some(moment) }
@@ -234,7 +228,8 @@ fn iso8601(dice: &mut Dice, at: Timestamp, naive: &TimeZone) -> (String, Moment)
     }
     let digits = dice.pick(&[0_u32, 0, 3, 6, 6, 1, 9]);
     let at = Timestamp::from_microsecond(at.as_microsecond()).expect("in range");
-    let at = Timestamp::from_nanosecond(at.as_nanosecond().div_euclid(10_i128.pow(9 - digits)) * 10_i128.pow(9 - digits)).expect("in range");
+    let at =
+        Timestamp::from_nanosecond(at.as_nanosecond().div_euclid(10_i128.pow(9 - digits)) * 10_i128.pow(9 - digits)).expect("in range");
     let offset = SignedDuration::from_mins(dice.pick(&[0, 60, -300, 345, 840, -720]));
     let has_offset = dice.chance(60);
     let civil = if has_offset { TimeZone::UTC.to_datetime(at + offset) } else { naive.to_datetime(at) };

@@ -40,7 +40,8 @@ impl Neighbours {
         let key = draft.number;
         let parent = format!("{} ({})", identifier(&table.name), identifier(&table.columns[key].name));
         let quoted = identifier(&child);
-        self.statements.push(format!("CREATE TABLE {quoted} (id bigint, parent bigint DEFAULT NULL REFERENCES {parent} ON DELETE {on_delete})"));
+        self.statements
+            .push(format!("CREATE TABLE {quoted} (id bigint, parent bigint DEFAULT NULL REFERENCES {parent} ON DELETE {on_delete})"));
         self.statements.push(format!("INSERT INTO {quoted} VALUES (0, NULL)"));
         for (id, row) in table.rows.iter_mut().enumerate() {
             if dice.chance(25) {
@@ -77,7 +78,9 @@ impl Neighbours {
             Engine::Sqlite => self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} BEGIN {insert}; END")),
             Engine::Postgres => {
                 let function = identifier(&format!("fire {number}"));
-                self.statements.push(format!("CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {insert}; RETURN NULL; END $$"));
+                self.statements.push(format!(
+                    "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {insert}; RETURN NULL; END $$"
+                ));
                 self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} FOR EACH ROW EXECUTE FUNCTION {function}()"));
             }
         }

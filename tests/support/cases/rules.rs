@@ -94,7 +94,10 @@ fn anonymise(dice: &mut Dice, draft: &Draft, among: &[usize]) -> Action {
 }
 
 fn strategy(dice: &mut Dice, what: Personal) -> Strategy {
-    let fixed = |dice: &mut Dice| Strategy::Fixed { value: dice.pick(&["gone", "", "o'hara", "it's \"quoted\""]).to_owned(), replace_null: dice.chance(30) };
+    let fixed = |dice: &mut Dice| Strategy::Fixed {
+        value: dice.pick(&["gone", "", "o'hara", "it's \"quoted\""]).to_owned(),
+        replace_null: dice.chance(30),
+    };
     match (what, dice.number(0..=3)) {
         (_, 0) => Strategy::Null,
         (Personal::Address, 1..) => {
@@ -237,7 +240,12 @@ fn period(dice: &mut Dice) -> Period {
 /// A legal minimum that is surely no longer than the period itself.
 fn period_at_most(dice: &mut Dice, period: Period) -> Period {
     let part = |dice: &mut Dice, whole: i32| small(dice, 0..=i64::from(whole));
-    Period { years: part(dice, period.years), months: part(dice, period.months), days: part(dice, period.days), hours: part(dice, period.hours) }
+    Period {
+        years: part(dice, period.years),
+        months: part(dice, period.months),
+        days: part(dice, period.days),
+        hours: part(dice, period.hours),
+    }
 }
 
 fn small(dice: &mut Dice, range: std::ops::RangeInclusive<i64>) -> i32 {

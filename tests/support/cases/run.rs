@@ -5,7 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{Case, Pack, rules::toml, sql::{identifier, literal}, table::Engine, tally::Tally};
+use super::{
+    Case, Pack,
+    rules::toml,
+    sql::{identifier, literal},
+    table::Engine,
+    tally::Tally,
+};
 use crate::support::{
     binary::{Folder, Run, run},
     database::Database,
@@ -71,7 +77,9 @@ impl<'a> Real<'a> {
         if self.pack.engine == Engine::Postgres {
             statements.push("CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)".to_owned());
         }
-        statements.push("CREATE TABLE \"nobody's\" (id bigint, at text); INSERT INTO \"nobody's\" VALUES (1, '2001-01-01'), (2, NULL)".to_owned());
+        statements.push(
+            "CREATE TABLE \"nobody's\" (id bigint, at text); INSERT INTO \"nobody's\" VALUES (1, '2001-01-01'), (2, NULL)".to_owned(),
+        );
         statements.extend(self.pack.cases.iter().flat_map(|case| case.statements.iter().cloned()));
         statements.push("COMMIT".to_owned());
         let script = statements.join(";\n");
@@ -85,7 +93,8 @@ impl<'a> Real<'a> {
         let before = self.snapshots();
         self.expect(&["source", "init", "app"], 0);
         for order in &self.pack.orders {
-            let mut arguments = vec!["hold", "place", "--matter", "M", "--reason", "r", "--by", "b", "--accept-uncovered", "--output", "json"];
+            let mut arguments =
+                vec!["hold", "place", "--matter", "M", "--reason", "r", "--by", "b", "--accept-uncovered", "--output", "json"];
             arguments.extend(order.arguments.iter().map(String::as_str));
             let placed = self.expect(&arguments, 0);
             if order.released
@@ -109,7 +118,11 @@ impl<'a> Real<'a> {
         self.compare_rows(verdicts, &before, &after);
         self.expect(&["ledger", "verify"], 0);
         self.compare_ledger(sweep.as_ref());
-        if let Some(again) = self.expect(&["sweep", "--output", "json"], status) {
+        // The table may have shrunk so far that starts which can't be meant are now too large a share of it.
+        let again = self.command(&["sweep", "--output", "json"]);
+        if ![Some(status), Some(3)].contains(&again.status) {
+            self.disagree(format!("a second sweep ended with {:?}, not {status}:\n{}\n{}", again.status, again.stdout, again.stderr));
+        } else {
             for (rule, report) in rules_of(&again.json()) {
                 if report["acted"].as_u64().unwrap_or_default() > 0 {
                     self.disagree(format!("law 6: {rule} acted on {} rows again", report["acted"]));
@@ -143,12 +156,23 @@ impl<'a> Real<'a> {
             };
             let count = |name: &str| report["rows"][name].as_u64();
             if count("total") != Some(table.rows.len() as u64) {
-                self.disagree(format!("law 5: plan counts {:?} rows in all for {}, there are {}; {}", count("total"), rule.id, table.rows.len(), report));
+                self.disagree(format!(
+                    "law 5: plan counts {:?} rows in all for {}, there are {}; {}",
+                    count("total"),
+                    rule.id,
+                    table.rows.len(),
+                    report
+                ));
             }
             for (name, class) in classes {
                 let wanted = expected.get(&class).copied().unwrap_or_default();
                 if count(name) != Some(wanted) {
-                    self.disagree(format!("law 5: plan counts {:?} rows as {name} for {} (case {number}), the oracle {wanted}; {}", count(name), rule.id, report));
+                    self.disagree(format!(
+                        "law 5: plan counts {:?} rows as {name} for {} (case {number}), the oracle {wanted}; {}",
+                        count(name),
+                        rule.id,
+                        report
+                    ));
                 }
             }
         }
@@ -299,14 +323,19 @@ impl<'a> Real<'a> {
         rows.into_iter().map(|row| row.expect("quoted values").split(BETWEEN).map(ToOwned::to_owned).collect()).collect()
     }
 
-    /// Runs the program; `None`, and a disagreement, if it ends otherwise.
-    fn expect(&mut self, arguments: &[&str], status: i32) -> Option<Run> {
+    /// Runs the program at the pack's clock.
+    fn command(&self, arguments: &[&str]) -> Run {
         let mut command = self.folder.command(arguments);
         command.env("RETENTIOND_TEST_NOW", self.pack.world.now.to_string());
         if let Some(seeded) = self.seeded {
             command.env("RETENTIOND_TEST_SEEDED", seeded);
         }
-        let run = run(&mut command);
+        run(&mut command)
+    }
+
+    /// Runs the program; `None`, and a disagreement, if it ends otherwise.
+    fn expect(&mut self, arguments: &[&str], status: i32) -> Option<Run> {
+        let run = self.command(arguments);
         if run.status == Some(status) {
             return Some(run);
         }
@@ -341,7 +370,10 @@ fn rules_of(report: &Value) -> BTreeMap<String, Value> {
 type Expected = Option<BTreeMap<Class, u64>>;
 
 /// Every rule of a pack with its table, the number of its case, and what the oracle says.
-fn each_rule<'a>(pack: &'a Pack, verdicts: &'a [Verdict]) -> impl Iterator<Item = (&'a Table, usize, &'a crate::support::oracle::Rule, &'a Expected)> {
+fn each_rule<'a>(
+    pack: &'a Pack,
+    verdicts: &'a [Verdict],
+) -> impl Iterator<Item = (&'a Table, usize, &'a crate::support::oracle::Rule, &'a Expected)> {
     pack.world.tables.iter().zip(verdicts).enumerate().flat_map(|(number, (table, verdict))| {
         table.rules.iter().zip(&verdict.rules).map(move |(rule, expected)| (table, number, rule, expected))
     })

@@ -1,6 +1,9 @@
 //! Random tables: columns, rows, keys, and what stands around a table.
 
-use super::{dice::Dice, moments::{self, Writing}};
+use super::{
+    dice::Dice,
+    moments::{self, Writing},
+};
 use crate::support::oracle::{
     Cell, Column, Kind, Row, Term, World,
     calendar::{self, Moment},
@@ -43,7 +46,21 @@ pub enum Personal {
 }
 
 /// Names that a careless quoting breaks on. Each is unique in a table by the number that is put before or behind it.
-const NAMES: &[&str] = &["plain", "Mixed Case", "select", "with\"quote", "apo'strophe", "dot.ted", "percent%s", "ünïcode", "semi;colon", "$1", "?1", "back\\slash", "{brace}"];
+const NAMES: &[&str] = &[
+    "plain",
+    "Mixed Case",
+    "select",
+    "with\"quote",
+    "apo'strophe",
+    "dot.ted",
+    "percent%s",
+    "ünïcode",
+    "semi;colon",
+    "$1",
+    "?1",
+    "back\\slash",
+    "{brace}",
+];
 
 /// Every status a row may have; NULL besides.
 pub const STATES: &[&str] = &["open", "closed", "o'hara", ""];
@@ -81,7 +98,11 @@ impl Draft {
             draft.starts.push((column, writing));
         }
         draft.add_subjects(dice, engine);
-        for (what, sql_type) in [(Personal::Address, dice.pick(if engine == Engine::Postgres { &["text", "inet"] } else { &["TEXT", "VARCHAR(45)"] })), (Personal::Mail, "varchar(90)"), (Personal::Note, "text")] {
+        for (what, sql_type) in [
+            (Personal::Address, dice.pick(if engine == Engine::Postgres { &["text", "inet"] } else { &["TEXT", "VARCHAR(45)"] })),
+            (Personal::Mail, "varchar(90)"),
+            (Personal::Note, "text"),
+        ] {
             if dice.chance(60) {
                 let column = draft.add(dice, Kind::Text, sql_type);
                 draft.personal.push((column, what));
@@ -226,7 +247,9 @@ pub fn subject(dice: &mut Dice, kind: &str) -> String {
     let number = dice.number(1..=9);
     match kind {
         "account" => number.to_string(),
-        "email" => dice.pick(&["a@example.com", "A@example.com", "o'hara@example.com", "ü@example.com", "%", "a_b", "7", "007", "x:y"]).to_owned(),
+        "email" => {
+            dice.pick(&["a@example.com", "A@example.com", "o'hara@example.com", "ü@example.com", "%", "a_b", "7", "007", "x:y"]).to_owned()
+        }
         "device" => format!("00000000-0000-4000-8000-00000000000{number}"),
         "login" => dice.pick(&["ann", "Ann", "ANN", "bob", "Bob", "carol", "dave", "eve", "mallory"]).to_owned(),
         _ => format!("c{number}"),
@@ -245,7 +268,9 @@ pub fn as_written(dice: &mut Dice, engine: Engine, kind: &str, value: &str) -> S
 
 fn personal(dice: &mut Dice, what: Personal) -> String {
     let values: &[&str] = match what {
-        Personal::Address => &["10.1.2.3", "10.1.2.0", "192.168.0.255", "10.0.0.0", "2001:db8:1:2:3:4:5:6", "2001:db8::", "::1", "255.255.255.255"],
+        Personal::Address => {
+            &["10.1.2.3", "10.1.2.0", "192.168.0.255", "10.0.0.0", "2001:db8:1:2:3:4:5:6", "2001:db8::", "::1", "255.255.255.255"]
+        }
         Personal::Mail => &[
             "Ann@Example.com ",
             "bob@example.com",

@@ -14,8 +14,25 @@ pub struct Tally {
 
 /// Every class that must be met in at least two of a hundred cases.
 const CLASSES: &[&str] = &[
-    "outside", "done", "undated", "running", "held", "protected", "due", "null condition", "tie at the cut-off", "gap", "fold", "missing day",
-    "implausible", "cascade or trigger", "too many implausible", "referred to", "anonymised", "observed", "floor",
+    "outside",
+    "done",
+    "undated",
+    "running",
+    "held",
+    "protected",
+    "due",
+    "null condition",
+    "tie at the cut-off",
+    "gap",
+    "fold",
+    "missing day",
+    "implausible",
+    "cascade or trigger",
+    "too many implausible",
+    "referred to",
+    "anonymised",
+    "observed",
+    "floor",
 ];
 
 impl Tally {
@@ -26,7 +43,8 @@ impl Tally {
         let sights = &verdict.sights;
         let refused = verdict.rules.iter().any(Option::is_none);
         let drags = table.delete_drags || table.update_fires.is_some();
-        let changed = |(row, after): (&crate::support::oracle::Row, &Option<Vec<_>>)| after.as_ref().is_some_and(|after| *after != row.cells);
+        let changed =
+            |(row, after): (&crate::support::oracle::Row, &Option<Vec<_>>)| after.as_ref().is_some_and(|after| *after != row.cells);
         let marks = [
             ("outside", has(Class::Outside)),
             ("done", has(Class::Done)),
@@ -43,7 +61,10 @@ impl Tally {
             ("implausible", sights.implausible),
             ("cascade or trigger", refused && drags),
             ("too many implausible", refused && !drags),
-            ("referred to", table.rows.iter().any(|row| row.referred_to) && table.rules.iter().any(|rule| matches!(rule.action, Action::Delete))),
+            (
+                "referred to",
+                table.rows.iter().any(|row| row.referred_to) && table.rules.iter().any(|rule| matches!(rule.action, Action::Delete)),
+            ),
             ("anonymised", table.rows.iter().zip(&verdict.rows).any(changed)),
             ("observed", table.rules.iter().any(|rule| rule.observe)),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),

@@ -47,7 +47,8 @@ pub fn resolve(civil: DateTime, zone: &TimeZone) -> (Timestamp, Met) {
     let mut offsets = (-5..=5).map(|step| zone.to_offset(as_utc + SignedDuration::from_hours(3 * step))).collect::<Vec<_>>();
     offsets.sort_unstable();
     offsets.dedup();
-    let showing = offsets.into_iter().map(|offset| offset.to_timestamp(civil).expect("as above")).filter(|at| zone.to_datetime(*at) == civil);
+    let showing =
+        offsets.into_iter().map(|offset| offset.to_timestamp(civil).expect("as above")).filter(|at| zone.to_datetime(*at) == civil);
     let instants = showing.collect::<std::collections::BTreeSet<_>>();
     match instants.last() {
         Some(last) => (*last, Met { fold: instants.len() > 1, ..Met::default() }),

@@ -255,7 +255,8 @@ impl Judge<'_> {
                 watched.is_empty() || columns.iter().map(|(column, _)| column).chain(mark).any(|column| watched.contains(column))
             }),
         };
-        let unmeant = |(number, row): &(usize, &Row)| self.class(rule, *number, row) == Class::Undated && self.is_implausible(rule, *number);
+        let unmeant =
+            |(number, row): &(usize, &Row)| self.class(rule, *number, row) == Class::Undated && self.is_implausible(rule, *number);
         drags || table.rows.iter().enumerate().filter(unmeant).count() * 100 > table.rows.len()
     }
 
@@ -312,9 +313,10 @@ impl Judge<'_> {
         in_scope.iter().any(|hold| hold.subjects.is_empty())
             || subjects.into_iter().any(|subject| match &row.cells[subject.column].text {
                 None => subject.null_is_held && !in_scope.is_empty(),
-                Some(value) => in_scope.iter().flat_map(|hold| &hold.subjects).any(|(kind, held)| {
-                    *kind == subject.kind && same(table.columns[subject.column].kind, value, held)
-                }),
+                Some(value) => in_scope
+                    .iter()
+                    .flat_map(|hold| &hold.subjects)
+                    .any(|(kind, held)| *kind == subject.kind && same(table.columns[subject.column].kind, value, held)),
             })
     }
 
@@ -393,11 +395,13 @@ fn is_done(strategy: &Strategy, value: Option<&str>) -> bool {
 
 /// The address with its host bits zero; what is no address leaves nothing.
 fn truncated(text: &str, v4: u8, v6: u8) -> Option<String> {
-    Some(match text.parse().ok()? {
-        IpAddr::V4(address) => IpAddr::V4((u32::from(address) & u32::MAX.checked_shl(32 - u32::from(v4)).unwrap_or(0)).into()),
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & u128::MAX.checked_shl(128 - u32::from(v6)).unwrap_or(0)).into()),
-    }
-    .to_string())
+    Some(
+        match text.parse().ok()? {
+            IpAddr::V4(address) => IpAddr::V4((u32::from(address) & u32::MAX.checked_shl(32 - u32::from(v4)).unwrap_or(0)).into()),
+            IpAddr::V6(address) => IpAddr::V6((u128::from(address) & u128::MAX.checked_shl(128 - u32::from(v6)).unwrap_or(0)).into()),
+        }
+        .to_string(),
+    )
 }
 
 /// Whether two values name one subject, as the column compares them.
