@@ -59,9 +59,10 @@ async fn over_ranges(
     let mut walk = Walk::physical(&ready.ways)?;
     let mut pacer =
         Pacer::new(crate::config::Limits { max_batch_rows: RANGE_ROWS, pace: crate::config::Pace::Fast, ..target.config.limits });
-    let selection = &ready.planned.selection;
+    // Without a start the walk is bounded by no cut-off: along a key, too, it meets every row.
+    let every_row = Selection { start: None, ..ready.planned.selection.clone() };
     loop {
-        let range = match walk.next(&*target.engine, selection, pacer.rows()).await {
+        let range = match walk.next(&*target.engine, &every_row, pacer.rows()).await {
             Ok(Some(range)) => range,
             Ok(None) => return Ok(()),
             Err(error) if error.is_transient() && pacer.met_a_limit() => continue,
