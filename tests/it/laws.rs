@@ -77,7 +77,7 @@ fn after_a_fold_the_cut_off_waits_for_the_last_end_of_the_first_pass() {
 fn every_class_is_met() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let mut tally = Tally::default();
-        for seed in 0..12 {
+        for seed in 0..20 {
             let pack = Pack::new(engine, seed);
             pack.world.tables.iter().for_each(|table| tally.add(table, &pack.world.judge(table)));
         }

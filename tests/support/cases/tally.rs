@@ -12,6 +12,9 @@ pub struct Tally {
     classes: BTreeMap<&'static str, u64>,
 }
 
+/// Cases from which chance hides no class.
+const ENOUGH: u64 = 400;
+
 /// Every class that must be met in at least two of a hundred cases.
 const CLASSES: &[&str] = &[
     "outside",
@@ -80,9 +83,14 @@ impl Tally {
         other.classes.iter().for_each(|(class, count)| *self.classes.entry(class).or_default() += count);
     }
 
+    /// Says nothing of a run too short to tell.
+    ///
     /// # Panics
     /// If a class was met in less than two of a hundred cases.
     pub fn assert_broad(&self) {
+        if self.cases < ENOUGH {
+            return;
+        }
         let share = |class: &&str| self.classes.get(class).copied().unwrap_or_default() as f64 / self.cases as f64;
         let rare = CLASSES.iter().filter(|class| share(class) < 0.02).collect::<Vec<_>>();
         assert!(rare.is_empty(), "met in less than 2 % of {} cases: {rare:?}; all: {:?}", self.cases, self.classes);

@@ -71,10 +71,13 @@ fn jump_over(civil: DateTime, as_utc: Timestamp, zone: &TimeZone) -> Timestamp {
 pub fn first_instant(day: Date, zone: &TimeZone) -> Timestamp {
     let as_utc = Offset::UTC.to_timestamp(day.to_datetime(Time::midnight())).expect("a day within the years that are generated");
     let mut at = as_utc - SignedDuration::from_hours(26);
-    while zone.to_datetime(at).date() < day {
-        at += SignedDuration::from_mins(15);
+    // By hours as long as the next hour begins too early as well, then by quarters.
+    for step in [SignedDuration::from_hours(1), SignedDuration::from_mins(15)] {
+        while zone.to_datetime(at + step).date() < day {
+            at += step;
+        }
     }
-    at
+    at + SignedDuration::from_mins(15)
 }
 
 /// The instant from which a start counts; `None`: undated. `naive` is the zone of what carries none.
@@ -98,8 +101,8 @@ pub fn end(start: Timestamp, period: Period, zone: &TimeZone) -> (Timestamp, Met
     if (period.years, period.months) != (0, 0) {
         civil = add_months(civil, period.years * 12 + period.months);
         met.missing_day = civil.day() != zone.to_datetime(start).day();
-        // A day may also be missing because a zone moved across the date line.
-        while zone.to_datetime(first_instant(civil.date(), zone)).date() != civil.date() {
+        // A day may also be missing because a zone moved across the date line: all of it lies in a gap.
+        while resolve(civil, zone).1.gap && zone.to_datetime(first_instant(civil.date(), zone)).date() != civil.date() {
             met.missing_day = true;
             civil = next_midnight(civil.date());
         }
