@@ -1,0 +1,162 @@
+//! What goes into the oracle and what comes out of it.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    calendar::{Met, Moment, Period},
+    condition::Condition,
+};
+
+/// Everything that decides about rows.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub now: Timestamp,
+    /// Zone of dates and of times that carry none.
+    pub naive: TimeZone,
+    /// What pseudonyms are keyed with.
+    pub pepper: Vec<u8>,
+    pub tables: Vec<Table>,
+    pub holds: Vec<Hold>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    pub rules: Vec<Rule>,
+    /// Deleting a row would change rows elsewhere, or fire a trigger.
+    pub delete_drags: bool,
+    /// Changing these columns would fire a trigger; `None`: no trigger. Empty: any column.
+    pub update_fires: Option<Vec<usize>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: String,
+    pub kind: Kind,
+}
+
+/// How values of a column are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    Text,
+    /// Upper and lower case are one.
+    Folded,
+    /// Blanks at the end don't count.
+    Padded,
+    Uuid,
+    /// Only NULL or not matters.
+    Mark,
+}
+
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub cells: Vec<Cell>,
+    /// A row of another table refers to this one, and forbids that it goes.
+    pub referred_to: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cell {
+    pub text: Option<String>,
+    /// What the text means as a start. NULL and the empty string mean none.
+    pub moment: Option<Moment>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// `<policy>/<rule>`.
+    pub id: String,
+    pub category: String,
+    pub condition: Option<Condition>,
+    pub subjects: Vec<Subject>,
+    /// Absent: never ends.
+    pub term: Option<Term>,
+    pub action: Action,
+    pub observe: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub kind: String,
+    pub column: usize,
+    pub null_is_held: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Term {
+    pub start: usize,
+    pub period: Period,
+    /// A legal minimum from the same start: the later of both ends counts.
+    pub floor: Option<Period>,
+    pub zone: TimeZone,
+    /// The column counts seconds since 1970 (or parts of them): what lies before 1980 can't be meant.
+    pub epoch: bool,
+    pub never: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Action {
+    Delete,
+    Anonymise { columns: Vec<(usize, Strategy)>, mark: Option<usize> },
+    Keep,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Strategy {
+    Null,
+    Fixed { value: String, replace_null: bool },
+    Hmac { email: bool },
+    TruncateIp { v4: u8, v6: u8 },
+}
+
+/// A hold that is in force. Without subjects it covers all of its scope.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    pub subjects: Vec<(String, String)>,
+    pub scope: Vec<Scope>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    Everywhere,
+    Table(String),
+    Category(String),
+}
+
+/// Where a row stands under a rule: the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    Outside,
+    Done,
+    Undated,
+    Running,
+    Held,
+    Protected,
+    Due,
+}
+
+/// What becomes of a table.
+#[derive(Debug)]
+pub struct Verdict {
+    /// For each rule its counts, or `None` if it must be refused.
+    pub rules: Vec<Option<BTreeMap<Class, u64>>>,
+    /// For each row what it holds afterwards; `None`: it is gone.
+    pub rows: Vec<Option<Vec<Cell>>>,
+    /// What the rows met, for the generator's counters.
+    pub sights: Sights,
+}
+
+/// What a table's rows met.
+#[derive(Debug, Default)]
+pub struct Sights {
+    pub met: Met,
+    /// A start exactly at a cut-off, or the last instant before it.
+    pub tie: bool,
+    pub unknown_condition: bool,
+    pub implausible: bool,
+}
