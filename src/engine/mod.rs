@@ -93,7 +93,8 @@ pub trait Engine: Send + Sync {
     /// ended before it.
     ///
     /// # Errors
-    /// [`Error::GateBusy`] names the session that was waited for.
+    /// [`Error::GateBusy`] names the session that was waited for. [`Error::Restored`], compared behind the gate, if it is
+    /// behind what it had confirmed.
     async fn raise_gate(&self, change: &GateChange) -> Result<u64, Error>;
 
     /// Opens a transaction with every limit set, takes the gate shared, and *in a later statement* reads its epoch.
@@ -148,6 +149,9 @@ pub struct LaneMark {
 #[derive(Debug, Clone, Default)]
 pub struct GateChange {
     pub epoch: u64,
+    /// The epoch that the gate is known to have reached; one that is behind it was restored, and must not be raised: a
+    /// later hold would hide that earlier ones are gone.
+    pub confirmed: u64,
     pub add: Vec<Held>,
     /// Ids of holds whose rows go.
     pub remove: Vec<String>,
@@ -194,6 +198,8 @@ pub enum Error {
     /// An estimate of a range was wrong: a smaller range will do.
     #[error("a batch met {rows} rows, more than its limit of {limit}")]
     TooManyRows { rows: u64, limit: u64 },
+    #[error("the source has forgotten holds that it had confirmed: it was restored from a backup")]
+    Restored,
     #[error("the lane was taken over by another worker")]
     Fenced,
     #[error("the workspace belongs to another state ({found}); `retentiond state adopt` takes it over")]

@@ -17,6 +17,10 @@
 //! paused inside a transaction is ended by the server's own limit on idle transactions (PostgreSQL), or the place times
 //! out unconfirmed and names the process (SQLite).
 //!
+//! A source that was restored from a backup has forgotten holds, and its epoch is behind what it had confirmed. That is
+//! compared by every batch and, behind the exclusive lock, by every place: otherwise a later place would lift the epoch
+//! over the gap.
+//!
 //! Since `held` is read by the acting statement, the epochs are not what makes a confirmed hold visible; they tell when
 //! state and source have come apart, and nothing may act then: [`admit`] compares them. The model `model_gate` of the
 //! tests explores every interleaving of this protocol with crash, pause and partition, and finds a counterexample for
@@ -76,16 +80,24 @@ pub async fn synchronise(
             break;
         }
         let rows = state.held_rows(source, &due.add).await?;
-        let change = GateChange { epoch: due.epoch, add: rows, remove: due.remove.clone(), patience };
+        let change = GateChange { epoch: due.epoch, confirmed: due.confirmed, add: rows, remove: due.remove.clone(), patience };
         if !fault::seeded("gate-skipped-by-place") {
-            engine.raise_gate(&change).await.map_err(|error| {
-                Obstacle::new(Reason::HoldPending, format!("a hold could not be written to source `{source}`: {error}"))
-            })?;
+            engine.raise_gate(&change).await.map_err(|error| not_raised(source, &error))?;
         }
         state.confirm(source, due.epoch, &due.add, &due.remove).await?;
         fault::point("hold.confirmed");
     }
     Ok(state.gate(source).await?)
+}
+
+fn not_raised(source: &str, error: &crate::engine::Error) -> Obstacle {
+    match error {
+        crate::engine::Error::Restored => {
+            let adopt = format!("`retentiond state adopt --source {source}` writes them again, with a reason");
+            Obstacle::new(Reason::Restored, format!("source `{source}`: {error}; {adopt}"))
+        }
+        _ => Obstacle::new(Reason::HoldPending, format!("a hold could not be written to source `{source}`: {error}")),
+    }
 }
 
 #[cfg(test)]

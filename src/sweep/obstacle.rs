@@ -116,6 +116,7 @@ impl From<crate::engine::Error> for Obstacle {
             Error::NoWorkspace | Error::WorkspaceVersion { .. } => Reason::NoWorkspace,
             Error::ForeignStamp { .. } => Reason::ForeignState,
             Error::GateBusy { .. } => Reason::HoldPending,
+            Error::Restored => Reason::Restored,
             Error::Fenced => Reason::AnotherWorker,
             _ => Reason::Database,
         };

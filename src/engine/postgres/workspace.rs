@@ -175,11 +175,14 @@ impl Postgres {
             transaction.execute(what, query).await?;
         }
         let raise = Statement {
-            text: format!("UPDATE {} SET epoch = greatest(epoch, $1::bigint) RETURNING epoch", self.workspace.gate()),
-            binds: vec![Cell::Integer(signed(change.epoch))],
+            text: format!(
+                "UPDATE {} SET epoch = greatest(epoch, $1::bigint) WHERE epoch >= $2::bigint RETURNING epoch",
+                self.workspace.gate()
+            ),
+            binds: vec![Cell::Integer(signed(change.epoch)), Cell::Integer(signed(change.confirmed))],
         };
         let rows = transaction.rows(what, query(&raise)).await?;
-        let [row] = rows.as_slice() else { return Err(Error::NoWorkspace) };
+        let [row] = rows.as_slice() else { return Err(Error::Restored) };
         let epoch = unsigned(row.try_get(0).map_err(|error| Failure { what, error })?);
         fault::point("raise.written");
 

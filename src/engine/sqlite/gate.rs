@@ -42,11 +42,11 @@ pub(super) async fn raise(database: &Database, workspace: &WorkspaceRef, change:
         database.execute(&mut connection, &insert(workspace, rows)).await?;
     }
     let raise = Statement {
-        text: format!("UPDATE {} SET epoch = max(epoch, ?1) RETURNING epoch", workspace.gate()),
-        binds: vec![count_cell(change.epoch)],
+        text: format!("UPDATE {} SET epoch = max(epoch, ?1) WHERE epoch >= ?2 RETURNING epoch", workspace.gate()),
+        binds: vec![count_cell(change.epoch), count_cell(change.confirmed)],
     };
     let rows = database.fetch(&mut connection, &raise).await?;
-    let epoch = get_count(rows.first().ok_or(Error::NoWorkspace)?, 0)?;
+    let epoch = get_count(rows.first().ok_or(Error::Restored)?, 0)?;
     fault::point("raise.written");
     workspace::commit(database, &mut connection).await?;
     fault::point("raise.committed");

@@ -208,12 +208,13 @@ impl State {
         let lane_seq = after.lane_seq + 1;
         let batch = Batch { source: claim.source.clone(), lane: claim.lane.clone(), lane_seq, fence: claim.fence, ..intent };
         let entry = self.append_in(&mut transaction, |_| Event::BatchIntent(batch.clone())).await?;
-        sqlx::query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2")
+        let opened = sqlx::query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2 AND open_entry IS NULL")
             .bind(&claim.source)
             .bind(&claim.lane)
             .bind(stored(entry.seq)?)
             .execute(&mut *transaction)
             .await?;
+        claim.is_up_to_date(opened.rows_affected())?;
         let gate = gate_in(&mut transaction, &claim.source).await?;
         transaction.commit().await?;
         after.open = Some(OpenIntent { batch, hash: entry.hash.clone(), entry_seq: entry.seq });
@@ -324,9 +325,9 @@ impl State {
             }
             Settled::Abandoned { reason } => Event::BatchAbandoned { batch: open.batch, reason },
         };
-        sqlx::query(
+        let closed = sqlx::query(
             "UPDATE lane SET seq = $3, applied_seq = $4, applied_rows = $5, applied_hash = $6, open_entry = NULL
-             WHERE source = $1 AND name = $2",
+             WHERE source = $1 AND name = $2 AND open_entry = $7",
         )
         .bind(&claim.source)
         .bind(&claim.lane)
@@ -334,8 +335,10 @@ impl State {
         .bind(stored(after.applied.seq)?)
         .bind(stored(after.applied.rows)?)
         .bind(&after.applied.intent_hash)
+        .bind(stored(open.entry_seq)?)
         .execute(&mut *connection)
         .await?;
+        claim.is_up_to_date(closed.rows_affected())?;
         self.append_in(connection, |_| event).await?;
         Ok(after)
     }
@@ -348,5 +351,15 @@ impl State {
 impl Claim {
     fn unsettled(&self, what: &'static str) -> Error {
         Error::Unsettled { lane: self.lane.clone(), what }
+    }
+
+    /// Whether the statement found the intent open that this claim says is. It does not after an answer was lost: the
+    /// transaction before had committed, and its caller was told that it failed.
+    fn is_up_to_date(&self, changed: u64) -> Result<(), Error> {
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(self.unsettled("another intent is open than this process knows of; the next sweep settles it"))
+        }
     }
 }

@@ -68,6 +68,17 @@ pub async fn a_batch_sees_every_hold_that_was_placed(ground: &Ground) {
     other.close().await;
 }
 
+/// Otherwise a later hold would lift the epoch over the gap that a restore left, and nothing would show it.
+pub async fn a_gate_behind_what_it_confirmed_is_not_raised(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.engine.raise_gate(&change(3, Duration::from_secs(5))).await.expect("a raised gate");
+    let later = GateChange { confirmed: 4, ..change(5, Duration::from_secs(5)) };
+    assert!(matches!(ground.engine.raise_gate(&later).await, Err(Error::Restored)));
+    assert_eq!(ground.engine.workspace().await.expect("a workspace").expect("a workspace").epoch, 3);
+    let known = GateChange { confirmed: 3, ..change(5, Duration::from_secs(30)) };
+    assert_eq!(ground.engine.raise_gate(&known).await.expect("a raised gate"), 5);
+}
+
 pub async fn place_waits_for_a_batch_and_names_it(ground: &Ground) {
     ground.with_workspace().await;
     let other = ground.another_engine(limits()).await;

@@ -158,7 +158,7 @@ impl Ground {
             add.push(row(None));
         }
         let epoch = self.engine.workspace().await.expect("a workspace").expect("a workspace").epoch + 1;
-        let change = GateChange { epoch, add, remove: Vec::new(), patience: Duration::from_secs(10) };
+        let change = GateChange { epoch, confirmed: 0, add, remove: Vec::new(), patience: Duration::from_secs(10) };
         self.engine.raise_gate(&change).await.expect("a raised gate")
     }
 

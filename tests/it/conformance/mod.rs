@@ -72,6 +72,7 @@ scenarios! {
         a_workspace_is_stamped_once,
         a_source_without_a_workspace_has_no_batches,
         a_batch_sees_every_hold_that_was_placed,
+        a_gate_behind_what_it_confirmed_is_not_raised,
         place_waits_for_a_batch_and_names_it,
         a_dropped_batch_rolls_back,
         a_cancelled_begin_leaves_no_transaction,

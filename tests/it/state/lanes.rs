@@ -18,6 +18,7 @@ on_both!(
     batches_follow_one_another_in_one_transaction_each,
     an_intent_outlives_its_process,
     a_caller_that_lost_track_is_told,
+    a_lost_answer_settles_nothing_twice,
     an_adopted_source_starts_its_lanes_anew,
 );
 
@@ -179,6 +180,25 @@ async fn a_caller_that_lost_track_is_told(place: Place<'_>) {
     state.intend(&mut claim, None, batch(1)).await.expect("its turn");
     assert!(matches!(state.intend(&mut claim, None, batch(1)).await, Err(Error::Unsettled { .. })));
     assert!(matches!(state.finish(&mut claim, None).await, Err(Error::Unsettled { .. })));
+}
+
+/// The state committed, the answer was lost: whoever goes on with what it knew before must not settle a batch twice, nor
+/// leave the intent that it does not know of without an outcome.
+async fn a_lost_answer_settles_nothing_twice(place: Place<'_>) {
+    let (state, _) = ready(&place).await;
+    let mut claim = state.claim("a", "app", &owner(1), LEASE).await.expect("free");
+    state.intend(&mut claim, None, batch(1)).await.expect("its turn");
+    let mut stale = claim.clone();
+    state.intend(&mut claim, Some(1), batch(2)).await.expect("its turn");
+    assert!(matches!(state.finish(&mut stale, Some(1)).await, Err(Error::Unsettled { .. })));
+    assert!(matches!(state.intend(&mut stale, Some(1), batch(3)).await, Err(Error::Unsettled { .. })));
+    let lanes = state.open_intents("app").await.expect("lanes");
+    assert_eq!(lanes.iter().map(|lane| lane.open.as_ref().map(|open| open.batch.lane_seq)).collect::<Vec<_>>(), [Some(2)]);
+    state.settled(&mut claim, Settled::Applied { rows: 2 }).await.expect("its own");
+    let mut verifier = retentiond::ledger::verify::Verifier::default();
+    state.entries(0, 100).await.expect("entries").into_iter().for_each(|entry| verifier.push(Ok(entry)));
+    let found = verifier.finish();
+    assert!(found.is_sound() && found.open.is_empty(), "{found:?}");
 }
 
 async fn an_adopted_source_starts_its_lanes_anew(place: Place<'_>) {
