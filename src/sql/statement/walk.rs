@@ -66,7 +66,11 @@ pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: 
     let mut conjuncts = match way {
         Way::Blocks => return None,
         Way::Rowid(_) => Vec::new(),
-        Way::Columns { .. } => before_cutoff(selection).into_iter().collect(),
+        // A position that holds a NULL would compare with nothing and end the walk. Such a row is undated: never due.
+        Way::Columns { columns, .. } => {
+            let dated = columns.iter().filter(|of| of.nullable).map(|of| format!("{} IS NOT NULL", column(of)));
+            before_cutoff(selection).into_iter().chain(dated).collect()
+        }
     };
     let mut binds = Binds::new(dialect);
     let terms: Vec<String> = terms(way, dialect).into_iter().map(|(name, _)| name).collect();

@@ -163,7 +163,7 @@ impl Writing {
     pub fn garbage(self, sql_type: &str) -> &'static [&'static str] {
         let text = ["text", "varchar", "char"].iter().any(|prefix| sql_type.to_lowercase().starts_with(prefix));
         match self {
-            Self::TimestampTz | Self::Timestamp => &["infinity", "-infinity", "9999-12-31 00:00:00"],
+            Self::TimestampTz | Self::Timestamp => &["infinity", "-infinity", "9998-12-31 00:00:00"],
             Self::Date if sql_type == "date" => &["infinity", "-infinity", "9999-12-31"],
             Self::Date => &["0000-00-00", "2019-02-29", "2020-13-01", "soon", "9999-12-31", "2020-1-1"],
             Self::Iso8601 => {

@@ -180,7 +180,8 @@ impl<'a> Real<'a> {
 
     fn compare_sweep(&mut self, verdicts: &[Verdict], sweep: &Value) {
         let reports = rules_of(sweep);
-        let mut acted: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut deleted: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut anonymised: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
         for (_, number, rule, expected) in each_rule(self.pack, verdicts) {
             let Some(report) = reports.get(&rule.id) else {
                 if !matches!(rule.action, Action::Keep) {
@@ -188,8 +189,11 @@ impl<'a> Real<'a> {
                 }
                 continue;
             };
-            if matches!(rule.action, Action::Delete) {
-                *acted.entry(number).or_default() += report["acted"].as_u64().unwrap_or_default();
+            let acted = report["acted"].as_u64().unwrap_or_default();
+            match rule.action {
+                Action::Delete => *deleted.entry(number).or_default() += acted,
+                Action::Anonymise { .. } => anonymised.entry(number).or_default().push(acted),
+                Action::Keep => {}
             }
             if matches!(rule.action, Action::Keep) || rule.observe {
                 continue;
@@ -208,9 +212,17 @@ impl<'a> Real<'a> {
         }
         for (number, verdict) in verdicts.iter().enumerate() {
             let gone = verdict.rows.iter().filter(|row| row.is_none()).count() as u64;
-            let said = acted.get(&number).copied().unwrap_or_default();
+            let said = deleted.get(&number).copied().unwrap_or_default();
             if gone != said {
                 self.disagree(format!("the rules that delete in case {number} say that they took {said} rows, the oracle {gone}"));
+            }
+            // Two rules that share a column take work from each other; one alone changes what the oracle changes.
+            let rows = self.pack.world.tables[number].rows.iter().zip(&verdict.rows);
+            let changed = rows.filter(|(row, after)| after.as_ref().is_some_and(|after| *after != row.cells)).count() as u64;
+            if let Some([said]) = anonymised.get(&number).map(Vec::as_slice)
+                && *said != changed
+            {
+                self.disagree(format!("the rule that anonymises in case {number} says that it changed {said} rows, the oracle {changed}"));
             }
         }
     }
