@@ -53,7 +53,8 @@ fn anonymising_on_postgresql_needs_no_memory_for_the_table() {
 }
 
 fn grows_not(kind: Kind, action: &str) {
-    let small = peak(kind, action, 100_000);
+    // The allocator keeps more or less for each thread, by chance: the small table's peak is the highest of a few.
+    let small = (0..3).map(|_| peak(kind, action, 100_000)).max().expect("three of them");
     let rows = std::env::var("RETENTIOND_TEST_ROWS").map_or(1_000_000, |rows| rows.parse().expect("RETENTIOND_TEST_ROWS is a number"));
     let large = peak(kind, action, rows);
     println!("{kind:?}: {small} KiB for 100,000 rows, {large} KiB for {rows}");
