@@ -13,7 +13,7 @@ use super::{
 use crate::{
     diagnostic::suggest::did_you_mean,
     hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, scopes_of_table},
-    policy::Rule,
+    policy::{self, Rule},
     sql::{
         selection::{SubjectTest, TableRef},
         subject_value_fits,
@@ -286,10 +286,7 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
     }
     let mut in_scope = Vec::new();
     for (shape, rules) in tables {
-        let mut names: Vec<String> = rules.iter().map(|rule| rule.category.clone()).collect();
-        names.sort();
-        names.dedup();
-        let scopes = scopes_of_table(&shape.table.schema, &rules[0].table, &names);
+        let scopes = scopes_of_table(&shape.table.schema, &rules[0].table, &policy::categories(rules.iter().copied()));
         if !scopes.iter().any(|scope| reaches.contains(scope)) {
             continue;
         }

@@ -39,30 +39,39 @@ pub async fn plan(world: &World, request: &PlanRequest) -> Result<RulesReport, E
     let mut reports = Vec::new();
     for source in sources_of(&chosen) {
         let of_source: Vec<&Rule> = chosen.iter().filter(|rule| rule.source == source).collect();
-        let target = match world.connect(&source).await {
-            Ok(target) => target,
+        match plan_source(world, &source, &of_source, request, now).await {
+            Ok(planned) => reports.extend(planned),
             Err(Error::Engine(error)) => {
                 let obstacle = Obstacle::from(error);
                 reports.extend(of_source.iter().map(|rule| RuleReport::unreachable(rule, obstacle.clone(), now)));
-                continue;
             }
             Err(error) => return Err(error),
-        };
-        let prepared = match prepare(&target, &world.rules, &world.config.keys, now).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                let obstacle = Obstacle::from(error);
-                reports.extend(of_source.iter().map(|rule| RuleReport::unreachable(rule, obstacle.clone(), now)));
-                continue;
-            }
-        };
-        for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
-            reports.push(report(world, &target, one, request, now).await?);
         }
-        target.engine.close().await;
     }
     order(&mut reports, &chosen);
     Ok(RulesReport { version: VERSION, rules: reports })
+}
+
+/// Plans the chosen rules of one source, and lets go of it whatever comes of that.
+async fn plan_source(
+    world: &World,
+    source: &str,
+    of_source: &[&Rule],
+    request: &PlanRequest,
+    now: Timestamp,
+) -> Result<Vec<RuleReport>, Error> {
+    let target = world.connect(source).await?;
+    let planned = async {
+        let mut reports = Vec::new();
+        let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
+        for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
+            reports.push(report(world, &target, one, request, now).await?);
+        }
+        Ok(reports)
+    }
+    .await;
+    target.engine.close().await;
+    planned
 }
 
 async fn report(world: &World, target: &Target, prepared: &Prepared, request: &PlanRequest, now: Timestamp) -> Result<RuleReport, Error> {

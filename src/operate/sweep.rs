@@ -37,7 +37,6 @@ pub struct SweepRequest {
 /// One source, with all that its sweep needs.
 struct Field {
     target: Target,
-    categories: Vec<String>,
     rules: Vec<(Prepared, Option<Result<Counts, Obstacle>>)>,
 }
 
@@ -104,7 +103,7 @@ async fn survey(
         };
         rules.push((one, counts));
     }
-    Ok(Field { target, categories, rules })
+    Ok(Field { target, rules })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
@@ -132,7 +131,7 @@ async fn act(
         config: &world.config,
         state,
         target: &field.target,
-        categories: &field.categories,
+        rules: &world.rules,
         owner,
         clock: &world.clock,
         keys: &world.config.keys,

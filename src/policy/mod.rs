@@ -10,7 +10,11 @@ pub mod raw;
 pub mod resolve;
 pub mod start;
 
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Range,
+};
 
 use jiff::tz::TimeZone;
 
@@ -311,4 +315,9 @@ pub enum Mode {
 pub enum FirstSweep {
     Approve,
     Auto,
+}
+
+/// The categories of some rules, sorted, each once.
+pub fn categories<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Vec<String> {
+    rules.into_iter().map(|rule| rule.category.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }

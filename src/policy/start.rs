@@ -9,8 +9,14 @@
 //!
 //! Reading a naive time in a zone never makes it earlier than reading an earlier one (`period::resolve` keeps the order), and
 //! the same holds for the first instant after a day. So the naive values whose instant is before an instant `c` are all
-//! those below the smallest value whose instant isn't: `instant(v) < c` exactly if `v < threshold(c)`. Offsets change by
-//! whole seconds only, so what a value has beyond the microsecond changes nothing in this.
+//! those below the smallest value whose instant isn't: `instant(v) < c` exactly if `v < threshold(c)`.
+//!
+//! # Why a finer value is rounded up
+//!
+//! Clocks and cut-offs count in microseconds: the cut-off is the smallest *microsecond* whose end is after now. A value
+//! between the last microsecond that is due and the cut-off is below the cut-off, and yet it may end after now, by less
+//! than a microsecond. So a value with a non-zero digit beyond the microsecond counts as the next one, which never ends
+//! earlier. What it means for statements is said in [`Thresholds::a_microsecond_earlier`].
 
 mod read;
 mod syntax;
@@ -27,7 +33,7 @@ pub use self::{
     read::read,
     syntax::{COMPACT, DATE, ISO_DATE, ISO_NAIVE, ISO_OFFSET, WHOLE_NUMBER},
 };
-use super::period::{first_instant, resolve};
+use super::period::{first_instant, from_microsecond, resolve};
 use crate::clock::whole_microseconds;
 
 /// An instant, in whole microseconds, said in every form that a column can hold.
@@ -51,6 +57,18 @@ impl Thresholds {
             instant,
             naive: naive_zone.map(|zone| smallest_naive(instant, zone)),
             date: naive_zone.map(|zone| smallest_date(instant, zone)),
+        }
+    }
+
+    /// The last microsecond before: a value of any precision, rounded up to the microsecond, is below the threshold
+    /// exactly if the value itself is at most this.
+    ///
+    /// There is no such date: dates don't differ by microseconds.
+    pub fn a_microsecond_earlier(&self) -> Self {
+        Self {
+            instant: from_microsecond(self.unix_us().saturating_sub(1)),
+            naive: self.naive.map(|naive| naive.saturating_sub(1.microsecond())),
+            date: None,
         }
     }
 

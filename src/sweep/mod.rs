@@ -23,6 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::SignedDuration;
+
 use self::{
     batch::{Doorway, Hand, Passage},
     guard::Request,
@@ -106,8 +108,8 @@ pub struct Sweeper<'a> {
     pub config: &'a Config,
     pub state: &'a State,
     pub target: &'a Target,
-    /// Categories of the rules on the source.
-    pub categories: &'a [String],
+    /// All rules of the configuration.
+    pub rules: &'a [Rule],
     pub owner: &'a Owner,
     pub clock: &'a SharedClock,
     pub keys: &'a crate::secret::Keys,
@@ -179,7 +181,7 @@ impl Sweeper<'_> {
         progress: &mut Progress,
     ) -> Result<(), Obstacle> {
         settle::settle(self.state, &*self.target.engine, &mut claim).await?;
-        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await?;
+        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await?;
         let selection = &ready.planned.selection;
         let table = selection.table.table.clone();
         let cutoff = selection.start.as_ref().map(|start| start.cutoff);
@@ -336,7 +338,7 @@ impl Sweeper<'_> {
 
     /// Reads the state again after a batch met a gate at `epoch`, and writes to the source what it lacks.
     async fn reload(&self, rule: &Rule, epoch: u64) -> Result<GateNumbers, Obstacle> {
-        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, self.categories, gate::PATIENCE).await?;
+        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await?;
         // A place raises the wanted epoch before the gate, so a state read after the gate can't be behind it.
         if epoch > numbers.wanted {
             return Err(Obstacle::new(
@@ -351,11 +353,17 @@ impl Sweeper<'_> {
         Ok(numbers)
     }
 
-    /// The seeded fault `cutoff-refrozen`: plans again at the present instant.
+    /// What a hold by category reaches in the source.
+    fn categories(&self) -> Vec<String> {
+        prepare::categories(self.rules, &self.target.config.name)
+    }
+
+    /// The seeded fault `cutoff-refrozen`: plans again for each batch, as if a day had passed since the sweep began.
     async fn refrozen(&self, rule: &Rule) -> Option<crate::sql::selection::Selection> {
-        let rules = std::slice::from_ref(rule);
-        let prepared = prepare::prepare(self.target, rules, self.keys, self.clock.now()).await.ok()?;
-        prepared.into_iter().next()?.outcome.ok().map(|ready| ready.planned.selection)
+        let tomorrow = self.clock.now() + SignedDuration::from_hours(24);
+        let prepared = prepare::prepare(self.target, self.rules, self.keys, tomorrow).await.ok()?;
+        let again = prepared.into_iter().find(|one| one.rule.id == rule.id)?;
+        again.outcome.ok().map(|ready| ready.planned.selection)
     }
 }
 

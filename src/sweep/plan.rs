@@ -11,7 +11,7 @@ use crate::{
     anonymise::{self, Target},
     engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
     fault, hold,
-    policy::{Action, Dialect, OnNull, Rule, Start, StartFormat, Term, condition::Condition, period::cutoff_of, start::Thresholds},
+    policy::{self, Action, Dialect, OnNull, Rule, Start, StartFormat, Term, condition::Condition, period::cutoff_of, start::Thresholds},
     secret::Keys,
     sql::selection::{
         Act, Assignment, ColumnRef, DoneTest, HeldTest, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass, WorkspaceRef,
@@ -346,9 +346,7 @@ fn competes(rule: &Rule, other: &Rule) -> bool {
 
 /// Whose rows these are, according to all rules of the table.
 fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obstacle> {
-    let mut categories: Vec<String> = around.rules.iter().map(|rule| rule.category.clone()).collect();
-    categories.sort();
-    categories.dedup();
+    let categories = policy::categories(around.rules.iter().copied());
     if !around.has_workspace {
         return Ok(HeldTest { scopes: Vec::new(), subjects: subject_tests(around.rules, around.shape, dialect)? });
     }

@@ -13,7 +13,7 @@ use crate::{
     config,
     diagnostic::suggest::nearest,
     engine::{Engine, shape::Shape},
-    policy::{Rule, TableName},
+    policy::{self, Rule, TableName},
     secret::Keys,
     sql::selection::{Way, WorkspaceRef},
 };
@@ -52,10 +52,7 @@ pub struct Ready {
 
 /// The categories of the rules on a source: what a hold by category reaches there.
 pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
-    let mut categories: Vec<String> = rules.iter().filter(|rule| rule.source == source).map(|rule| rule.category.clone()).collect();
-    categories.sort();
-    categories.dedup();
-    categories
+    policy::categories(rules.iter().filter(|rule| rule.source == source))
 }
 
 /// Plans every rule on a source. Rules that name one table meet, with or without its schema written out.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jiff::{
-    Timestamp,
+    Timestamp, ToSpan as _,
     civil::{Date, DateTime},
     tz::{Offset, TimeZone},
 };
@@ -15,7 +15,7 @@ use crate::policy::{
     period::{from_microsecond, resolve},
 };
 
-/// Digits of a fraction that count; what a value says beyond the microsecond is dropped.
+/// Digits of a fraction down to the microsecond; one that isn't zero beyond them makes it the next microsecond.
 const FRACTION: usize = 6;
 
 /// The instant that a raw value in this format names, read as the statements read it.
@@ -88,7 +88,8 @@ fn date_and_time(text: &str) -> Option<DateTime> {
     let mut parts = whole.split(':').map(|part| part.parse::<i8>().ok());
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
     let micros: i32 = format!("{:0<FRACTION$.FRACTION$}", fraction).parse().ok()?;
-    Some(date.at(hour, minute, second, micros * 1_000))
+    let finer = fraction.get(FRACTION..).is_some_and(|rest| rest.contains(|digit| digit != '0'));
+    Some(date.at(hour, minute, second, micros * 1_000).saturating_add(i64::from(finer).microseconds()))
 }
 
 fn pattern(syntax: &str) -> Regex {

@@ -2,11 +2,11 @@
 //! no value that a column can store makes one raise an error.
 //!
 //! Native types and numbers are compared bare, so that an index serves. Text is told apart by patterns inside a CASE,
-//! which alone fixes the order of evaluation, and read only where a pattern has taken it. What comes from text beyond
-//! the microsecond is cut off, not rounded: thresholds are whole microseconds, so `v < threshold` says the same of `v`
-//! and of `v` cut, whereas rounding up could carry a start past a threshold, and rounding down is what cutting is.
-
-use std::iter;
+//! which alone fixes the order of evaluation, and read only where a pattern has taken it.
+//!
+//! A start written more finely than in microseconds counts as the next microsecond, as
+//! [`policy::start`](crate::policy::start) explains. For such a value `v` and a threshold `t` of whole microseconds,
+//! `v < t` asks of `v` rounded up exactly what `v <= t - 1 µs` asks of `v` itself: see [`Grain`].
 
 use jiff::{ToSpan as _, tz::TimeZone};
 
@@ -37,9 +37,18 @@ pub(super) struct Start<'a> {
 enum Reading {
     /// The column itself with a literal. On SQLite a column of numbers may hold text all the same; it is greater than
     /// every number, and so implausible.
-    Bare(Literal),
+    Bare(Grain, Literal),
     /// The first branch whose guard is true.
     Cases(Vec<Branch>),
+}
+
+/// How finely the values of a reading differ, and so how they are compared with a threshold.
+#[derive(Clone, Copy)]
+enum Grain {
+    /// By whole microseconds or more.
+    Microseconds,
+    /// By less, in an order that is theirs.
+    Finer,
 }
 
 /// A threshold as a literal; `None` where the notation has no zone and the source names none: then its values can't be
@@ -50,6 +59,7 @@ type Literal = fn(&Start<'_>, &Thresholds) -> Option<String>;
 struct Branch {
     when: String,
     operand: String,
+    grain: Grain,
     literal: Literal,
 }
 
@@ -80,11 +90,21 @@ impl<'a> Start<'a> {
 
     /// A comparison of the bare column that no row fails whose start is before the cut-off; `None` where there is none.
     pub(super) fn before_cutoff(&self) -> Option<String> {
-        let literal = match self.reading() {
-            Reading::Bare(literal) => literal(self, self.upper()),
-            Reading::Cases(_) => self.narrowing(self.upper()),
-        };
-        literal.map(|literal| format!("{} {} {literal}", self.column, less()))
+        match self.reading() {
+            Reading::Bare(grain, literal) => self.below(&self.column, grain, literal, self.upper()),
+            Reading::Cases(_) => self.narrowing(self.upper()).map(|literal| format!("{} < {literal}", self.column)),
+        }
+    }
+
+    /// TRUE of an operand that is not NULL exactly if the start it stands for is before `at`.
+    ///
+    /// A row whose end is exactly now is due, and the cut-off is the smallest start whose end is later: hence `<`.
+    fn below(&self, operand: &str, grain: Grain, literal: Literal, at: &Thresholds) -> Option<String> {
+        let inclusive = fault::seeded("cutoff-inclusive");
+        match grain {
+            Grain::Finer if !inclusive => literal(self, &at.a_microsecond_earlier()).map(|last| format!("{operand} <= {last}")),
+            _ => literal(self, at).map(|literal| format!("{operand} {} {literal}", if inclusive { "<=" } else { "<" })),
+        }
     }
 
     /// A cut-off later than what can be meant (`--as-of` in another century) finds nothing more.
@@ -133,27 +153,26 @@ impl<'a> Start<'a> {
     fn between(&self, upper: &Thresholds) -> Vec<String> {
         let lenient = fault::seeded("undated-acts");
         let from = self.test.plausible_from.as_ref().filter(|_| !lenient);
-        let less = less();
         match self.reading() {
-            Reading::Bare(literal) => {
-                let Some(below) = literal(self, upper) else { return vec!["FALSE".to_owned()] };
+            Reading::Bare(grain, literal) => {
+                let Some(below) = self.below(&self.column, grain, literal, upper) else { return vec!["FALSE".to_owned()] };
                 let least = from.and_then(|from| literal(self, from));
                 let above = match least {
                     None if lenient => "TRUE".to_owned(),
                     Some(least) => format!("{} >= {least}", self.column),
                     None => self.above_infinity(),
                 };
-                iter::once(format!("{} {less} {below}", self.column)).chain([above]).collect()
+                vec![below, above]
             }
             Reading::Cases(branches) => {
                 let mut cases = String::from("CASE");
                 if let Some(unreadable) = self.unreadable() {
                     cases.push_str(&format!(" WHEN {unreadable} THEN FALSE"));
                 }
-                for Branch { when, operand, literal } in branches {
-                    let Some(below) = literal(self, upper) else { continue };
+                for Branch { when, operand, grain, literal } in branches {
+                    let Some(below) = self.below(&operand, grain, literal, upper) else { continue };
                     let above = from.and_then(|from| literal(self, from)).map(|least| format!(" AND {operand} >= {least}"));
-                    cases.push_str(&format!(" WHEN {when} THEN {operand} {less} {below}{}", above.unwrap_or_default()));
+                    cases.push_str(&format!(" WHEN {when} THEN {below}{}", above.unwrap_or_default()));
                 }
                 let otherwise = if lenient { "TRUE" } else { "FALSE" };
                 vec![format!("{cases} ELSE {otherwise} END")]
@@ -197,16 +216,17 @@ impl<'a> Start<'a> {
 
     fn reading(&self) -> Reading {
         use TypeClass::{Date, Decimal, Float, Integer, Timestamp, TimestampTz};
-        let bare: fn(Literal) -> Reading = Reading::Bare;
+        let bare: fn(Literal) -> Reading = |literal| Reading::Bare(Grain::Microseconds, literal);
+        let finer: fn(Literal) -> Reading = |literal| Reading::Bare(Grain::Finer, literal);
         let epoch = matches!(self.test.format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs);
         match (self.dialect, self.test.column.class) {
             (Dialect::Postgres, TimestampTz) => bare(|_, at| Some(format!("'{}'::timestamptz", at.instant_text()))),
             (Dialect::Postgres, Timestamp) => bare(|_, at| Some(format!("'{}'::timestamp", at.naive_text()?))),
             (Dialect::Postgres, Date) => bare(|_, at| Some(format!("'{}'::date", at.date_text()?))),
             (Dialect::Postgres, Integer) if epoch => bare(|start, at| Some(start.whole_epoch(at).to_string())),
-            (Dialect::Postgres, Float) if epoch => bare(|start, at| Some(format!("'{}'::float8", start.exact_epoch(at)))),
-            (Dialect::Postgres, Decimal) if epoch => bare(|start, at| Some(start.exact_epoch(at))),
-            (Dialect::Sqlite, Integer | Float | Decimal | Date | Timestamp) if epoch => bare(|start, at| Some(start.exact_epoch(at))),
+            (Dialect::Postgres, Float) if epoch => finer(|start, at| Some(format!("'{}'::float8", start.exact_epoch(at)))),
+            (Dialect::Postgres, Decimal) if epoch => finer(|start, at| Some(start.exact_epoch(at))),
+            (Dialect::Sqlite, Integer | Float | Decimal | Date | Timestamp) if epoch => finer(|start, at| Some(start.exact_epoch(at))),
             _ => Reading::Cases(self.notations()),
         }
     }
@@ -218,11 +238,13 @@ impl<'a> Start<'a> {
                 let number = Branch {
                     when: format!("typeof({}) IN ('integer', 'real')", self.column),
                     operand: self.column.clone(),
+                    grain: Grain::Finer,
                     literal: |start, at| Some(start.exact_epoch(at)),
                 };
                 let whole = Branch {
                     when: self.is(WHOLE_NUMBER),
                     operand: self.cast_to_integer(),
+                    grain: Grain::Microseconds,
                     literal: |start, at| Some(start.whole_epoch(at).to_string()),
                 };
                 match self.dialect {
@@ -239,50 +261,56 @@ impl<'a> Start<'a> {
 
     /// A notation whose values are in the order of their bytes.
     fn verbatim(&self, pattern: &str, literal: Literal) -> Branch {
-        Branch { when: self.is(pattern), operand: self.text.clone(), literal }
+        Branch { when: self.is(pattern), operand: self.text.clone(), grain: Grain::Microseconds, literal }
     }
 
     fn date(&self) -> Branch {
         self.verbatim(DATE, |start, at| Some(start.quote(&at.date_text()?)))
     }
 
-    /// Seconds and six digits of a fraction are filled up: then the bytes are in the order of time.
+    /// Seconds and six digits of a fraction are filled up, and zeros beyond them left out: then the bytes are in the
+    /// order of time.
     fn naive(&self) -> Branch {
         let v = &self.text;
         Branch {
             when: self.is(ISO_NAIVE),
             operand: format!(
                 "substr({v}, 1, 10) || ' ' || substr(substr({v}, 12, 8) || ':00', 1, 8) || '.' || \
-                 substr(substr({v}, 21, 6) || '000000', 1, 6)"
+                 substr(substr({v}, 21, 6) || '000000', 1, 6) || rtrim(substr({v}, 27, 3), '0')"
             ),
+            grain: Grain::Finer,
             literal: |start, at| Some(start.quote(&at.naive_text()?)),
         }
     }
 
+    /// An instant, rounded up to the microsecond.
     fn offset(&self) -> Branch {
         let v = &self.text;
-        match self.dialect {
-            Dialect::Postgres => Branch {
-                when: self.is(ISO_OFFSET),
-                operand: format!(
+        let finer = format!("{v} {} {}", self.matches(), self.quote("[.,][0-9]{6}0*[1-9]"));
+        let (operand, literal): (_, Literal) = match self.dialect {
+            Dialect::Postgres => {
+                let whole = format!(
                     "replace(regexp_replace({v}, {}, {}), ',', '.')::timestamptz",
                     self.quote("([.,][0-9]{6})[0-9]+"),
                     self.quote("\\1")
-                ),
-                literal: |_, at| Some(format!("'{}'::timestamptz", at.instant_text())),
-            },
-            Dialect::Sqlite => {
-                Branch { when: self.is(ISO_OFFSET), operand: microseconds(v), literal: |_, at| Some(at.unix_us().to_string()) }
+                );
+                let operand = format!("{whole} + CASE WHEN {finer} THEN interval '1 microsecond' ELSE interval '0' END");
+                (operand, |_, at| Some(format!("'{}'::timestamptz", at.instant_text())))
             }
-        }
+            Dialect::Sqlite => (format!("({} + ({finer}))", microseconds(v)), |_, at| Some(at.unix_us().to_string())),
+        };
+        Branch { when: self.is(ISO_OFFSET), operand, grain: Grain::Microseconds, literal }
     }
 
     fn is(&self, pattern: &str) -> String {
-        let operator = match self.dialect {
+        format!("{} {} {}", self.text, self.matches(), self.quote(pattern))
+    }
+
+    fn matches(&self) -> &'static str {
+        match self.dialect {
             Dialect::Postgres => "~",
             Dialect::Sqlite => "REGEXP",
-        };
-        format!("{} {operator} {}", self.text, self.quote(pattern))
+        }
     }
 
     fn quote(&self, text: &str) -> String {
@@ -341,12 +369,7 @@ impl<'a> Start<'a> {
     }
 }
 
-/// A row whose end is exactly now is due, and the cut-off is the smallest start whose end is later: hence `<`.
-fn less() -> &'static str {
-    if fault::seeded("cutoff-inclusive") { "<=" } else { "<" }
-}
-
-/// SQLite: microseconds since 1970 of a text that [`ISO_OFFSET`] has taken. No dash of its date is within six characters
+/// SQLite: whole microseconds since 1970 of a text that [`ISO_OFFSET`] has taken. No dash of its date is within six characters
 /// of the end, so a sign there is the offset's.
 fn microseconds(v: &str) -> String {
     let offset = |sign: i8, minutes: &str| {

@@ -227,8 +227,6 @@ fn iso8601(dice: &mut Dice, at: Timestamp, naive: &TimeZone) -> (String, Moment)
         return day(naive.to_datetime(at).date());
     }
     let digits = dice.pick(&[0_u32, 0, 3, 6, 6, 1, 9]);
-    // Nine digits are written too, the last three always zero: no database and no clock of retentiond's has them.
-    let at = Timestamp::from_microsecond(at.as_microsecond()).expect("in range");
     let at =
         Timestamp::from_nanosecond(at.as_nanosecond().div_euclid(10_i128.pow(9 - digits)) * 10_i128.pow(9 - digits)).expect("in range");
     let offset = SignedDuration::from_mins(dice.pick(&[0, 60, -300, 345, 840, -720]));

@@ -81,10 +81,16 @@ pub fn first_instant(day: Date, zone: &TimeZone) -> Timestamp {
 }
 
 /// The instant from which a start counts; `None`: undated. `naive` is the zone of what carries none.
+///
+/// Time is counted in microseconds: between two of them it is already the later one.
 pub fn start(moment: Moment, naive: &TimeZone) -> Option<(Timestamp, Met)> {
+    let up_to_the_microsecond = |nanosecond: i32| SignedDuration::from_nanos(i64::from((1_000 - nanosecond % 1_000) % 1_000));
     match moment {
-        Moment::Instant(at) => Some((at, Met::default())),
-        Moment::Civil(civil) => Some(resolve(civil, naive)),
+        Moment::Instant(at) => {
+            let whole = Timestamp::from_microsecond(at.as_microsecond()).expect("in range");
+            Some((if whole < at { whole + SignedDuration::from_micros(1) } else { whole }, Met::default()))
+        }
+        Moment::Civil(civil) => Some(resolve(civil + up_to_the_microsecond(civil.subsec_nanosecond()), naive)),
         Moment::Day(day) => Some((first_instant(day.checked_add(1.day()).expect("a day with a next one"), naive), Met::default())),
         Moment::Unreadable => None,
     }
