@@ -44,6 +44,35 @@ pub async fn iso8601_takes_every_notation_in_one_column(ground: &Ground) {
     assert_eq!(left, (9..=21).collect::<Vec<i64>>());
 }
 
+pub async fn what_is_finer_than_a_microsecond_is_the_next_one(ground: &Ground) {
+    let due = [
+        "'2025-12-31T23:59:59.999999'",
+        "'2025-12-31T23:59:59.999999000'",
+        "'2025-12-31T23:59:59.999998001'",
+        "'2025-12-31T23:59:59,999999000Z'",
+        "'2025-12-31T23:59:59.999998999Z'",
+        "'2026-01-01 00:59:59.99999900+0100'",
+    ];
+    let stays = [
+        "'2025-12-31T23:59:59.999999001'",
+        "'2025-12-31 23:59:59.9999991'",
+        "'2025-12-31T23:59:59.999999001Z'",
+        "'2025-12-31T23:59:59,9999999Z'",
+        "'2026-01-01 00:59:59.99999901+01'",
+    ];
+    let left = left_of(ground, "text", StartFormat::Iso8601, &[&due[..], &stays].concat()).await;
+    assert_eq!(left, (7..=11).collect::<Vec<i64>>());
+    ground.execute("DROP TABLE t");
+    // A double is read as the shortest decimal that it stands for; between two microseconds there is none at this size.
+    let doubles = ["1767225599.999999", "1767225599.5", "1767225599.9999995", "1767225600"];
+    assert_eq!(left_of(ground, "double precision", StartFormat::UnixS, &doubles).await, [3, 4]);
+    ground.execute("DROP TABLE t");
+    let finer_than_a_double = ["1767225599999.999", "1767225599999.998001", "1767225599999.9990001", "1767225600000.0"];
+    if ground.pick("no decimals", "decimals") == "decimals" {
+        assert_eq!(left_of(ground, "numeric", StartFormat::UnixMs, &finer_than_a_double).await, [3, 4]);
+    }
+}
+
 pub async fn plain_dates_count_from_the_next_day(ground: &Ground) {
     let values = ["'2025-12-30'", "'2025-12-31'", "'2026-01-01'", "'1999-01-01'", "NULL"];
     assert_eq!(left_of(ground, "date", StartFormat::Date, &values).await, [2, 3, 5]);

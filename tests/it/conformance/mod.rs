@@ -44,6 +44,7 @@ scenarios! {
         epochs_in_numbers_and_in_text,
         compact_in_text_and_in_numbers,
         native_timestamps,
+        what_is_finer_than_a_microsecond_is_the_next_one,
         values_that_mean_no_date;
     walking:
         ties_on_one_instant_are_cut_into_batches,
