@@ -63,11 +63,20 @@ impl Sqlite {
 
     /// The rows of a query, each as the text of its first column (cast to `text` in the query).
     pub fn column(&self, query: &str) -> Vec<Option<String>> {
+        self.columns(&[query.to_owned()]).remove(0)
+    }
+
+    /// The same of several queries, by one connection.
+    pub fn columns(&self, queries: &[String]) -> Vec<Vec<Option<String>>> {
         wait(async {
             let mut connection = self.connect().await;
-            let rows = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&mut connection).await;
+            let mut columns = Vec::new();
+            for query in queries {
+                let rows = sqlx::query_scalar(AssertSqlSafe(query.as_str())).fetch_all(&mut connection).await;
+                columns.push(rows.unwrap_or_else(|error| panic!("{error} in: {query}")));
+            }
             connection.close().await.expect("an orderly end");
-            rows.unwrap_or_else(|error| panic!("{error} in: {query}"))
+            columns
         })
     }
 

@@ -39,6 +39,9 @@ pub fn pack(pack: &Pack, seeded: Option<&str>) -> Outcome {
 /// The rows of a table as the database writes them, each value as a literal.
 type Snapshot = Vec<Vec<String>>;
 
+/// Between two values of a row: a character that no value has.
+const BETWEEN: char = '\u{1f}';
+
 enum Connected {
     Sqlite(Sqlite),
     Postgres(Database<'static>),
@@ -316,23 +319,29 @@ impl<'a> Real<'a> {
             };
             (name, columns.iter().map(|column| identifier(column)).collect(), "1".to_owned())
         });
-        swept.chain(children).map(|(name, columns, order)| (name.clone(), self.snapshot(&name, &columns, &order))).collect()
+        let (names, queries): (Vec<String>, Vec<String>) =
+            swept.chain(children).map(|(name, columns, order)| (name.clone(), self.rows_of(&name, &columns, &order))).unzip();
+        let tables = match &self.database {
+            Connected::Sqlite(database) => database.columns(&queries),
+            Connected::Postgres(database) => database.columns(&queries),
+        };
+        let values = |row: Option<String>| row.expect("quoted values").split(BETWEEN).map(ToOwned::to_owned).collect();
+        let snapshots = tables.into_iter().map(|rows| rows.into_iter().map(values).collect());
+        names.into_iter().zip(snapshots).collect()
     }
 
-    fn snapshot(&self, table: &str, columns: &[String], order: &str) -> Snapshot {
-        const BETWEEN: char = '\u{1f}';
-        let rows = match &self.database {
-            Connected::Sqlite(database) => {
+    /// The query for the rows of a table, each as one text.
+    fn rows_of(&self, table: &str, columns: &[String], order: &str) -> String {
+        match &self.database {
+            Connected::Sqlite(_) => {
                 let quoted = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>();
-                database.column(&format!("SELECT {} FROM {} ORDER BY {order}", quoted.join(" || char(31) || "), identifier(table)))
+                format!("SELECT {} FROM {} ORDER BY {order}", quoted.join(" || char(31) || "), identifier(table))
             }
-            Connected::Postgres(database) => {
-                let format = vec!["%L"; columns.len()].join("\u{1f}");
-                let query = format!("SELECT format('{format}', {}) FROM {} ORDER BY {order}", columns.join(", "), identifier(table));
-                database.column(&query)
+            Connected::Postgres(_) => {
+                let format = vec!["%L"; columns.len()].join(&BETWEEN.to_string());
+                format!("SELECT format('{format}', {}) FROM {} ORDER BY {order}", columns.join(", "), identifier(table))
             }
-        };
-        rows.into_iter().map(|row| row.expect("quoted values").split(BETWEEN).map(ToOwned::to_owned).collect()).collect()
+        }
     }
 
     /// Runs the program at the pack's clock.
