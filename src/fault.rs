@@ -61,6 +61,7 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("undated-acts", "5: a value that can't be meant counts as a date"),
     ("never-ignored", "5: `never` values count as dates"),
     ("done-ignored", "6: what is done is done again"),
+    ("mask-reveals", "6: a mask leaves more of a value than its done-test takes"),
     ("mark-omitted", "7: the lane is not marked"),
     ("fence-ignored", "7: the lane is marked whoever owns it"),
     ("commit-error-is-failure", "7: an unknown COMMIT is taken as never committed"),

@@ -3,9 +3,9 @@
 //! Whether a fixed value fits is asked so closely because its column must hold it exactly as the rule says it: a value
 //! that the column rounded would differ from the rule's for ever, and the row would never be done.
 
-use super::{Misfit, Strategy, Target};
+use super::{Misfit, Strategy, Target, must};
 use crate::sql::{
-    selection::{ColumnRef, DoneTest, NewValue, TypeClass},
+    selection::{DoneTest, NewValue, TypeClass},
     uuid_of,
 };
 
@@ -15,21 +15,16 @@ pub struct Null;
 
 impl Strategy for Null {
     fn fits(&self, target: &Target) -> Result<(), Misfit> {
-        if target.generated {
-            return Err(Misfit("the database computes the column".to_owned()));
-        }
-        if !target.column.nullable {
-            return Err(Misfit("the column is NOT NULL; `fixed` would do".to_owned()));
-        }
-        Ok(())
+        must(!target.generated, "the database computes the column")?;
+        must(target.column.nullable, "the column is NOT NULL; `fixed` would do")
     }
 
-    fn value(&self) -> NewValue {
+    fn value(&self, _: &Target) -> NewValue {
         NewValue::Null
     }
 
-    fn done(&self, column: &ColumnRef) -> Option<DoneTest> {
-        Some(DoneTest::IsNull(column.clone()))
+    fn done(&self, target: &Target) -> Option<DoneTest> {
+        Some(DoneTest::IsNull(target.column.clone()))
     }
 }
 
@@ -49,7 +44,6 @@ impl Fixed {
 
 impl Strategy for Fixed {
     fn fits(&self, target: &Target) -> Result<(), Misfit> {
-        let must = |fits: bool, why: &str| if fits { Ok(()) } else { Err(Misfit(why.to_owned())) };
         must(!target.generated, "the database computes the column")?;
         must(!target.unique, "the column is part of a unique key, and every row would get the same value")?;
         must(!self.value.contains('\0'), "the value contains NUL")?;
@@ -59,12 +53,12 @@ impl Strategy for Fixed {
         }
     }
 
-    fn value(&self) -> NewValue {
+    fn value(&self, _: &Target) -> NewValue {
         NewValue::Fixed { value: self.value.clone(), replace_null: self.replace_null }
     }
 
-    fn done(&self, column: &ColumnRef) -> Option<DoneTest> {
-        Some(DoneTest::Equals { column: column.clone(), value: self.value.clone(), null_is_done: !self.replace_null })
+    fn done(&self, target: &Target) -> Option<DoneTest> {
+        Some(DoneTest::Equals { column: target.column.clone(), value: self.value.clone(), null_is_done: !self.replace_null })
     }
 }
 
@@ -125,10 +119,11 @@ fn fits_decimal(value: &str, declared: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{policy::Dialect, sql::selection::ColumnRef};
 
     fn target(class: TypeClass, declared: &str) -> Target {
         let column = ColumnRef { name: "c".to_owned(), class, declared: declared.to_owned(), nullable: true };
-        Target { column, max_length: None, unique: false, generated: false }
+        Target { column, dialect: Dialect::Postgres, max_length: None, unique: false, generated: false }
     }
 
     fn fixed_fits(value: &str, target: &Target) -> bool {
@@ -188,10 +183,13 @@ mod tests {
 
     #[test]
     fn null_is_done_unless_it_is_replaced() {
-        let column = target(TypeClass::Text, "text").column;
+        let target = target(TypeClass::Text, "text");
         for replace_null in [false, true] {
-            let done = Fixed::new("gone", replace_null).done(&column);
-            assert_eq!(done, Some(DoneTest::Equals { column: column.clone(), value: "gone".to_owned(), null_is_done: !replace_null }));
+            let done = Fixed::new("gone", replace_null).done(&target);
+            assert_eq!(
+                done,
+                Some(DoneTest::Equals { column: target.column.clone(), value: "gone".to_owned(), null_is_done: !replace_null })
+            );
         }
     }
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use ::hmac::{KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{Misfit, Strategy, Target};
+use super::{Misfit, Strategy, Target, must};
 use crate::{
     clock::hex,
     policy::Normalise,
     secret::Keys,
-    sql::selection::{ColumnRef, Compute, DoneTest, NewValue, TypeClass},
+    sql::selection::{Compute, DoneTest, NewValue},
 };
 
 /// Hex digits of a pseudonym.
@@ -44,10 +44,8 @@ impl Hmac {
 
 impl Strategy for Hmac {
     fn fits(&self, target: &Target) -> Result<(), Misfit> {
-        let must = |fits: bool, why: &str| if fits { Ok(()) } else { Err(Misfit(why.to_owned())) };
-        let is_text = matches!(target.column.class, TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText | TypeClass::Untyped);
         must(!target.generated, "the database computes the column")?;
-        must(is_text, "the column is not of text; `null` or `fixed` would do")?;
+        must(target.is_text(), "the column is not of text; `null` or `fixed` would do")?;
         must(target.max_length.is_none_or(|longest| longest >= DIGITS), "the column is shorter than the 64 characters of a pseudonym")?;
         must(
             !(target.unique && self.normalises),
@@ -55,12 +53,12 @@ impl Strategy for Hmac {
         )
     }
 
-    fn value(&self) -> NewValue {
+    fn value(&self, _: &Target) -> NewValue {
         NewValue::Computed(Arc::clone(&self.function) as Arc<dyn Compute>)
     }
 
-    fn done(&self, column: &ColumnRef) -> Option<DoneTest> {
-        Some(DoneTest::Matches { column: column.clone(), pattern: PSEUDONYM.to_owned() })
+    fn done(&self, target: &Target) -> Option<DoneTest> {
+        Some(DoneTest::Matches { column: target.column.clone(), pattern: PSEUDONYM.to_owned() })
     }
 }
 
@@ -102,6 +100,10 @@ mod tests {
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
+    use crate::{
+        policy::Dialect,
+        sql::selection::{ColumnRef, TypeClass},
+    };
 
     fn function(key: &[u8], normalise: Option<Normalise>) -> Function {
         Function::new(key, normalise).unwrap()
@@ -141,7 +143,7 @@ mod tests {
     fn fits_text_of_64_characters_or_more() {
         let strategy = |normalise| Hmac { function: Arc::new(function(b"key", normalise)), normalises: normalise.is_some() };
         let column = ColumnRef { name: "c".into(), class: TypeClass::Text, declared: "text".into(), nullable: false };
-        let target = Target { column, max_length: Some(64), unique: true, generated: false };
+        let target = Target { column, dialect: Dialect::Postgres, max_length: Some(64), unique: true, generated: false };
         assert_eq!(strategy(None).fits(&target), Ok(()));
         assert!(strategy(Some(Normalise::Email)).fits(&target).is_err());
         assert!(strategy(None).fits(&Target { max_length: Some(63), ..target.clone() }).is_err());

@@ -5,24 +5,33 @@
 
 pub mod constant;
 pub mod hmac;
+pub mod mask;
 pub mod truncate_ip;
 
 use crate::{
-    policy::StrategySpec,
+    policy::{Dialect, StrategySpec},
     secret::Keys,
-    sql::selection::{ColumnRef, DoneTest, NewValue},
+    sql::selection::{ColumnRef, DoneTest, NewValue, TypeClass},
 };
 
 /// What a strategy must know of the column it is used on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub column: ColumnRef,
+    pub dialect: Dialect,
     /// The longest text that fits, in characters.
     pub max_length: Option<u32>,
     /// A unique index or key contains the column.
     pub unique: bool,
     /// The database computes it.
     pub generated: bool,
+}
+
+impl Target {
+    /// Any text can be written to the column, as far as it is long enough.
+    fn is_text(&self) -> bool {
+        matches!(self.column.class, TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText | TypeClass::Untyped)
+    }
 }
 
 /// A way to make a value anonymous, with its settings.
@@ -33,17 +42,22 @@ pub trait Strategy: Send + Sync {
     /// [`Misfit`] says why not, and what would do.
     fn fits(&self, target: &Target) -> Result<(), Misfit>;
 
-    /// The new value.
-    fn value(&self) -> NewValue;
+    /// The new value of a column that it fits.
+    fn value(&self, target: &Target) -> NewValue;
 
     /// How a value tells that it is done; `None`: it can't, so the rule needs a `mark`.
-    fn done(&self, column: &ColumnRef) -> Option<DoneTest>;
+    fn done(&self, target: &Target) -> Option<DoneTest>;
 }
 
 /// Why a strategy can't be used on a column, as a sentence's end after "`null` can't be used on `email`: ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Misfit(pub String);
+
+/// What must be so, or why the strategy can't be used.
+fn must(fits: bool, why: &str) -> Result<(), Misfit> {
+    if fits { Ok(()) } else { Err(Misfit(why.to_owned())) }
+}
 
 /// The strategy that a rule names.
 ///
@@ -55,5 +69,6 @@ pub fn strategy(spec: &StrategySpec, keys: &Keys) -> Result<Box<dyn Strategy>, M
         StrategySpec::Fixed { value, replace_null } => Box::new(constant::Fixed::new(value, *replace_null)),
         StrategySpec::Hmac { key, normalise } => Box::new(hmac::Hmac::new(key, keys, *normalise)?),
         StrategySpec::TruncateIp { v4, v6 } => Box::new(truncate_ip::TruncateIp::new(*v4, *v6)),
+        StrategySpec::Mask => Box::new(mask::Mask),
     })
 }

@@ -6,8 +6,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Misfit, Strategy, Target};
-use crate::sql::selection::{ColumnRef, Compute, DoneTest, NewValue, TypeClass};
+use super::{Misfit, Strategy, Target, must};
+use crate::sql::selection::{Compute, DoneTest, NewValue, TypeClass};
 
 /// `truncate_ip` with the bits it keeps.
 #[derive(Debug, Clone, Copy)]
@@ -38,22 +38,18 @@ impl TruncateIp {
 
 impl Strategy for TruncateIp {
     fn fits(&self, target: &Target) -> Result<(), Misfit> {
-        let must = |fits: bool, why: &str| if fits { Ok(()) } else { Err(Misfit(why.to_owned())) };
-        let holds_addresses = matches!(
-            target.column.class,
-            TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText | TypeClass::Inet | TypeClass::Untyped
-        );
+        let holds_addresses = target.is_text() || target.column.class == TypeClass::Inet;
         must(!target.generated, "the database computes the column")?;
         must(holds_addresses, "the column holds neither addresses nor text")?;
         must(!target.unique, "the column is part of a unique key, and neighbours would get the same address")
     }
 
-    fn value(&self) -> NewValue {
+    fn value(&self, _: &Target) -> NewValue {
         NewValue::Computed(Arc::new(*self))
     }
 
-    fn done(&self, column: &ColumnRef) -> Option<DoneTest> {
-        Some(DoneTest::Matches { column: column.clone(), pattern: self.pattern() })
+    fn done(&self, target: &Target) -> Option<DoneTest> {
+        Some(DoneTest::Matches { column: target.column.clone(), pattern: self.pattern() })
     }
 }
 
@@ -89,6 +85,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::{policy::Dialect, sql::selection::ColumnRef};
 
     #[test]
     fn host_bits_go_and_nothing_else_is_left() {
@@ -120,7 +117,7 @@ mod tests {
     fn fits_text_and_addresses_that_may_be_equal() {
         let strategy = TruncateIp::new(24, 48);
         let column = ColumnRef { name: "ip".into(), class: TypeClass::Inet, declared: "inet".into(), nullable: false };
-        let target = Target { column, max_length: None, unique: false, generated: false };
+        let target = Target { column, dialect: Dialect::Postgres, max_length: None, unique: false, generated: false };
         assert_eq!(strategy.fits(&target), Ok(()));
         assert!(strategy.fits(&Target { unique: true, ..target.clone() }).is_err());
         let number = ColumnRef { class: TypeClass::Integer, ..target.column.clone() };

@@ -2,13 +2,15 @@
 //! clock, no file system.
 //!
 //! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period` and `start` are law 1,
-//! `condition` parses `where`. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
+//! `condition` parses `where`, `strategy` is what a rule
+//! may say of a column. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
 
 pub mod condition;
 pub mod period;
 pub mod raw;
 pub mod resolve;
 pub mod start;
+pub mod strategy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +20,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
+pub use self::strategy::{Normalise, StrategySpec};
 use self::{condition::Condition, period::Period};
 use crate::diagnostic::{Place, SourceFile};
 
@@ -284,22 +287,6 @@ impl Action {
     pub fn acts(&self) -> bool {
         !matches!(self, Self::Keep { .. })
     }
-}
-
-/// A strategy and its settings, as the file says it; `anonymise::strategy` makes it act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StrategySpec {
-    Null,
-    Fixed { value: String, replace_null: bool },
-    Hmac { key: String, normalise: Option<Normalise> },
-    TruncateIp { v4: u8, v6: u8 },
-}
-
-/// What happens to a value before it is hashed, so that two spellings of one address give one pseudonym.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Normalise {
-    /// White space at the ends removed, Unicode lower case.
-    Email,
 }
 
 /// Whether a rule acts.

@@ -203,17 +203,18 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
     let mut done = Vec::new();
     for (name, spec) in columns {
         let reference = column(around.shape, name, "anonymise")?;
+        let target = target(around, name, reference.clone());
         let strategy = anonymise::strategy(spec, around.keys).map_err(|error| misfit(format!("`{name}`: {error}")))?;
-        strategy.fits(&target(around.shape, name, reference.clone())).map_err(|error| misfit(format!("`{name}`: {error}")))?;
+        strategy.fits(&target).map_err(|error| misfit(format!("`{name}`: {error}")))?;
         if foreign_key_column(around.shape, name) && *spec != crate::policy::StrategySpec::Null {
             return Err(misfit(format!("`{name}` refers to another table, so only `null` leaves it valid")));
         }
-        match strategy.done(&reference) {
+        match strategy.done(&target) {
             Some(test) => done.push(test),
             None if mark.is_some() => {}
             None => return Err(misfit(format!("`{name}` can't tell from its value that it is done; add `mark = \"…\"`"))),
         }
-        assignments.push(Assignment { column: reference, value: strategy.value() });
+        assignments.push(Assignment { column: reference, value: strategy.value(&target) });
     }
     if let Some(mark) = &mark {
         done = vec![DoneTest::Marked(mark.clone())];
@@ -224,12 +225,13 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
     Ok((Some(Act::Anonymise { assignments, mark, at: around.now }), done))
 }
 
-fn target(shape: &Shape, name: &str, reference: ColumnRef) -> Target {
-    let facts = shape.column(name);
+fn target(around: Surroundings<'_>, name: &str, reference: ColumnRef) -> Target {
+    let facts = around.shape.column(name);
     Target {
         column: reference,
+        dialect: around.workspace.dialect,
         max_length: facts.and_then(|column| column.max_length),
-        unique: shape.is_unique(name),
+        unique: around.shape.is_unique(name),
         generated: facts.is_some_and(|column| column.generated),
     }
 }

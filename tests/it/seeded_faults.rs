@@ -43,6 +43,7 @@ caught! {
     an_undated_row_that_is_acted_on_is_caught: "undated-acts",
     an_ignored_never_is_caught: "never-ignored",
     a_row_that_is_done_again_is_caught: "done-ignored",
+    a_mask_that_reveals_is_caught: "mask-reveals",
     an_unbounded_batch_is_caught: "batch-unbounded",
     an_ignored_share_of_implausible_starts_is_caught: "implausible-share-ignored",
 }

@@ -105,7 +105,7 @@ fn mistakes_in_rules() {
             Changed("\"delete\"", "\"anonymise\""),
             Changed(
                 "\"delete\"",
-                "\"anonymise\"\nanonymise = { ip = \"truncate\", name = \"mask\", mail = \"hmac\", phone = { strategy = \"fixed\" } }",
+                "\"anonymise\"\nanonymise = { ip = \"truncate\", name = \"masked\", mail = \"hmac\", phone = { strategy = \"fixed\" } }",
             ),
             Changed(
                 "\"delete\"",

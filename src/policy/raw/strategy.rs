@@ -11,9 +11,9 @@ use crate::diagnostic::{
 };
 
 /// What this version takes.
-const STRATEGIES: [&str; 4] = ["null", "fixed", "hmac", "truncate_ip"];
+const STRATEGIES: [&str; 5] = ["null", "fixed", "hmac", "truncate_ip", "mask"];
 /// What the language has besides.
-const LATER: [&str; 5] = ["random", "mask", "date_trunc", "round", "json"];
+const LATER: [&str; 4] = ["random", "date_trunc", "round", "json"];
 
 /// A column and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,7 @@ fn bare(fields: &Fields<'_>, column: &At<String>, word: &str, span: Range<usize>
     let wanted = match word {
         "null" => return Some(StrategySpec::Null),
         "truncate_ip" => return Some(StrategySpec::TruncateIp { v4: 24, v6: 48 }),
+        "mask" => return Some(StrategySpec::Mask),
         "fixed" => "value",
         "hmac" => "key",
         word => return unknown(fields, word, span),
@@ -77,6 +78,7 @@ fn bare(fields: &Fields<'_>, column: &At<String>, word: &str, span: Range<usize>
 fn configured(settings: &Fields<'_>, word: &At<String>) -> Option<(StrategySpec, Option<At<String>>)> {
     match word.value.as_str() {
         "null" => Some((StrategySpec::Null, None)),
+        "mask" => Some((StrategySpec::Mask, None)),
         "fixed" => {
             let value = settings.text("value");
             let replace_null = settings.boolean("replace_null").is_some_and(|replace| replace.value);

@@ -86,6 +86,7 @@ fn strategy(spec: &StrategySpec) -> Value {
             });
             json!({ "strategy": "hmac", "key": key, "normalise": normalise })
         }
+        StrategySpec::Mask => json!({ "strategy": "mask" }),
         StrategySpec::TruncateIp { v4, v6 } => json!({ "strategy": "truncate_ip", "v4": v4, "v6": v6 }),
     }
 }

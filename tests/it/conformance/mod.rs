@@ -12,6 +12,7 @@ mod gate;
 mod ground;
 mod holds;
 mod only_sqlite;
+mod strategies;
 mod walking;
 
 /// Makes a test of each scenario for each engine.
@@ -69,6 +70,8 @@ scenarios! {
         null_and_fixed_values,
         computed_values,
         what_is_done_is_left_alone;
+    strategies:
+        masks_keep_the_shape;
     gate:
         a_workspace_is_stamped_once,
         a_source_without_a_workspace_has_no_batches,

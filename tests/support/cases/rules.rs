@@ -104,7 +104,8 @@ fn strategy(dice: &mut Dice, what: Personal) -> Strategy {
             let (v4, v6) = dice.pick(&[(24, 48), (16, 64), (8, 32), (24, 64)]);
             Strategy::TruncateIp { v4, v6 }
         }
-        (Personal::Mail, 1 | 2) => Strategy::Hmac { email: dice.chance(50) },
+        (Personal::Mail, 1) => Strategy::Hmac { email: dice.chance(50) },
+        (Personal::Mail, 2) | (Personal::Phone, 1 | 2) => Strategy::Mask,
         _ => fixed(dice),
     }
 }
@@ -124,7 +125,7 @@ impl Common<'_> {
         }
         let subjects = self.subjects(dice, is_keep, &mut lines);
         let term = (!is_keep || dice.chance(60)).then(|| self.term(dice, &mut lines));
-        self.act(&action, &mut lines);
+        self.act(dice, &action, &mut lines);
         let observe = dice.chance(7);
         if observe {
             lines.push("mode = \"observe\"".to_owned());
@@ -181,13 +182,13 @@ impl Common<'_> {
         Term { start, period, floor, zone: moments::zone(zone), epoch: writing.is_epoch(), never }
     }
 
-    fn act(&self, action: &Action, lines: &mut Vec<String>) {
+    fn act(&self, dice: &mut Dice, action: &Action, lines: &mut Vec<String>) {
         let name = |column: usize| toml(&self.draft.columns[column].name);
         match action {
             Action::Delete => {}
             Action::Keep => lines.push("reason = \"the law says so\"".to_owned()),
             Action::Anonymise { columns, mark } => {
-                let pairs = columns.iter().map(|(column, strategy)| format!("{} = {}", name(*column), strategy_toml(strategy)));
+                let pairs = columns.iter().map(|(column, strategy)| format!("{} = {}", name(*column), strategy_toml(dice, strategy)));
                 lines.push(format!("anonymise = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
                 if let Some(mark) = mark {
                     lines.push(format!("mark = {}", name(*mark)));
@@ -210,7 +211,7 @@ fn action_name(dice: &mut Dice, action: &Action) -> &'static str {
     }
 }
 
-fn strategy_toml(strategy: &Strategy) -> String {
+fn strategy_toml(dice: &mut Dice, strategy: &Strategy) -> String {
     match strategy {
         Strategy::Null => "\"null\"".to_owned(),
         Strategy::Fixed { value, replace_null } => {
@@ -219,6 +220,7 @@ fn strategy_toml(strategy: &Strategy) -> String {
         Strategy::Hmac { email } => {
             format!("{{ strategy = \"hmac\", key = \"pepper\"{} }}", if *email { ", normalise = \"email\"" } else { "" })
         }
+        Strategy::Mask => dice.pick(&["\"mask\"", "{ strategy = \"mask\" }"]).to_owned(),
         Strategy::TruncateIp { v4, v6 } => format!("{{ strategy = \"truncate_ip\", v4 = {v4}, v6 = {v6} }}"),
     }
 }

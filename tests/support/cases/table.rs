@@ -42,6 +42,7 @@ pub struct Draft {
 pub enum Personal {
     Address,
     Mail,
+    Phone,
     Note,
 }
 
@@ -101,6 +102,7 @@ impl Draft {
         for (what, sql_type) in [
             (Personal::Address, dice.pick(if engine == Engine::Postgres { &["text", "inet"] } else { &["TEXT", "VARCHAR(45)"] })),
             (Personal::Mail, "varchar(90)"),
+            (Personal::Phone, "varchar(20)"),
             (Personal::Note, "text"),
         ] {
             if dice.chance(60) {
@@ -274,11 +276,15 @@ fn personal(dice: &mut Dice, what: Personal) -> String {
         Personal::Mail => &[
             "Ann@Example.com ",
             "bob@example.com",
+            "ünal@example.com",
+            "c@exämple.com",
+            "d***@example.com",
             "gone",
             "",
             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
             "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
         ],
+        Personal::Phone => &["+46 70 123 45 67", "(030) 12-34", "12345", "1234", "+** ** *** ** 67", "***", "ask at the desk", ""],
         Personal::Note => &["a long story", "gone", "", "it's \"quoted\"", "line\nbreak", "null"],
     };
     dice.pick(values).to_owned()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::oracle::{Action, Class, Table, Verdict};
+use crate::support::oracle::{Action, Class, Rule, Table, Verdict};
 
 /// In how many cases each class was met.
 #[derive(Debug, Default)]
@@ -36,7 +36,22 @@ const CLASSES: &[&str] = &[
     "anonymised",
     "observed",
     "floor",
+    "null",
+    "fixed",
+    "hmac",
+    "truncate_ip",
+    "mask",
 ];
+
+/// The strategies of a rule that had something due.
+fn strategies_that_acted(rule: &Rule, counts: Option<&BTreeMap<Class, u64>>) -> Vec<&'static str> {
+    match &rule.action {
+        Action::Anonymise { columns, .. } if counts.is_some_and(|counts| counts.contains_key(&Class::Due)) => {
+            columns.iter().map(|(_, strategy)| strategy.name()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
 
 impl Tally {
     /// Counts one case.
@@ -72,7 +87,8 @@ impl Tally {
             ("observed", table.rules.iter().any(|rule| rule.observe)),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
         ];
-        for (class, met) in marks {
+        let strategies = table.rules.iter().zip(&verdict.rules).flat_map(|(rule, counts)| strategies_that_acted(rule, counts.as_ref()));
+        for (class, met) in marks.into_iter().chain(strategies.map(|strategy| (strategy, true)).collect::<BTreeMap<_, _>>()) {
             *self.classes.entry(class).or_default() += u64::from(met);
         }
     }

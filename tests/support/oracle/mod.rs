@@ -1,16 +1,17 @@
 //! The oracle: a plain, slow, obvious model of the laws. Tables, rules, holds and a clock go in; what must become of
 //! every row comes out. It takes nothing from the crate, so that a mistake there can't be repeated here.
 //!
-//! `calendar` is law 1, `condition` is three-valued logic, `model` what goes in and comes out, this file is laws 2 to 6. A new construct of the rule
+//! `calendar` is law 1, `condition` is three-valued logic, `model` what goes in and comes out,
+//! `strategies` what becomes of values, this file is laws 2 to 6. A new construct of the rule
 //! language is a field of [`Rule`] or [`Table`] and its meaning in [`World::class`].
 
 pub mod calendar;
 pub mod condition;
 mod model;
+mod strategies;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use self::calendar::{Met, Period};
@@ -82,7 +83,7 @@ impl Judge<'_> {
                 && self.class(*rule, number, &row) == Class::Due
             {
                 for (column, strategy) in columns {
-                    row.cells[*column].text = self.anonymised(strategy, row.cells[*column].text.as_deref());
+                    row.cells[*column].text = strategies::act(strategy, &self.world.pepper, row.cells[*column].text.as_deref());
                 }
                 if let Some(mark) = mark {
                     row.cells[*mark].text = Some("set".to_owned());
@@ -116,7 +117,7 @@ impl Judge<'_> {
         if let Action::Anonymise { columns, mark } = &rule.action {
             let done = match mark {
                 Some(mark) => row.cells[*mark].text.is_some(),
-                None => columns.iter().all(|(column, strategy)| is_done(strategy, row.cells[*column].text.as_deref())),
+                None => columns.iter().all(|(column, strategy)| strategies::is_done(strategy, row.cells[*column].text.as_deref())),
             };
             if done {
                 return Class::Done;
@@ -187,23 +188,6 @@ impl Judge<'_> {
         competitors.into_iter().any(protects) || (row.referred_to && matches!(mine.action, Action::Delete))
     }
 
-    fn anonymised(&self, strategy: &Strategy, old: Option<&str>) -> Option<String> {
-        if is_done(strategy, old) {
-            return old.map(ToOwned::to_owned);
-        }
-        match (strategy, old) {
-            (Strategy::Fixed { value, replace_null }, old) => (old.is_some() || *replace_null).then(|| value.clone()),
-            (Strategy::Null, _) | (_, None) => None,
-            (Strategy::Hmac { email }, Some(old)) => {
-                let text = if *email { old.trim().to_lowercase() } else { old.to_owned() };
-                let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&self.world.pepper).expect("any key will do");
-                mac.update(text.as_bytes());
-                Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
-            }
-            (Strategy::TruncateIp { v4, v6 }, Some(old)) => truncated(old, *v4, *v6),
-        }
-    }
-
     fn sights(&self) -> Sights {
         let mut sights = Sights::default();
         for (index, rule) in self.table.rules.iter().enumerate() {
@@ -226,29 +210,6 @@ impl Judge<'_> {
 /// NULL, the empty string, or a value that the rule says means "no date".
 fn means_nothing(term: &Term, cell: &Cell) -> bool {
     cell.text.as_ref().is_none_or(|text| text.is_empty() || term.never.contains(text))
-}
-
-/// Whether a value says that nothing is left to do.
-fn is_done(strategy: &Strategy, value: Option<&str>) -> bool {
-    match (strategy, value) {
-        (Strategy::Fixed { replace_null, .. }, None) => !replace_null,
-        (_, None) => true,
-        (Strategy::Null, Some(_)) => false,
-        (Strategy::Fixed { value: fixed, .. }, Some(value)) => value == fixed,
-        (Strategy::Hmac { .. }, Some(value)) => value.len() == 64 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
-        (Strategy::TruncateIp { v4, v6 }, Some(value)) => truncated(value, *v4, *v6).as_deref() == Some(value),
-    }
-}
-
-/// The address with its host bits zero; what is no address leaves nothing.
-fn truncated(text: &str, v4: u8, v6: u8) -> Option<String> {
-    Some(
-        match text.parse().ok()? {
-            IpAddr::V4(address) => IpAddr::V4((u32::from(address) & u32::MAX.checked_shl(32 - u32::from(v4)).unwrap_or(0)).into()),
-            IpAddr::V6(address) => IpAddr::V6((u128::from(address) & u128::MAX.checked_shl(128 - u32::from(v6)).unwrap_or(0)).into()),
-        }
-        .to_string(),
-    )
 }
 
 /// Whether two values name one subject, as the column compares them.

@@ -112,6 +112,20 @@ pub enum Strategy {
     Fixed { value: String, replace_null: bool },
     Hmac { email: bool },
     TruncateIp { v4: u8, v6: u8 },
+    Mask,
+}
+
+impl Strategy {
+    /// Its word in a rule.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Fixed { .. } => "fixed",
+            Self::Hmac { .. } => "hmac",
+            Self::TruncateIp { .. } => "truncate_ip",
+            Self::Mask => "mask",
+        }
+    }
 }
 
 /// A hold that is in force. Without subjects it covers all of its scope.
