@@ -4,6 +4,7 @@
 //! `run`, a variant of `Command` and an arm in `Cli::dispatch`.
 
 mod check;
+mod demo;
 mod failure;
 mod hold;
 mod ledger;
@@ -83,9 +84,12 @@ enum Command {
     /// retentiond's own database
     #[command(subcommand)]
     State(state::Command),
+    /// The whole of it in one minute, on an embedded database with realistic rows
+    Demo(demo::Args),
 }
 
 /// What a command needs of the outside.
+#[derive(Clone)]
 pub struct Surroundings {
     pub clock: SharedClock,
     pub randomness: SharedRandomness,
@@ -109,16 +113,17 @@ pub async fn run(surroundings: Surroundings) -> ExitCode {
 
 impl Cli {
     async fn dispatch(self, surroundings: Surroundings) -> Done {
-        let world = self.common.world(surroundings)?;
         let common = &self.common;
+        let world = || common.world(surroundings.clone());
         match self.command {
-            Command::Check(args) => check::run(common, &world, args).await,
-            Command::Plan(args) => plan::run(common, world, args).await,
-            Command::Sweep(args) => sweep::run(common, &world, args).await,
-            Command::Hold(command) => hold::run(common, &world, command).await,
-            Command::Ledger(command) => ledger::run(common, &world, command).await,
-            Command::Source(command) => source::run(common, &world, command).await,
-            Command::State(command) => state::run(common, &world, command).await,
+            Command::Check(args) => check::run(common, &world()?, args).await,
+            Command::Plan(args) => plan::run(common, world()?, args).await,
+            Command::Sweep(args) => sweep::run(common, &world()?, args).await,
+            Command::Hold(command) => hold::run(common, &world()?, command).await,
+            Command::Ledger(command) => ledger::run(common, &world()?, command).await,
+            Command::Source(command) => source::run(common, &world()?, command).await,
+            Command::State(command) => state::run(common, &world()?, command).await,
+            Command::Demo(args) => demo::run(common, surroundings, args).await,
         }
     }
 }

@@ -35,7 +35,7 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
             source.wanted_epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
         ]
     });
-    render::line(&render::table(&["source", "url", "", "identity", "epoch", "wanted"], &[4, 5], rows))?;
+    render::line(&render::table(&["source", "url", "is", "identity", "epoch", "wanted"], &[4, 5], rows))?;
     for source in &report.sources {
         if let Some(obstacle) = &source.blocked {
             render::line(&format!("\n{}: {}", source.source, obstacle.message))?;

@@ -5,6 +5,7 @@
 
 pub mod adopt;
 pub mod check;
+pub mod demo;
 pub mod evidence;
 pub mod holds;
 pub mod plan;

@@ -2,13 +2,14 @@
 //!
 //! `database` opens the file and runs statements under their limits; `catalogue` reads shapes; `workspace` and `gate`
 //! keep retentiond's own tables; `walk` finds ranges; `batch` is the transaction in which rows change; `holder` names
-//! the process that is waited for.
+//! the process that is waited for; `create` makes the database of `demo`.
 //!
 //! What a server would do is done here: statements are bounded by a progress handler, a paused process is not thrown
 //! out (whoever waits for it is told its number instead), and a file that was replaced by another is noticed.
 
 mod batch;
 mod catalogue;
+mod create;
 mod database;
 mod gate;
 mod holder;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Executor as _, SqlSafeStr as _};
 
+pub use self::create::create;
 use self::database::{Database, get_count};
 use super::{
     Batch, Engine, Error, GateChange, LaneMark, Stamp, Workspace,
