@@ -66,6 +66,8 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("fence-ignored", "7: the lane is marked whoever owns it"),
     ("commit-error-is-failure", "7: an unknown COMMIT is taken as never committed"),
     ("intent-after-commit", "7: the intent is written when the rows are gone"),
+    ("approval-of-another-form", "3: what was approved of one form of a rule counts for another"),
+    ("pause-forgotten", "9: a paused rule goes on"),
     ("batch-unbounded", "8: a batch takes the whole table"),
     ("implausible-share-ignored", "9: a start that can't be meant stops no rule"),
 ];

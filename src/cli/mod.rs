@@ -3,11 +3,13 @@
 //! Data go to standard output, everything else to standard error. A new command is a file with its arguments and a
 //! `run`, a variant of `Command` and an arm in `Cli::dispatch`.
 
+mod approve;
 mod check;
 mod demo;
 mod failure;
 mod hold;
 mod ledger;
+mod pause;
 mod plan;
 mod progress;
 mod render;
@@ -72,6 +74,12 @@ enum Command {
     Plan(plan::Args),
     /// One sweep now
     Sweep(sweep::Args),
+    /// Lets a waiting rule go: as it is now, for the rows that are due now and ten per cent more
+    Approve(approve::Args),
+    /// Stops rules, sources or everything, from the next batch on until `resume`
+    Pause(pause::Args),
+    /// Lets go on what was paused
+    Resume(pause::Args),
     /// Legal holds
     #[command(subcommand)]
     Hold(hold::Command),
@@ -119,6 +127,9 @@ impl Cli {
             Command::Check(args) => check::run(common, &world()?, args).await,
             Command::Plan(args) => plan::run(common, world()?, args).await,
             Command::Sweep(args) => sweep::run(common, &world()?, args).await,
+            Command::Approve(args) => approve::run(common, &world()?, args).await,
+            Command::Pause(args) => pause::pause(common, &world()?, args).await,
+            Command::Resume(args) => pause::resume(common, &world()?, args).await,
             Command::Hold(command) => hold::run(common, &world()?, command).await,
             Command::Ledger(command) => ledger::run(common, &world()?, command).await,
             Command::Source(command) => source::run(common, &world()?, command).await,

@@ -46,6 +46,20 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
         if let Some(obstacle) = &rule.blocked {
             render::line(&format!("\n{} would be {}: {}", rule.rule, obstacle.reason.outcome().name(), obstacle.message))?;
         }
+        if let Some(waiting) = &rule.waits {
+            render::line(&format!("\n{} waits for approval: {}", rule.rule, waiting.obstacle.message))?;
+            super::approve::tell_blast(waiting)?;
+        }
+        if let Some(pause) = &rule.paused {
+            render::line(&format!(
+                "\n{} is paused ({}) since {}, by {}: {}",
+                rule.rule,
+                pause.scope,
+                render::instant(Some(pause.at)),
+                pause.by,
+                pause.reason
+            ))?;
+        }
         if let Some(forecast) = &rule.forecast {
             render::line(&format!("\n{}: rows due", rule.rule))?;
             let rows = forecast.iter().map(|step| vec![format!("  by {}", render::instant(Some(step.at))), render::grouped(step.due)]);

@@ -99,6 +99,14 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
         {
             render::line(&format!("\n{}: {}: {message}", rule.rule, swept.outcome.name()))?;
         }
+        if let Some(waiting) = &rule.waits
+            && waiting.blast.is_some()
+        {
+            if rule.swept.as_ref().is_some_and(|swept| swept.message.is_none()) {
+                render::line(&format!("\n{} was approved with its changes:", rule.rule))?;
+            }
+            super::approve::tell_blast(waiting)?;
+        }
     }
     Ok(())
 }

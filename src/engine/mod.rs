@@ -69,6 +69,9 @@ pub trait Engine: Send + Sync {
     /// each selection within the range.
     async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error>;
 
+    /// The rows within the range that are due under `selection` and would not be under `before`.
+    async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error>;
+
     /// How many rows a hold on these subjects covers now.
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error>;
 

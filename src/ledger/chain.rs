@@ -186,6 +186,7 @@ mod tests {
         let randomness = SeededRandomness::new(1);
         let mut texts = Texts::new(&randomness);
         let event = Event::Configuration {
+            rule: None,
             what: "source_initialised".to_owned(),
             source: Some("app".to_owned()),
             by: texts.commit("by", "ada"),
@@ -230,7 +231,16 @@ mod tests {
                 by: texts.commit("by", "b"),
                 reason: texts.commit("reason", "r"),
             },
-            Event::Approved { rule: "a/b".to_owned(), digest: "d".to_owned(), max_rows: Some(u64::MAX), by: texts.commit("by", "b") },
+            Event::Approved {
+                rule: "a/b".to_owned(),
+                source: None,
+                digest: "d".to_owned(),
+                max_rows: Some(u64::MAX),
+                guard: None,
+                cutoff: None,
+                rule_digest: None,
+                by: texts.commit("by", "b"),
+            },
             Event::Checkpoint { entries: 9 },
         ];
         for event in events {

@@ -96,6 +96,9 @@ impl<'a> Texts<'a> {
 /// The `what` of a configuration by which a source was adopted: what its lanes said before no longer counts.
 pub const SOURCE_ADOPTED: &str = "source_adopted";
 
+/// The `what` of a configuration by which a changed rule with `first_sweep = "auto"` went on without a person.
+pub const RULE_CHANGED: &str = "rule_changed";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -152,9 +155,37 @@ pub enum Event {
         reason: Commitment,
     },
     /// A person let a waiting rule go, for this digest and up to this many rows.
-    Approved { rule: String, digest: String, max_rows: Option<u64>, by: Commitment },
-    /// Something about the installation changed: a source was initialised, a state adopted, a protection narrowed.
-    Configuration { what: String, source: Option<String>, by: Commitment, reason: Commitment },
+    Approved {
+        rule: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
+        /// Over everything that was approved: the rule with its competitors and its table, guard, cut-off and rows.
+        digest: String,
+        max_rows: Option<u64>,
+        /// What the rule waited for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guard: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cutoff: Option<Timestamp>,
+        /// The part of the digest that later sweeps are compared with, as their batches name it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule_digest: Option<String>,
+        by: Commitment,
+    },
+    /// A person stopped a rule, or every rule of a source, or with neither named all of them.
+    Paused { rule: Option<String>, source: Option<String>, by: Commitment, reason: Commitment },
+    /// A person let go on what was paused.
+    Resumed { rule: Option<String>, source: Option<String>, by: Commitment, reason: Commitment },
+    /// Something about the installation changed: a source was initialised, a state adopted, a rule changed that waits for
+    /// nobody.
+    Configuration {
+        what: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        source: Option<String>,
+        by: Commitment,
+        reason: Commitment,
+    },
     /// A point from which a verification may start.
     Checkpoint { entries: u64 },
 }
@@ -172,6 +203,8 @@ impl Event {
             Self::HoldPlaced { .. } => "hold_placed",
             Self::HoldReleased { .. } => "hold_released",
             Self::Approved { .. } => "approved",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
             Self::Configuration { .. } => "configuration",
             Self::Checkpoint { .. } => "checkpoint",
         }
@@ -184,8 +217,10 @@ impl Event {
                 (Some(&batch.rule), Some(&batch.source))
             }
             Self::SweepStarted { rule, source, .. } | Self::SweepEnded { rule, source, .. } => (Some(rule), Some(source)),
-            Self::Approved { rule, .. } => (Some(rule), None),
-            Self::Configuration { source, .. } => (None, source.as_deref()),
+            Self::Approved { rule, source, .. } => (Some(rule), source.as_deref()),
+            Self::Paused { rule, source, .. } | Self::Resumed { rule, source, .. } | Self::Configuration { rule, source, .. } => {
+                (rule.as_deref(), source.as_deref())
+            }
             Self::Genesis { .. } | Self::HoldPlaced { .. } | Self::HoldReleased { .. } | Self::Checkpoint { .. } => (None, None),
         }
     }
@@ -194,7 +229,10 @@ impl Event {
     pub fn commitments(&self) -> Vec<(&'static str, &Commitment)> {
         match self {
             Self::HoldPlaced { matter, by, reason, .. } => vec![("matter", matter), ("by", by), ("reason", reason)],
-            Self::HoldReleased { by, reason, .. } | Self::Configuration { by, reason, .. } => vec![("by", by), ("reason", reason)],
+            Self::HoldReleased { by, reason, .. }
+            | Self::Paused { by, reason, .. }
+            | Self::Resumed { by, reason, .. }
+            | Self::Configuration { by, reason, .. } => vec![("by", by), ("reason", reason)],
             Self::Approved { by, .. } => vec![("by", by)],
             Self::Genesis { .. }
             | Self::BatchIntent(_)

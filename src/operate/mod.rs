@@ -4,12 +4,15 @@
 //! use case is a file here and a caller.
 
 pub mod adopt;
+pub mod approve;
 pub mod check;
 pub mod demo;
 pub mod evidence;
 pub mod holds;
+pub mod pause;
 pub mod plan;
 pub mod report;
 pub mod sources;
 pub mod sweep;
+pub mod waiting;
 pub mod world;

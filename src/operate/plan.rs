@@ -4,11 +4,13 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
 use super::{
     report::{Forecast, RuleReport, RulesReport, VERSION, way_name},
+    waiting,
     world::{Error, World},
 };
 use crate::{
     policy::Rule,
     sql::selection::Selection,
+    state::{self, State},
     sweep::{
         count::{count, count_due},
         guard,
@@ -61,17 +63,32 @@ async fn plan_source(
     now: Timestamp,
 ) -> Result<Vec<RuleReport>, Error> {
     let target = world.connect(source).await?;
+    let state = existing_state(world).await?;
     let planned = async {
         let mut reports = Vec::new();
         let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
         for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
-            reports.push(report(world, &target, one, request, now).await?);
+            let mut report = report(world, &target, one, request, now).await?;
+            waiting::complete(world, state.as_ref(), &target, one, &mut report).await;
+            reports.push(report);
         }
         Ok(reports)
     }
     .await;
     target.engine.close().await;
+    if let Some(state) = state {
+        state.close().await;
+    }
     planned
+}
+
+/// The state, where there is one yet: without it nothing was approved and nothing is paused.
+async fn existing_state(world: &World) -> Result<Option<State>, Error> {
+    match world.state().await {
+        Ok(state) => Ok(Some(state)),
+        Err(state::Error::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn report(world: &World, target: &Target, prepared: &Prepared, request: &PlanRequest, now: Timestamp) -> Result<RuleReport, Error> {

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::waiting::Waiting;
 use crate::{
     sql::selection::{Counts, Way},
+    state::Pause,
     sweep::{
         Ended,
         obstacle::{Obstacle, Outcome, Reason},
@@ -29,6 +31,12 @@ pub struct RuleReport {
     /// `None`: not counted, or not countable.
     pub rows: Option<Counts>,
     pub blocked: Option<Obstacle>,
+    /// What a sweep would wait for a person for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waiting>,
+    /// The person who stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Pause>,
     /// Which way a sweep would walk: `physical`, or the columns of an index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<String>,
@@ -87,6 +95,8 @@ impl RuleReport {
             as_of,
             rows: None,
             blocked: prepared.outcome.as_ref().err().cloned(),
+            waits: None,
+            paused: None,
             way: None,
             forecast: None,
             swept: None,

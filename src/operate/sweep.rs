@@ -6,6 +6,7 @@
 use super::{
     plan::{order, sources_of},
     report::{RuleReport, RulesReport, Swept, VERSION},
+    waiting,
     world::{Error, World},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         gate,
         guard::Request,
         identity,
-        obstacle::Obstacle,
+        obstacle::{Obstacle, Reason},
         prepare::{Prepared, Target, categories, prepare},
         settle,
     },
@@ -62,17 +63,36 @@ pub async fn sweep(world: &World, asked: &SweepRequest, shutdown: &Shutdown, obs
     for field in &mut fields {
         field.rules.sort_by_key(|(prepared, _)| !matches!(prepared.rule.action, Action::Delete));
         for (prepared, counts) in &field.rules {
-            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), shutdown, observer).await;
             let mut report = RuleReport::of(prepared, now);
             report.rows = counts.as_ref().and_then(|counts| counts.as_ref().ok()).copied();
+            waiting::complete(world, Some(&state), &field.target, prepared, &mut report).await;
+            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), shutdown, observer).await;
             report.swept = Some(Swept::from(&ended));
             reports.push(report);
         }
         field.target.engine.close().await;
     }
+    if !asked.request.dry_run {
+        for report in &reports {
+            remember(&state, report).await?;
+        }
+    }
     state.close().await;
     order(&mut reports, &chosen);
     Ok(RulesReport { version: VERSION, rules: reports })
+}
+
+/// Keeps why a rule was not enforced, and since when, for the metrics.
+async fn remember(state: &State, report: &RuleReport) -> Result<(), Error> {
+    let Some(Swept { reason, message, .. }) = &report.swept else { return Ok(()) };
+    match (reason, message) {
+        // A rule that observes does what it was told to.
+        (Some(Reason::Observe) | None, _) => state.unblock(&report.rule).await?,
+        // It says nothing of the rule.
+        (Some(Reason::Shutdown), _) => {}
+        (Some(reason), message) => state.block(&report.rule, &reason.name(), message.as_deref().unwrap_or_default()).await?,
+    }
+    Ok(())
 }
 
 /// Connects, asks whether the source is what the state knows, settles what was left open, brings the holds up to date,
@@ -88,7 +108,7 @@ async fn survey(
 ) -> Result<Field, Obstacle> {
     let target = world.connect(source).await.map_err(|error| match error {
         Error::Engine(error) => Obstacle::from(error),
-        other => Obstacle::new(crate::sweep::obstacle::Reason::Connection, other.to_string()),
+        other => Obstacle::new(Reason::Connection, other.to_string()),
     })?;
     let categories = categories(&world.rules, source);
     identity::check(state, &target).await?;

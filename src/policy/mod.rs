@@ -199,6 +199,9 @@ pub enum StartFormat {
 }
 
 impl StartFormat {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [Self::Timestamp, Self::Date, Self::Iso8601, Self::UnixS, Self::UnixMs, Self::UnixUs, Self::Compact];
+
     /// The word in a rule.
     pub fn name(self) -> &'static str {
         match self {

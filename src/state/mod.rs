@@ -3,7 +3,7 @@
 //! One code over SQLite and PostgreSQL, in the SQL they share: BIGINT and TEXT columns, times as microseconds since
 //! 1970, `$1` placeholders, `UPDATE … RETURNING` to lock and read a row at once. `database` opens it and begins its
 //! transactions, `migrations` holds its tables, and each subject has a file: `sources`, `holds`, `synchronise` and `adoption`,
-//! `work` (lanes, sweeps, approvals), `ledger`.
+//! `work` (lanes, sweeps, approvals, pauses), `ledger`.
 //!
 //! To add something that the state remembers: a migration with its table, and a file with its methods of [`State`].
 //! Within a transaction rows of a subject are locked first and the ledger's head last, so that two can't wait for each
@@ -32,7 +32,10 @@ pub use self::{
     holds::{NewHold, Placed, Released},
     sources::{GateNumbers, SourceRecord},
     synchronise::Synchronisation,
-    work::{Approval, Claim, Intended, LaneRecord, LastApplied, OpenIntent, Owner, Settled, SweepEnd, SweepRecord, SweepStart},
+    work::{
+        AUTO, Allowance, Approval, Blocked, Claim, Intended, LaneRecord, LastApplied, NewApproval, OpenIntent, Owner, Pause, PauseScope,
+        Settled, SweepEnd, SweepRecord, SweepStart,
+    },
 };
 use crate::{
     clock::{SharedClock, SharedRandomness, random_hex},

@@ -68,6 +68,7 @@ impl State {
             return if same { Ok(()) } else { Err(Error::OtherSource { name: known.name }) };
         }
         self.append_in(&mut transaction, |texts| Event::Configuration {
+            rule: None,
             what: "source_initialised".to_owned(),
             source: Some(name.to_owned()),
             by: texts.commit("by", by),
@@ -120,6 +121,7 @@ impl State {
             .await?;
         self.reset_lanes(&mut transaction, name).await?;
         self.append_in(&mut transaction, |texts| Event::Configuration {
+            rule: None,
             what: SOURCE_ADOPTED.to_owned(),
             source: Some(name.to_owned()),
             by: texts.commit("by", by),

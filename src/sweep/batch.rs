@@ -35,6 +35,8 @@ pub struct Doorway {
     pub act: Arc<Act>,
     /// The statements run and are rolled back.
     pub dry_run: bool,
+    /// How many rows a person's approval still lets go; `None`: as many as are due.
+    pub at_most: Option<u64>,
 }
 
 /// The lane's owner between batches: the claim, what is still to be told of the last batch, and the state's numbers.
@@ -53,6 +55,8 @@ pub enum Passage {
     /// Nothing happened: the gate has moved to this epoch, or a hold was recorded meanwhile. Read the state again and
     /// come back.
     Again { epoch: u64 },
+    /// Nothing happened: the batch would have taken more rows than were approved.
+    Unapproved,
     /// Nothing happened: a limit of the server was met. Come back smaller.
     Smaller { why: String },
 }
@@ -108,6 +112,10 @@ async fn run(door: &Doorway, hand: &mut Hand, range: &Range) -> Result<Passage, 
     if rows == 0 || door.dry_run {
         roll_back(batch).await;
         return Ok(Passage::Done { rows });
+    }
+    if door.at_most.is_some_and(|most| rows > most) {
+        roll_back(batch).await;
+        return Ok(Passage::Unapproved);
     }
     commit(door, hand, batch, rows).await
 }

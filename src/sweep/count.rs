@@ -50,6 +50,20 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection])
     Ok(sums)
 }
 
+/// Counts the rows that are due under a rule and would not be under another selection on its table.
+///
+/// # Errors
+/// An [`Obstacle`] with the database's words.
+pub async fn count_beyond(target: &Target, ready: &Ready, before: &Selection) -> Result<u64, Obstacle> {
+    let mut sum = 0;
+    over_ranges(target, ready, async |range| {
+        sum += target.engine.count_beyond(&ready.planned.selection, before, &range).await?;
+        Ok(())
+    })
+    .await?;
+    Ok(sum)
+}
+
 /// Walks the whole table once, in ranges that shrink where a statement meets its limit.
 async fn over_ranges(
     target: &Target,

@@ -4,13 +4,9 @@ use jiff::Timestamp;
 
 use super::obstacle::{Obstacle, Reason};
 use crate::{
-    clock::hex,
-    config,
-    engine::shape::Shape,
-    fault,
-    policy::{FirstSweep, Mode, Rule},
-    sql::selection::Counts,
-    state::Approval,
+    config, fault,
+    policy::{Mode, Rule},
+    state::Pause,
 };
 
 /// Tables below this size are not guarded by share: one of three rows is a third.
@@ -47,6 +43,19 @@ pub fn window(source: &config::Source, timezone: &jiff::tz::TimeZone, now: Times
     }
 }
 
+/// Whether a person has stopped the rule.
+///
+/// # Errors
+/// [`Reason::Paused`].
+pub fn not_paused(pause: Option<&Pause>) -> Result<(), Obstacle> {
+    match pause {
+        Some(Pause { scope, reason, by, at }) if !fault::seeded("pause-forgotten") => {
+            Err(Obstacle::new(Reason::Paused, format!("{by} paused {scope} at {at}: {reason}; `retentiond resume` lets it go on")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether the rule acts at all.
 ///
 /// # Errors
@@ -78,46 +87,6 @@ pub fn plausible(rule: &Rule, implausible: u64, table_rows: u64) -> Result<(), O
     ))
 }
 
-/// Whether a new rule was approved, and whether it takes more than its share.
-///
-/// # Errors
-/// [`Reason::Approval`] or [`Reason::MaxShare`].
-pub fn approval(
-    rule: &Rule,
-    digest: &str,
-    approval: Option<&Approval>,
-    counts: Option<&Counts>,
-    request: &Request,
-) -> Result<(), Obstacle> {
-    if request.approve || request.dry_run {
-        return Ok(());
-    }
-    if rule.first_sweep == FirstSweep::Approve && approval.is_none_or(|approval| approval.digest != digest) {
-        let why =
-            if approval.is_some() { "the rule, its competitors or its table changed since it was approved" } else { "the rule is new" };
-        return Err(Obstacle::new(
-            Reason::Approval,
-            format!("{why}; look at `retentiond plan {}`, then let it go with `retentiond sweep --approve {}`", rule.id, rule.id),
-        ));
-    }
-    let Some(counts) = counts else { return Ok(()) };
-    match share_limit(rule, counts.total) {
-        Some(limit) if counts.due > limit => Err(Obstacle::new(
-            Reason::MaxShare,
-            format!(
-                "{} of {} rows are due, more than `max_share` allows; `retentiond sweep --approve {}` takes them",
-                counts.due, counts.total, rule.id
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// How many rows an approval lets go: ten per cent more than were counted, because rows go on arriving.
-pub fn approved_rows(counts: &Counts) -> u64 {
-    counts.due + counts.due / 10
-}
-
 /// How many rows one sweep may take of a table of that size without approval; `None`: as many as are due.
 pub fn share_limit(rule: &Rule, table_rows: u64) -> Option<u64> {
     if table_rows < SHARE_FROM_ROWS || rule.max_share >= 1.0 {
@@ -125,21 +94,4 @@ pub fn share_limit(rule: &Rule, table_rows: u64) -> Option<u64> {
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a count")]
     Some((table_rows as f64 * rule.max_share) as u64)
-}
-
-/// What an approval is an approval of: the rule, the rules it meets, and the shape of the table.
-pub fn digest(rule: &Rule, competitors: &[&Rule], shape: &Shape) -> String {
-    use sha2::{Digest as _, Sha256};
-    let mut others: Vec<&str> = competitors.iter().filter(|other| other.id != rule.id).map(|other| other.canonical.as_str()).collect();
-    others.sort_unstable();
-    let columns = shape.columns.iter().map(|column| format!("{}:{}:{}", column.name, column.declared, column.nullable));
-    let keys = shape.referenced_by.iter().map(|key| format!("{key:?}"));
-    let mut hasher = Sha256::new();
-    let others = others.into_iter().map(str::to_owned);
-    for part in std::iter::once(rule.canonical.clone()).chain(others).chain(columns).chain(keys) {
-        // The length before each part, so that no two lists of parts read alike.
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hex(&hasher.finalize())
 }

@@ -1,12 +1,15 @@
 //! Sweeping: one rule over one table, in batches, to one outcome.
 //!
-//! [`prepare`] plans all rules of a source, [`count`] counts, [`guard`] asks whether a person must be asked, and
+//! [`prepare`] plans all rules of a source, [`count`] counts, [`guard`] and [`approval`] ask whether a person must be asked, and
 //! [`Sweeper::sweep`] is the loop: claim the lane, settle what was left open, walk, and pass each range through the
 //! doorway in [`batch`]. [`gate`] and [`settle`] carry the proofs of laws 2 and 7. There are no retries beyond the
 //! batch: the next sweep is the retry.
 
+pub mod approval;
 pub mod batch;
+pub mod blast;
 pub mod count;
+pub mod form;
 pub mod gate;
 pub mod guard;
 pub mod identity;
@@ -26,6 +29,7 @@ use std::{
 use jiff::SignedDuration;
 
 use self::{
+    approval::{Guard, Leave},
     batch::{Doorway, Hand, Passage},
     guard::Request,
     obstacle::{Obstacle, Outcome, Reason},
@@ -149,34 +153,34 @@ impl Sweeper<'_> {
         if let Some(counts) = counts {
             guard::plausible(rule, counts.implausible, counts.total)?;
         }
-        let approval = self.state.approval(rule.id.as_str()).await?;
-        guard::approval(rule, &ready.digest, approval.as_ref(), counts, self.request)?;
-        self.approve(rule, ready, counts).await?;
+        self.not_paused(rule).await?;
+        let leave = approval::leave(self.state, rule, ready, counts, self.request).await?;
         if counts.is_some_and(|counts| counts.due == 0) {
+            if leave.approved && !self.request.dry_run {
+                self.state.spend_approval(rule.id.as_str()).await?;
+            }
             return Ok(());
         }
         fault::point("claim.before");
         let claim = self.state.claim(&lane_of(rule), &rule.source, self.owner, LEASE).await?;
         fault::point("claim.done");
-        self.sweep_lane(rule, ready, act, counts, claim, progress).await
+        self.sweep_lane(rule, ready, act, counts, leave, claim, progress).await
     }
 
-    /// Records a person's approval, where one was given and something waited for it.
-    async fn approve(&self, rule: &Rule, ready: &Ready, counts: Option<&Counts>) -> Result<(), Obstacle> {
-        if !self.request.approve || self.request.dry_run {
-            return Ok(());
-        }
-        let up_to = counts.map(guard::approved_rows);
-        Ok(self.state.approve(rule.id.as_str(), &ready.digest, up_to, &self.request.by).await?)
+    /// Asked before every batch, because a person who pauses means the batches to come.
+    async fn not_paused(&self, rule: &Rule) -> Result<(), Obstacle> {
+        guard::not_paused(self.state.pause_of(rule.id.as_str(), &rule.source).await?.as_ref())
     }
 
     /// From the claimed lane to its release: settle, sweep, and write what was left unrecorded, whatever happens.
+    #[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
     async fn sweep_lane(
         &self,
         rule: &Rule,
         ready: &Ready,
         act: &crate::sql::selection::Act,
         counts: Option<&Counts>,
+        leave: Leave,
         mut claim: Claim,
         progress: &mut Progress,
     ) -> Result<(), Obstacle> {
@@ -221,9 +225,10 @@ impl Sweeper<'_> {
             selection: Arc::new(selection.clone()),
             act: Arc::new(act.clone()),
             dry_run: self.request.dry_run,
+            at_most: leave.at_most,
         };
         let hand = Hand { claim, unrecorded: None, numbers };
-        let (hand, result) = self.batches(rule, ready, counts, door, hand, progress).await;
+        let (hand, result) = self.batches(rule, ready, counts, leave, door, hand, progress).await;
         let Some(mut hand) = hand else { return result };
         fault::point("outcome.before");
         // What ended the sweep comes before what could not be recorded because of it.
@@ -258,11 +263,13 @@ impl Sweeper<'_> {
     }
 
     /// The loop. Gives the hand back unless a batch's task died with it.
+    #[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
     async fn batches(
         &self,
         rule: &Rule,
         ready: &Ready,
         counts: Option<&Counts>,
+        leave: Leave,
         mut door: Doorway,
         mut hand: Hand,
         progress: &mut Progress,
@@ -272,11 +279,14 @@ impl Sweeper<'_> {
             Err(obstacle) => return (Some(hand), Err(obstacle)),
         };
         let mut pacer = Pacer::new(self.target.config.limits);
-        let mut watch = Watch::new(rule, ready.estimated_rows, counts, self.request);
+        let mut watch = Watch::new(rule, ready.estimated_rows, counts, leave.approved);
         loop {
-            // 1. Asked to stop, or out of the window: between batches only.
+            // 1. Asked to stop, paused, or out of the window: between batches only.
             if self.shutdown.asked() {
                 return (Some(hand), Err(Obstacle::new(Reason::Shutdown, "asked to stop; the next sweep goes on")));
+            }
+            if let Err(obstacle) = self.not_paused(rule).await {
+                return (Some(hand), Err(obstacle));
             }
             if let Err(obstacle) = guard::window(&self.target.config, &self.config.timezone, self.clock.now(), self.request) {
                 return (Some(hand), Err(obstacle));
@@ -309,6 +319,7 @@ impl Sweeper<'_> {
                 Ok(Passage::Done { rows }) => {
                     progress.acted += rows;
                     progress.batches += u64::from(rows > 0);
+                    door.at_most = leave.at_most.map(|most| most.saturating_sub(progress.acted));
                     let pause = pacer.succeeded(started.elapsed(), rows);
                     walk.passed(&range);
                     if rows > 0 {
@@ -320,6 +331,7 @@ impl Sweeper<'_> {
                     }
                     self.shutdown.pause(pause).await;
                 }
+                Ok(Passage::Unapproved) => return (Some(hand), Err(Guard::MoreRows.obstacle(rule, counts))),
                 Ok(Passage::Again { epoch }) => match self.reload(rule, epoch).await {
                     Ok(numbers) => hand.numbers = numbers,
                     Err(obstacle) => return (Some(hand), Err(obstacle)),

@@ -70,6 +70,8 @@ pub enum Reason {
     StateBehind,
     // Paused.
     Window,
+    /// By a person.
+    Paused,
     HoldPending,
     AnotherWorker,
     Observe,
@@ -82,11 +84,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The word in JSON, state and metrics.
+    pub fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// The outcome of a sweep that ends for this reason.
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Approval | Self::MaxShare | Self::Restored | Self::ForeignState | Self::StateBehind => Outcome::Guarded,
-            Self::Window | Self::HoldPending | Self::AnotherWorker | Self::Observe => Outcome::Paused,
+            Self::Window | Self::Paused | Self::HoldPending | Self::AnotherWorker | Self::Observe => Outcome::Paused,
             Self::Connection | Self::Database | Self::State => Outcome::Failed,
             Self::Shutdown => Outcome::Interrupted,
             _ => Outcome::Refused,

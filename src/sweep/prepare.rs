@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    guard,
+    form::Form,
     obstacle::{Obstacle, Reason},
     plan::{self, Planned, Surroundings},
 };
@@ -45,6 +45,8 @@ pub struct Ready {
     pub planned: Planned,
     pub ways: Vec<Way>,
     /// What an approval is an approval of.
+    pub form: Form,
+    /// The form's digest.
     pub digest: String,
     /// The engine's own estimate of the table's rows.
     pub estimated_rows: Option<u64>,
@@ -88,11 +90,10 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
             outcome = Err(obstacle);
         }
         let start = rule.term.as_ref().map(|term| term.start.column.as_str());
-        let outcome = outcome.map(|planned| Ready {
-            planned,
-            ways: target.engine.ways(&shape, &rule.key, start),
-            digest: guard::digest(rule, &same_table, &shape),
-            estimated_rows: shape.estimated_rows,
+        let outcome = outcome.map(|planned| {
+            let form = Form::of(rule, &same_table, &shape);
+            let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, start));
+            Ready { planned, ways, form, digest, estimated_rows: shape.estimated_rows }
         });
         prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), outcome });
     }

@@ -1,7 +1,8 @@
 //! Mistakes made on purpose: the oracle must catch each that concerns which rows are acted on, or it is blind.
 //!
 //! The program makes the mistake that `RETENTIOND_TEST_SEEDED` names. Mistakes of the protocols need accidents to show;
-//! [`super::crash::seeded`] makes those. A new seeded fault is a line below or a scenario there.
+//! [`super::crash::seeded`] makes those; [`super::commands::seeded`] catches those of the guards. A new seeded fault is a
+//! line below or a scenario there.
 
 use std::collections::BTreeSet;
 
@@ -67,6 +68,7 @@ fn every_fault_has_a_test() {
     let list = finish(Folder::new("").command(["plan"]).env("RETENTIOND_TEST_LIST", "seeded"));
     let known = list.stdout.lines().map(ToOwned::to_owned).collect::<BTreeSet<_>>();
     let by_accident = super::crash::seeded::SCENARIOS.iter().map(|(name, _)| *name);
-    let caught = BY_THE_ORACLE.iter().copied().chain(by_accident).map(ToOwned::to_owned).collect::<BTreeSet<_>>();
+    let by_commands = super::commands::seeded::SCENARIOS.iter().map(|(name, _)| *name);
+    let caught = BY_THE_ORACLE.iter().copied().chain(by_accident).chain(by_commands).map(ToOwned::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(known, caught);
 }

@@ -210,6 +210,11 @@ impl Engine for Postgres {
         self.numbers("counting what becomes due", &statement::count_due(selections, range)).await
     }
 
+    async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {
+        let statement = statement::count_beyond(selection, before, range);
+        Ok(self.numbers("counting what a change takes", &statement).await?.into_iter().sum())
+    }
+
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {
         let statement = statement::count_held(table, &self.workspace, subjects, scopes, hold);
         Ok(self.numbers("counting what a hold covers", &statement).await?.into_iter().sum())

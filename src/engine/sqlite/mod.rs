@@ -121,6 +121,10 @@ impl Engine for Sqlite {
         (0..selections.len()).map(|index| get_count(&row, index)).collect()
     }
 
+    async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {
+        get_count(&self.database.first(&statement::count_beyond(selection, before, range)).await?.ok_or_else(no_row)?, 0)
+    }
+
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {
         let statement = statement::count_held(table, &self.workspace, subjects, scopes, hold);
         get_count(&self.database.first(&statement).await?.ok_or_else(no_row)?, 0)

@@ -76,6 +76,7 @@ fn anchor(lane: &str, seq: u64, intent_hash: &str) -> Anchor {
 fn sample() -> Ledger {
     let mut ledger = Ledger::new();
     ledger.append(|texts| Event::Configuration {
+        rule: None,
         what: "source_initialised".to_owned(),
         source: Some("app".to_owned()),
         by: texts.commit("by", "ada"),
@@ -260,6 +261,7 @@ fn a_restored_source_shows_at_its_anchors_until_it_is_adopted() {
     assert_eq!(ledger.anchored(&[anchor("a", 1, &first)]), restored);
     assert_eq!(ledger.anchored(&[]), restored);
     ledger.append(|texts| Event::Configuration {
+        rule: None,
         what: SOURCE_ADOPTED.to_owned(),
         source: Some("app".to_owned()),
         by: texts.commit("by", "ada"),

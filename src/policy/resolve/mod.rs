@@ -1,16 +1,19 @@
 //! From what files say to valid rules, or to diagnostics.
 //!
 //! `rule` makes a rule of what one `[[rule]]` says, `meet` looks at rules that meet (one id, one table), `canonical`
-//! writes down what a rule means. A new key of a rule is a line in each of `rule` and `canonical`.
+//! writes down what a rule means, and `recall` reads that again. A new key of a rule is a line in each of `rule`,
+//! `canonical` and `recall`.
 
 mod canonical;
 mod meet;
+mod recall;
 mod rule;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
 use jiff::tz::TimeZone;
 
+pub use self::recall::recall;
 use super::{Dialect, FirstSweep, Mode, Rule, raw::RawFile};
 use crate::diagnostic::{Diagnostics, SourceFile};
 

@@ -48,6 +48,17 @@ pub fn count_due(selections: &[Selection], range: &Range) -> Statement {
     Statement { text, binds: binds.cells }
 }
 
+/// The rows within the range that are due under a selection and not under another of the same table: one row with one
+/// 64-bit number.
+pub fn count_beyond(selection: &Selection, before: &Selection, range: &Range) -> Statement {
+    let mut binds = Binds::new(selection.workspace.dialect);
+    let mut conjuncts = within(range, &mut binds);
+    conjuncts.extend(due(selection));
+    conjuncts.push(format!("({}) IS NOT TRUE", due(before).join(" AND ")));
+    let table = qualified(selection.workspace.dialect, &selection.table);
+    Statement { text: format!("SELECT count(*) FROM {table} AS t WHERE {}", all(&conjuncts)), binds: binds.cells }
+}
+
 /// How many rows of the table one hold covers: one row with one 64-bit number.
 pub fn count_held(table: &TableRef, workspace: &WorkspaceRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Statement {
     let mut binds = Binds::new(workspace.dialect);

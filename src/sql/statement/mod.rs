@@ -12,7 +12,7 @@ mod walk;
 
 pub use self::{
     change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, delete, digest, old_values, update},
-    count::{count, count_due, count_held},
+    count::{count, count_beyond, count_due, count_held},
     walk::boundary,
 };
 use super::{

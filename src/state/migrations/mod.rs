@@ -7,7 +7,7 @@ use super::Error;
 use crate::policy::Dialect;
 
 /// The steps in order; step `n` takes the tables from version `n - 1` to `n`.
-const STEPS: [&str; 1] = [include_str!("0001_state.sql")];
+const STEPS: [&str; 2] = [include_str!("0001_state.sql"), include_str!("0002_guards.sql")];
 
 /// The version that this code works with.
 #[expect(clippy::cast_possible_wrap, reason = "there are a handful of steps")]

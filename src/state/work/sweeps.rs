@@ -124,6 +124,14 @@ impl State {
         .fetch_optional(&mut *transaction)
         .await?;
         let (rule, source, table, action) = row.ok_or_else(|| Error::UnknownSweep(sweep.to_owned()))?;
+        if matches!(outcome.as_str(), "complete" | "nothing_due") {
+            // An approval that came while it ran is of what is due afterwards.
+            sqlx::query("UPDATE approval SET spent = 1 WHERE rule = $1 AND entry < (SELECT entry FROM sweep WHERE id = $2)")
+                .bind(&rule)
+                .bind(sweep)
+                .execute(&mut *transaction)
+                .await?;
+        }
         let sweep = sweep.to_owned();
         let event = Event::SweepEnded { sweep, rule, source, table, action, rows, dragged, batches, outcome, reason };
         self.append_in(&mut transaction, |_| event).await?;

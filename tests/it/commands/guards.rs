@@ -1,7 +1,7 @@
 //! What makes a sweep wait: for a person, for its hour, or for ever, because it only observes.
 
-use super::{CLOSED, accounts, accounts_with, ended, left, policy, sweep};
-use crate::support::product::{Kind, Product};
+use super::{CLOSED, accounts, accounts_with, ended, left, many, policy, sweep};
+use crate::support::product::Kind;
 
 #[test]
 fn a_new_or_changed_rule_waits_for_a_person() {
@@ -92,27 +92,6 @@ fn a_dry_run_changes_nothing_but_runs_the_statements() {
         assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval", "a dry run approves nothing");
         assert_eq!(ended(&sweep(&product, "--approve", 0)), "complete -", "and leaves nothing in the way");
     }
-}
-
-/// A table of so many rows, all due; the dates of the first `bad` can't be meant.
-fn many(kind: Kind, rows: u32, bad: u32) -> Product {
-    let rule = CLOSED
-        .replace("\"timestamp\"", "\"unix_s\"")
-        .replace("closed_at", "since")
-        .replace("\"accounts\"", "\"many\"")
-        .replace(", email = \"email\"", "");
-    let product = accounts_with(kind, CLOSED, "[defaults]\nfirst_sweep = \"auto\"\n[sources.app.limits]\nmax_batch_rows = 100");
-    let numbers = match kind {
-        Kind::Sqlite => format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"),
-        Kind::Postgres => format!("WITH n (i) AS (SELECT generate_series(1, {rows}))"),
-    };
-    product.data.execute(&format!(
-        "CREATE TABLE many (id bigint PRIMARY KEY, since bigint);
-         {numbers} INSERT INTO many SELECT i, CASE WHEN i <= {bad} THEN 1718452800000 ELSE 946684800 END FROM n; {}",
-        kind.pick("", "ANALYZE many")
-    ));
-    product.rules("p", &policy(&[&rule]));
-    product
 }
 
 #[test]

@@ -2,12 +2,15 @@
 //!
 //! Every test runs the real binary on databases of its own. A new subject is a file here.
 
+mod approvals;
 mod evidence;
 mod guards;
 mod holds;
 mod lost;
 mod output;
+mod pauses;
 mod refusals;
+pub mod seeded;
 
 use serde_json::Value;
 
@@ -52,6 +55,27 @@ fn accounts_with(kind: Kind, rule: &str, rest: &str) -> Product {
     product.rules("p", &policy(&[rule]));
     product.folder.write("pepper.key", "a key of sufficient length");
     product.init();
+    product
+}
+
+/// A table of so many rows, all due; the dates of the first `bad` can't be meant.
+fn many(kind: Kind, rows: u32, bad: u32) -> Product {
+    let rule = CLOSED
+        .replace("\"timestamp\"", "\"unix_s\"")
+        .replace("closed_at", "since")
+        .replace("\"accounts\"", "\"many\"")
+        .replace(", email = \"email\"", "");
+    let product = accounts_with(kind, CLOSED, "[defaults]\nfirst_sweep = \"auto\"\n[sources.app.limits]\nmax_batch_rows = 100");
+    let numbers = match kind {
+        Kind::Sqlite => format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"),
+        Kind::Postgres => format!("WITH n (i) AS (SELECT generate_series(1, {rows}))"),
+    };
+    product.data.execute(&format!(
+        "CREATE TABLE many (id bigint PRIMARY KEY, since bigint);
+         {numbers} INSERT INTO many SELECT i, CASE WHEN i <= {bad} THEN 1718452800000 ELSE 946684800 END FROM n; {}",
+        kind.pick("", "ANALYZE many")
+    ));
+    product.rules("p", &policy(&[&rule]));
     product
 }
 

@@ -2,7 +2,7 @@
 
 use retentiond::ledger::Event;
 
-use super::{Place, on_both, verified};
+use super::{Place, approval, on_both, verified};
 
 on_both!(appends_at_once_keep_one_chain, what_is_changed_in_the_tables_shows, entries_come_in_pages, an_entry_of_no_effect_leaves_no_trace);
 
@@ -15,6 +15,7 @@ async fn appends_at_once_keep_one_chain(place: Place<'_>) {
                 for number in 0..25 {
                     let what = format!("{writer} {number}");
                     let event = |texts: &mut retentiond::ledger::Texts<'_>| Event::Configuration {
+                        rule: None,
                         by: texts.commit("by", &what),
                         reason: texts.commit("reason", "because"),
                         what: what.clone(),
@@ -37,7 +38,7 @@ async fn appends_at_once_keep_one_chain(place: Place<'_>) {
 async fn what_is_changed_in_the_tables_shows(place: Place<'_>) {
     let (state, _) = place.create().await;
     for number in 0..5 {
-        state.approve(&format!("p/{number}"), "d", Some(number), "ada").await.expect("approved");
+        state.approve(&approval(&format!("p/{number}"), "d", Some(number), "ada")).await.expect("approved");
     }
     assert!(verified(&state).await.is_sound());
     for (change, back) in [
@@ -65,7 +66,7 @@ async fn what_is_changed_in_the_tables_shows(place: Place<'_>) {
 async fn entries_come_in_pages(place: Place<'_>) {
     let (state, _) = place.create().await;
     for number in 0..5 {
-        state.approve(&format!("p/{number}"), "d", None, "ada").await.expect("approved");
+        state.approve(&approval(&format!("p/{number}"), "d", None, "ada")).await.expect("approved");
     }
     let all = state.entries(0, 100).await.expect("entries");
     assert_eq!(all.len(), 6);
@@ -85,7 +86,7 @@ async fn an_entry_of_no_effect_leaves_no_trace(place: Place<'_>) {
     assert_eq!(state.status().await.expect("status"), before);
     assert!(state.holds(true).await.expect("holds").is_empty());
     for _ in 0..20 {
-        state.approve("p/r", "d", None, "ada").await.expect("the connection serves again");
+        state.approve(&approval("p/r", "d", None, "ada")).await.expect("the connection serves again");
     }
     assert!(verified(&state).await.is_sound());
 }

@@ -23,7 +23,6 @@ on_both!(
     a_source_is_one_database_under_one_name,
     an_adopted_source_has_nothing_confirmed,
     sweeps_are_remembered_by_their_last,
-    an_approval_takes_the_place_of_the_one_before,
 );
 
 async fn a_state_that_is_not_there_is_missing(place: Place<'_>) {
@@ -42,7 +41,7 @@ async fn a_state_is_created_once(place: Place<'_>) {
     let opened = place.open(&clock).await.expect("the state");
     assert_eq!(opened.id(), id);
     let status = opened.status().await.expect("its status");
-    assert_eq!((status.entries, status.holds_active, status.schema_version), (1, 0, 1));
+    assert_eq!((status.entries, status.holds_active, status.schema_version), (1, 0, 2));
     let entries = opened.entries(0, 10).await.expect("entries");
     assert_eq!(entries[0].event, Event::Genesis { state_id: id });
     assert_eq!(status.head_hash, entries[0].hash);
@@ -125,17 +124,6 @@ async fn sweeps_are_remembered_by_their_last(place: Place<'_>) {
     assert!(last[1].end.is_none());
     assert_eq!(last[1].start.cutoff, Some(jiff::Timestamp::UNIX_EPOCH));
     assert!(verified(&state).await.is_sound());
-}
-
-async fn an_approval_takes_the_place_of_the_one_before(place: Place<'_>) {
-    let (state, _) = place.create().await;
-    assert_eq!(state.approval("p/r").await.expect("read"), None);
-    state.approve("p/r", "d1", Some(100), "ada").await.expect("approved");
-    state.approve("p/r", "d2", None, "bob").await.expect("approved");
-    let approval = state.approval("p/r").await.expect("read").expect("an approval");
-    assert_eq!((approval.digest.as_str(), approval.max_rows, approval.by.as_str()), ("d2", None, "bob"));
-    let entries = state.entries(1, 10).await.expect("entries");
-    assert_eq!(entries.iter().map(|entry| entry.text("by")).collect::<Vec<_>>(), [Some("ada"), Some("bob")]);
 }
 
 #[tokio::test]

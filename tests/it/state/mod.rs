@@ -1,5 +1,6 @@
 //! The state on both of its databases: every scenario is a function of a [`Place`], and runs on each.
 
+mod guards;
 mod holds;
 mod lanes;
 mod ledger;
@@ -13,7 +14,7 @@ use retentiond::{
     config::SourceUrl,
     hold::{HeldSubject, HoldScope},
     ledger::verify::{Verification, Verifier},
-    state::{NewHold, Owner, State},
+    state::{NewApproval, NewHold, Owner, State},
 };
 
 use crate::support::{database::Database, sqlite::Sqlite};
@@ -101,6 +102,21 @@ fn hold(subjects: &[HeldSubject], scope: HoldScope, sources: &[&str]) -> NewHold
         reason: "letter of 3 June".to_owned(),
         by: "counsel".to_owned(),
         sources: sources.iter().map(|source| (*source).to_owned()).collect(),
+    }
+}
+
+/// An approval of a form of a rule by its digest.
+fn approval(rule: &str, rule_digest: &str, max_rows: Option<u64>, by: &str) -> NewApproval {
+    NewApproval {
+        rule: rule.to_owned(),
+        source: "app".to_owned(),
+        rule_digest: rule_digest.to_owned(),
+        digest: format!("{rule_digest} and more"),
+        guard: "first_sweep".to_owned(),
+        cutoff: None,
+        max_rows,
+        form: "{}".to_owned(),
+        by: by.to_owned(),
     }
 }
 

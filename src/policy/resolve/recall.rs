@@ -1,0 +1,180 @@
+//! A rule of yesterday, from what `canonical` wrote down of it: enough to plan which rows it took.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::{
+    diagnostic::SourceFile,
+    policy::{
+        Action, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartFormat, StrategySpec, Subject, Subjects,
+        TableName, Term, condition::Condition, period::Period,
+    },
+};
+
+/// The rule of a canonical text and its `where` as it was written. Which strategies an anonymising rule used is not read:
+/// its columns come with one of no effect. `None`: this version can't read it.
+pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Option<Rule> {
+    let said: Value = serde_json::from_str(canonical).ok()?;
+    let text = |key: &str| said[key].as_str().map(str::to_owned);
+    let period = |key: &str| said[key].as_str().map(|period| Period::parse(period).ok());
+    let term = match said["start"].as_object() {
+        None => None,
+        Some(_) => {
+            let floor = match period("floor") {
+                None => None,
+                Some(floor) => Some(floor?),
+            };
+            Some(Term { start: start(&said["start"])?, keep_for: period("keep_for")??, floor })
+        }
+    };
+    Some(Rule {
+        id: RuleId::from_full(text("id")?),
+        category: text("category")?,
+        source: text("source")?,
+        table: TableName { schema: text("schema"), table: text("table")? },
+        key: names(&said["key"])?,
+        condition: match condition {
+            None => None,
+            Some(condition) => Some(Condition::parse(condition, dialect).ok()?),
+        },
+        subjects: subjects(&said["subject"])?,
+        term,
+        action: action(&said["action"])?,
+        timezone: TimeZone::get(said["timezone"].as_str()?).ok()?,
+        mode: Mode::Enforce,
+        first_sweep: FirstSweep::Approve,
+        max_share: said["max_share"].as_f64()?,
+        retains: Vec::new(),
+        basis: None,
+        purpose: None,
+        owner: None,
+        canonical: canonical.to_owned(),
+        origin: Origin { file: SourceFile::unread("a rule as it was approved"), header: 0..0, spans: BTreeMap::new() },
+    })
+}
+
+fn names(list: &Value) -> Option<Vec<String>> {
+    list.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+fn start(said: &Value) -> Option<Start> {
+    let never = |never: &Value| {
+        let never = never.as_str()?;
+        match serde_json::from_str(never).ok()? {
+            Value::String(text) => Some(Never::Text(text)),
+            Value::Number(number) => number.as_i64().map(Never::Integer),
+            _ => None,
+        }
+    };
+    let format = match said["format"].as_str() {
+        None => None,
+        Some(name) => Some(StartFormat::ALL.into_iter().find(|format| format.name() == name)?),
+    };
+    let naive = match said["naive"].as_str() {
+        None => None,
+        Some(zone) => Some(TimeZone::get(zone).ok()?),
+    };
+    Some(Start {
+        column: said["column"].as_str()?.to_owned(),
+        format,
+        never: said["never"].as_array()?.iter().map(never).collect::<Option<_>>()?,
+        naive,
+    })
+}
+
+fn subjects(said: &Value) -> Option<Subjects> {
+    match said {
+        Value::Null => Some(Subjects::Unstated),
+        Value::String(_) => Some(Subjects::Nobody { reason: String::new() }),
+        said => {
+            let subject = |pair: &Value| Some(Subject { kind: pair[0].as_str()?.to_owned(), column: pair[1].as_str()?.to_owned() });
+            let subjects = said["of"].as_array()?.iter().map(subject).collect::<Option<_>>()?;
+            Some(Subjects::Of { subjects, on_null: if said["on_null"] == "hold" { OnNull::Hold } else { OnNull::Nobody } })
+        }
+    }
+}
+
+fn action(said: &Value) -> Option<Action> {
+    match said.as_str() {
+        Some("delete") => Some(Action::Delete),
+        Some("keep") => Some(Action::Keep { reason: String::new() }),
+        Some(_) => None,
+        None => {
+            let columns = said["anonymise"].as_array()?.iter().map(|pair| Some((pair[0].as_str()?.to_owned(), StrategySpec::Null)));
+            Some(Action::Anonymise { columns: columns.collect::<Option<_>>()?, mark: said["mark"].as_str().map(str::to_owned) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::policy::resolve::{Context, RuleDefaults, SourceFacts, canonical::canonical, resolve};
+
+    const RULES: &str = r#"
+[policy]
+id = "p"
+[category.c]
+source = "app"
+table = "t"
+subject = { email = "mail", account = "account_id" }
+on_null_subject = "hold"
+start = "at"
+start_format = "unix_ms"
+never = ["9999-12-31", 0]
+[[rule]]
+id = "a"
+category = "c"
+action = "delete"
+schema = "s"
+key = ["x", "y"]
+where = "state <> 'o''pen' and (n is null or n > 3)"
+keep_for = "1 year 6 months"
+floor = "P40DT3H"
+timezone = "Europe/Berlin"
+max_share = 0.25
+[[rule]]
+id = "b"
+category = "d"
+source = "app"
+table = "t"
+action = "keep"
+reason = "r"
+[[rule]]
+id = "e"
+category = "d"
+source = "app"
+table = "t"
+action = "anonymise"
+anonymise = { z = "null" }
+mark = "m"
+subject = "none"
+no_subject_reason = "n"
+start = "at"
+keep_for = "0 days"
+"#;
+
+    #[test]
+    fn a_rule_is_read_again_as_it_was_written_down() {
+        let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Sqlite), naive: Some(TimeZone::UTC) })];
+        let context = Context {
+            sources: sources.into(),
+            keys: Vec::new(),
+            timezone: TimeZone::UTC,
+            defaults: RuleDefaults::default(),
+            complete: true,
+        };
+        let found = RefCell::default();
+        let rules = resolve(&[SourceFile::new("r.toml", RULES)], &context, &found);
+        assert_eq!(rules.len(), 3, "{}", found.borrow().render(false));
+        for rule in rules {
+            let condition = rule.condition.as_ref().map(|condition| condition.text.as_str());
+            let again = recall(&rule.canonical, condition, Dialect::Sqlite).unwrap();
+            assert_eq!(canonical(&again), rule.canonical);
+        }
+    }
+}

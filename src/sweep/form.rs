@@ -1,0 +1,163 @@
+//! The form of a rule: everything that decides which rows it takes, as an approval remembers it.
+//!
+//! Its digest is what later sweeps are compared with. From the form itself can be told what has changed since, and the
+//! rule of then can be planned again, to count how many rows more the rule of now takes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    clock::hex,
+    engine::shape::Shape,
+    policy::{Dialect, Rule, resolve},
+};
+
+/// A rule with the rules that it meets and the shape of its table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    rule: Written,
+    /// The other rules of the table, by name.
+    others: BTreeMap<String, Written>,
+    /// Each column with its type.
+    columns: BTreeMap<String, String>,
+    /// Foreign keys that point at the table.
+    references: Vec<String>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Written {
+    canonical: String,
+    /// Its `where` as it was written; the canonical text has what became of it.
+    #[serde(rename = "where")]
+    condition: Option<String>,
+}
+
+/// What became otherwise between two forms, in sentences.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Protections that went or are not what they were.
+    pub protections: Vec<String>,
+    /// Anything else.
+    pub others: Vec<String>,
+}
+
+impl Changes {
+    /// All of them, those of protections first.
+    pub fn sentences(&self) -> impl Iterator<Item = &str> {
+        self.protections.iter().chain(&self.others).map(String::as_str)
+    }
+}
+
+impl Written {
+    fn of(rule: &Rule) -> Self {
+        Self { canonical: rule.canonical.clone(), condition: rule.condition.as_ref().map(|condition| condition.text.clone()) }
+    }
+
+    fn fields(&self) -> BTreeMap<String, Value> {
+        serde_json::from_str(&self.canonical).unwrap_or_default()
+    }
+
+    /// The keys that say something else, each with what it said and says.
+    fn differences(&self, now: &Self) -> Vec<(String, String)> {
+        let (before, now) = (self.fields(), now.fields());
+        let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        let said = |fields: &BTreeMap<String, Value>, key: &String| fields.get(key).map_or_else(|| "null".to_owned(), Value::to_string);
+        keys.into_iter()
+            .filter(|key| before.get(*key) != now.get(*key))
+            .map(|key| (key.clone(), format!("`{key}` was {} and is {}", said(&before, key), said(&now, key))))
+            .collect()
+    }
+}
+
+impl Form {
+    /// The form of a rule among all rules of its table.
+    pub fn of(rule: &Rule, same_table: &[&Rule], shape: &Shape) -> Self {
+        let others = same_table.iter().filter(|other| other.id != rule.id);
+        Self {
+            rule: Written::of(rule),
+            others: others.map(|other| (other.id.to_string(), Written::of(other))).collect(),
+            columns: shape
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), format!("{}{}", column.declared, if column.nullable { "" } else { " NOT NULL" })))
+                .collect(),
+            references: shape.referenced_by.iter().map(|key| format!("{key:?}")).collect(),
+        }
+    }
+
+    /// The form of a [`Form::to_text`]; `None`: a version that kept none wrote it.
+    pub fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// As the state keeps it.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("texts, lists and maps by text have a JSON form")
+    }
+
+    /// What later sweeps are compared with. Only meaning counts: how a `where` is spelt does not.
+    pub fn digest(&self) -> String {
+        let others = self.others.values().map(|other| other.canonical.clone());
+        let columns = self.columns.iter().map(|(name, declared)| format!("{name}:{declared}"));
+        let parts = std::iter::once(self.rule.canonical.clone()).chain(others).chain(columns).chain(self.references.iter().cloned());
+        digest_of(parts)
+    }
+
+    /// What became otherwise since.
+    pub fn changes(&self, now: &Self) -> Changes {
+        let mut changes = Changes::default();
+        for (key, sentence) in self.rule.differences(&now.rule) {
+            let protects = matches!(key.as_str(), "floor" | "overrides" | "subject");
+            if protects { &mut changes.protections } else { &mut changes.others }.push(sentence);
+        }
+        for (id, before) in &self.others {
+            match now.others.get(id) {
+                None => changes.protections.push(format!("{id} is gone, and protects nothing any more")),
+                Some(after) => {
+                    changes.protections.extend(before.differences(after).into_iter().map(|(_, sentence)| format!("{id}: {sentence}")))
+                }
+            }
+        }
+        changes.others.extend(now.others.keys().filter(|id| !self.others.contains_key(*id)).map(|id| format!("{id} is new on the table")));
+        for (name, declared) in &self.columns {
+            match now.columns.get(name) {
+                None => changes.others.push(format!("the column `{name}` is gone")),
+                Some(other) if other != declared => changes.others.push(format!("the column `{name}` was {declared} and is {other}")),
+                Some(_) => {}
+            }
+        }
+        let new = now.columns.keys().filter(|name| !self.columns.contains_key(*name));
+        changes.others.extend(new.map(|name| format!("the column `{name}` is new")));
+        if self.references != now.references {
+            changes.others.push("the foreign keys that point at the table are others".to_owned());
+        }
+        changes
+    }
+
+    /// The rule of then with the rules that it met, to be planned beside the rule of now. `None`: it acted in another way,
+    /// so that every row it takes now is one more.
+    pub fn rules(&self, now: &Rule, dialect: Dialect) -> Option<(Rule, Vec<Rule>)> {
+        let read = |written: &Written| resolve::recall(&written.canonical, written.condition.as_deref(), dialect);
+        let same_act = self.rule.fields().get("action") == Written::of(now).fields().get("action");
+        let rule = Rule { action: now.action.clone(), ..read(&self.rule).filter(|_| same_act)? };
+        let mut rules = vec![rule.clone()];
+        for other in self.others.values() {
+            rules.push(read(other)?);
+        }
+        Some((rule, rules))
+    }
+}
+
+/// A digest of a list of texts; the length goes before each, so that no two lists read alike.
+pub fn digest_of(parts: impl IntoIterator<Item = String>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hex(&hasher.finalize())
+}

@@ -1,0 +1,49 @@
+//! Mistakes of the guards, made on purpose: each must be caught.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{CLOSED, accounts, left, policy};
+use crate::support::{
+    binary,
+    product::{Kind, Product},
+};
+
+/// The seeded faults that commands catch. Each function makes the fault and panics if nothing noticed.
+pub const SCENARIOS: &[(&str, fn())] = &[
+    ("approval-of-another-form", || caught("approval-of-another-form", a_changed_rule_waits)),
+    ("pause-forgotten", || caught("pause-forgotten", a_paused_rule_waits)),
+];
+
+fn caught(fault: &str, scenario: fn(&Product, &str)) {
+    for kind in Kind::BOTH {
+        scenario(&accounts(kind), "none");
+        let noticed = catch_unwind(AssertUnwindSafe(|| scenario(&accounts(kind), fault))).is_err();
+        assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
+    }
+}
+
+fn sweep(product: &Product, fault: &str) {
+    binary::run(product.command(["sweep"]).env("RETENTIOND_TEST_SEEDED", fault));
+}
+
+fn a_changed_rule_waits(product: &Product, fault: &str) {
+    product.cli("approve p/closed").expect(0);
+    product.rules("p", &policy(&[&CLOSED.replace("3 years", "1 day")]));
+    sweep(product, fault);
+    assert_eq!(left(product), "1 2 3 4");
+}
+
+fn a_paused_rule_waits(product: &Product, fault: &str) {
+    product.cli("approve p/closed").expect(0);
+    product.cli("pause --all --reason r --by b").expect(0);
+    sweep(product, fault);
+    assert_eq!(left(product), "1 2 3 4");
+}
+
+#[test]
+fn each_is_caught() {
+    for (name, scenario) in SCENARIOS {
+        eprintln!("seeded fault {name}; what fails below until the next is as it should be");
+        scenario();
+    }
+}
