@@ -8,6 +8,7 @@ use crate::{
         world::World,
     },
     sql::selection::Counts,
+    sweep::approval::Guard,
 };
 
 #[derive(Debug, clap::Args)]
@@ -42,11 +43,16 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
     let header =
         ["rule", "action", "table", "cut-off", "total", "due", "held", "protected", "running", "undated", "outside", "done", "way"];
     render::line(&render::table(&header, &[4, 5, 6, 7, 8, 9, 10, 11], report.rules.iter().map(row)))?;
+    let is_new = |rule: &&RuleReport| rule.waits.as_ref().is_some_and(|waiting| waiting.guard == Guard::FirstSweep);
+    let new: Vec<&str> = report.rules.iter().filter(is_new).map(|rule| rule.rule.as_str()).collect();
+    if !new.is_empty() {
+        render::line(&format!("\nnew, and waiting for `retentiond approve RULE`: {}", new.join(", ")))?;
+    }
     for rule in &report.rules {
         if let Some(obstacle) = &rule.blocked {
             render::line(&format!("\n{} would be {}: {}", rule.rule, obstacle.reason.outcome().name(), obstacle.message))?;
         }
-        if let Some(waiting) = &rule.waits {
+        if let Some(waiting) = rule.waits.as_ref().filter(|waiting| waiting.guard != Guard::FirstSweep) {
             render::line(&format!("\n{} waits for approval: {}", rule.rule, waiting.obstacle.message))?;
             super::approve::tell_blast(waiting)?;
         }
