@@ -3,6 +3,8 @@
 //! Placing reports success only when every source in scope has acknowledged the hold; what it covers now is counted, and
 //! what it can't cover is named, because the lawyer who places it relies on what is said here.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,6 +14,7 @@ use super::{
 };
 use crate::{
     diagnostic::suggest::did_you_mean,
+    engine::shape::Shape,
     hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, scopes_of_table},
     policy::{self, Rule},
     sql::{
@@ -22,7 +25,7 @@ use crate::{
     sweep::{
         gate, identity,
         plan::subject_tests,
-        prepare::{Target, categories},
+        prepare::{Target, categories, shapes},
     },
 };
 
@@ -276,9 +279,11 @@ fn names_table(rule: &Rule, name: &str) -> bool {
 async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subjects: &[HeldSubject]) -> Result<Vec<InScope>, Error> {
     let source = &target.config.name;
     let reaches: Vec<String> = scope.reaches(source, &categories(&world.rules, source)).iter().map(Scope::key).collect();
-    let mut tables: Vec<(crate::engine::shape::Shape, Vec<&Rule>)> = Vec::new();
-    for rule in world.rules.iter().filter(|rule| rule.source == *source) {
-        let Some(shape) = target.engine.inspect(&rule.table).await? else { continue };
+    let rules: Vec<&Rule> = world.rules.iter().filter(|rule| rule.source == *source).collect();
+    let shapes = shapes(target, &rules).await?;
+    let mut tables: Vec<(Arc<Shape>, Vec<&Rule>)> = Vec::new();
+    for rule in rules {
+        let Some(shape) = shapes.get(&rule.table).cloned() else { continue };
         match tables.iter_mut().find(|(known, _)| known.table == shape.table) {
             Some((_, rules)) => rules.push(rule),
             None => tables.push((shape, vec![rule])),

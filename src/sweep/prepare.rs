@@ -1,6 +1,9 @@
 //! All rules of one source, planned against the database as it is now: what `check`, `plan` and `sweep` begin with.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -57,20 +60,29 @@ pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
     policy::categories(rules.iter().filter(|rule| rule.source == source))
 }
 
+/// The tables that rules of a source name, each looked at once; one that is not there is left out.
+///
+/// # Errors
+/// The engine's, where the catalogue can't be read at all.
+pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<BTreeMap<TableName, Arc<Shape>>, crate::engine::Error> {
+    let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).collect();
+    let mut shapes = BTreeMap::new();
+    for name in names {
+        if let Some(shape) = target.engine.inspect(name).await? {
+            shapes.insert(name.clone(), Arc::new(shape));
+        }
+    }
+    Ok(shapes)
+}
+
 /// Plans every rule on a source. Rules that name one table meet, with or without its schema written out.
 ///
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
 pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestamp) -> Result<Vec<Prepared>, crate::engine::Error> {
     let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.source == target.config.name).collect();
-    let mut shapes: BTreeMap<TableName, Option<Arc<Shape>>> = BTreeMap::new();
-    for rule in &rules {
-        if !shapes.contains_key(&rule.table) {
-            let shape = target.engine.inspect(&rule.table).await?.map(Arc::new);
-            shapes.insert(rule.table.clone(), shape);
-        }
-    }
-    let table_of = |rule: &Rule| shapes[&rule.table].clone();
+    let shapes = shapes(target, &rules).await?;
+    let table_of = |rule: &Rule| shapes.get(&rule.table).cloned();
     let workspace = target.workspace();
     let has_workspace = target.engine.workspace().await?.is_some();
     let mut prepared = Vec::new();

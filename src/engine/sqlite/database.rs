@@ -127,6 +127,14 @@ impl Database {
         Ok(bound(statement).execute(connection).await.map_err(database_error)?.rows_affected())
     }
 
+    /// Gives all statements that [`look_up`] runs next on the connection the time of one.
+    ///
+    /// The driver runs a connection on a thread of its own, so a deadline costs as much as a statement; the many small
+    /// ones on the catalogue share one.
+    pub(super) async fn begin_look_up(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        set_deadline(connection, self.limits.statement_timeout).await
+    }
+
     /// Runs a statement and reads its rows, which must be few.
     pub(super) async fn fetch(&self, connection: &mut SqliteConnection, statement: &Statement) -> Result<Vec<SqliteRow>, Error> {
         set_deadline(connection, self.limits.statement_timeout).await?;
@@ -150,6 +158,11 @@ impl Database {
         }
         Err(Error::Lost("the database file was replaced by another since it was opened; reload to open the new one".to_owned()))
     }
+}
+
+/// Runs a statement within the time of [`Database::begin_look_up`] and reads its rows, which must be few.
+pub(super) async fn look_up(connection: &mut SqliteConnection, statement: &Statement) -> Result<Vec<SqliteRow>, Error> {
+    bound(statement).fetch_all(connection).await.map_err(database_error)
 }
 
 /// Ends whatever transaction a cancelled future or an error left open on a pooled connection; `false` gives it up.

@@ -8,7 +8,7 @@ use crate::{
     engine::{
         Error,
         shape::Column,
-        sqlite::database::{Database, get},
+        sqlite::database::{get, look_up},
     },
     policy::Dialect,
     sql::{
@@ -48,12 +48,7 @@ impl Collation {
 }
 
 /// The columns in the table's order, and the names of the primary key's in key order.
-pub(super) async fn read(
-    database: &Database,
-    connection: &mut SqliteConnection,
-    table: &TableRef,
-    facts: &Facts,
-) -> Result<(Vec<Column>, Vec<String>), Error> {
+pub(super) async fn read(connection: &mut SqliteConnection, table: &TableRef, facts: &Facts) -> Result<(Vec<Column>, Vec<String>), Error> {
     let statement = Statement {
         text: r#"SELECT name, type, "notnull", pk, hidden FROM pragma_table_xinfo(?1, 'main') ORDER BY cid"#.to_owned(),
         binds: vec![Cell::Text(table.table.clone())],
@@ -61,7 +56,7 @@ pub(super) async fn read(
     const HIDDEN_IN_VIRTUAL_TABLE: i64 = 1;
     let mut columns = Vec::new();
     let mut key = Vec::new();
-    for row in database.fetch(connection, &statement).await? {
+    for row in look_up(connection, &statement).await? {
         let name: String = get(&row, 0)?;
         let declared: String = get(&row, 1)?;
         let (not_null, place, hidden): (bool, i64, i64) = (get(&row, 2)?, get(&row, 3)?, get(&row, 4)?);
@@ -105,7 +100,6 @@ fn class(declared: &str) -> TypeClass {
 /// How each text column compares. No pragma tells it of a column without an index, so SQLite is asked to compare: a
 /// compound SELECT takes the collation of its first part, here the column without any of its rows.
 pub(super) async fn collations(
-    database: &Database,
     connection: &mut SqliteConnection,
     table: &TableRef,
     columns: &[Column],
@@ -119,7 +113,7 @@ pub(super) async fn collations(
     for column in columns.iter().filter(|column| matches!(column.class, TypeClass::Text | TypeClass::Untyped)) {
         let name = quote_identifier(&column.name);
         let probe = format!("SELECT c = 'A', c = 'a ' FROM (SELECT {name} AS c FROM {table} WHERE 0 UNION ALL SELECT 'a')");
-        let collation = match database.fetch(connection, &Statement::plain(probe)).await {
+        let collation = match look_up(connection, &Statement::plain(probe)).await {
             Ok(rows) => match rows.first().map(|row| Ok::<_, Error>((get(row, 0)?, get(row, 1)?))).transpose()? {
                 Some((true, _)) => Collation::NoCase,
                 Some((_, true)) => Collation::RTrim,

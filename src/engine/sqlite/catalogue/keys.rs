@@ -9,7 +9,7 @@ use crate::{
     engine::{
         Error,
         shape::{ForeignKey, Index, ReferentialAction},
-        sqlite::database::{Database, get},
+        sqlite::database::{get, look_up},
     },
     sql::{
         Statement,
@@ -46,7 +46,7 @@ impl RawIndex {
     }
 }
 
-pub(super) async fn indexes(database: &Database, connection: &mut SqliteConnection, table: &str) -> Result<Vec<RawIndex>, Error> {
+pub(super) async fn indexes(connection: &mut SqliteConnection, table: &str) -> Result<Vec<RawIndex>, Error> {
     let statement = Statement {
         text: r#"SELECT l.name, l."unique", l.partial, l.origin = 'pk', x.name, x."desc", x.coll
                  FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x
@@ -55,7 +55,7 @@ pub(super) async fn indexes(database: &Database, connection: &mut SqliteConnecti
         binds: vec![Cell::Text(table.to_owned())],
     };
     let mut indexes: Vec<RawIndex> = Vec::new();
-    for row in database.fetch(connection, &statement).await? {
+    for row in look_up(connection, &statement).await? {
         let name: String = get(&row, 0)?;
         if indexes.last().is_none_or(|last| last.name != name) {
             indexes.push(RawIndex { name, unique: get(&row, 1)?, partial: get(&row, 2)?, is_primary: get(&row, 3)?, columns: Vec::new() });
@@ -83,26 +83,21 @@ const FOREIGN_KEYS: &str = r#"
     WHERE l.schema = 'main' AND l.type = 'table'"#;
 
 /// The foreign keys of the table.
-pub(super) async fn references(database: &Database, connection: &mut SqliteConnection, table: &str) -> Result<Vec<ForeignKey>, Error> {
-    foreign_keys(database, connection, "l.name = ?1", table).await
+pub(super) async fn references(connection: &mut SqliteConnection, table: &str) -> Result<Vec<ForeignKey>, Error> {
+    foreign_keys(connection, "l.name = ?1", table).await
 }
 
 /// The foreign keys that point to the table, those of the table itself included.
-pub(super) async fn referenced_by(database: &Database, connection: &mut SqliteConnection, table: &str) -> Result<Vec<ForeignKey>, Error> {
-    foreign_keys(database, connection, r#"f."table" = ?1 COLLATE NOCASE"#, table).await
+pub(super) async fn referenced_by(connection: &mut SqliteConnection, table: &str) -> Result<Vec<ForeignKey>, Error> {
+    foreign_keys(connection, r#"f."table" = ?1 COLLATE NOCASE"#, table).await
 }
 
-async fn foreign_keys(
-    database: &Database,
-    connection: &mut SqliteConnection,
-    which: &'static str,
-    table: &str,
-) -> Result<Vec<ForeignKey>, Error> {
+async fn foreign_keys(connection: &mut SqliteConnection, which: &'static str, table: &str) -> Result<Vec<ForeignKey>, Error> {
     let statement =
         Statement { text: format!("{FOREIGN_KEYS} AND {which} ORDER BY l.name, f.id, f.seq"), binds: vec![Cell::Text(table.to_owned())] };
     let mut keys: Vec<ForeignKey> = Vec::new();
     let mut last = None;
-    for row in database.fetch(connection, &statement).await? {
+    for row in look_up(connection, &statement).await? {
         let (child, id): (String, i64) = (get(&row, 0)?, get(&row, 1)?);
         let place = Some((child.clone(), id));
         if last != place {
@@ -116,7 +111,7 @@ async fn foreign_keys(
     }
     for key in &mut keys {
         key.name = format!("{}({})", key.child.table, key.child_columns.join(", "));
-        key.child_indexed = is_indexed(database, connection, &key.child.table, &key.child_columns).await?;
+        key.child_indexed = is_indexed(connection, &key.child.table, &key.child_columns).await?;
     }
     Ok(keys)
 }
@@ -147,8 +142,8 @@ fn action(name: &str) -> ReferentialAction {
 }
 
 /// True if an index over every row starts with these columns, in any order, or the only one is the rowid itself.
-async fn is_indexed(database: &Database, connection: &mut SqliteConnection, table: &str, columns: &[String]) -> Result<bool, Error> {
-    let indexes = indexes(database, connection, table).await?;
+async fn is_indexed(connection: &mut SqliteConnection, table: &str, columns: &[String]) -> Result<bool, Error> {
+    let indexes = indexes(connection, table).await?;
     let starts_with = |index: &RawIndex| {
         let start: Vec<&str> = index.columns.iter().take(columns.len()).map(|part| part.name.as_str()).collect();
         !index.partial && columns.iter().all(|column| start.contains(&column.as_str()))
@@ -161,7 +156,7 @@ async fn is_indexed(database: &Database, connection: &mut SqliteConnection, tabl
         text: "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0".to_owned(),
         binds: vec![Cell::Text(table.to_owned())],
     };
-    let key = database.fetch(connection, &key).await?;
+    let key = look_up(connection, &key).await?;
     let is_key = key.len() == 1 && get::<String>(&key[0], 0)? == *column;
     Ok(is_key && !indexes.iter().any(|index| index.is_primary))
 }

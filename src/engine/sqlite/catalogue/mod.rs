@@ -11,7 +11,7 @@ mod triggers;
 
 use sqlx::SqliteConnection;
 
-use super::database::{Database, get, get_count};
+use super::database::{Database, get, get_count, look_up};
 use crate::{
     engine::{
         Error,
@@ -38,7 +38,8 @@ pub(super) async fn inspect(database: &Database, name: &TableName) -> Result<Opt
         return Ok(None);
     }
     let mut connection = database.connection().await?;
-    database.execute(&mut connection, &Statement::plain("BEGIN")).await?;
+    database.begin_look_up(&mut connection).await?;
+    look_up(&mut connection, &Statement::plain("BEGIN")).await?;
     let shape = read(database, &mut connection, &name.table).await;
     database.execute(&mut connection, &Statement::plain("ROLLBACK")).await?;
     shape
@@ -55,24 +56,24 @@ pub(super) async fn tables(database: &Database) -> Result<Vec<TableName>, Error>
 }
 
 async fn read(database: &Database, connection: &mut SqliteConnection, name: &str) -> Result<Option<Shape>, Error> {
-    let Some(listed) = listed(database, connection, name).await? else { return Ok(None) };
+    let Some(listed) = listed(connection, name).await? else { return Ok(None) };
     let table = TableRef { schema: SCHEMA.to_owned(), table: name.to_owned() };
-    let indexes = keys::indexes(database, connection, name).await?;
+    let indexes = keys::indexes(connection, name).await?;
     let facts = columns::Facts {
         plain: listed.kind == TableKind::Table,
         without_rowid: listed.without_rowid,
         key_is_index: indexes.iter().any(|index| index.is_primary),
     };
-    let (columns, primary_key) = columns::read(database, connection, &table, &facts).await?;
-    let collations = columns::collations(database, connection, &table, &columns, &facts).await?;
+    let (columns, primary_key) = columns::read(connection, &table, &facts).await?;
+    let collations = columns::collations(connection, &table, &columns, &facts).await?;
     let columns = columns::with_collations(columns, &collations);
     let rowid = rowid_name(&listed, &columns);
     let mut shape = Shape {
         kind: listed.kind,
         indexes: indexes.into_iter().map(|index| index.into_shape(&collations)).collect(),
-        references: keys::references(database, connection, name).await?,
-        referenced_by: keys::referenced_by(database, connection, name).await?,
-        triggers: triggers::read(database, connection, name, &columns).await?,
+        references: keys::references(connection, name).await?,
+        referenced_by: keys::referenced_by(connection, name).await?,
+        triggers: triggers::read(connection, name, &columns).await?,
         row_security: RowSecurity::Off,
         privileges: Privileges { select: true, delete: database.is_writable(), update: database.is_writable() },
         estimated_rows: None,
@@ -81,16 +82,16 @@ async fn read(database: &Database, connection: &mut SqliteConnection, name: &str
         columns,
         table,
     };
-    shape.estimated_rows = estimate(database, connection, &shape).await?;
+    shape.estimated_rows = estimate(connection, &shape).await?;
     Ok(Some(shape))
 }
 
-async fn listed(database: &Database, connection: &mut SqliteConnection, name: &str) -> Result<Option<Listed>, Error> {
+async fn listed(connection: &mut SqliteConnection, name: &str) -> Result<Option<Listed>, Error> {
     let statement = Statement {
         text: "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1".to_owned(),
         binds: vec![Cell::Text(name.to_owned())],
     };
-    let rows = database.fetch(connection, &statement).await?;
+    let rows = look_up(connection, &statement).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let kind = match get::<String>(row, 0)?.as_str() {
         _ if name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) => TableKind::System,
@@ -111,17 +112,17 @@ fn rowid_name(listed: &Listed, columns: &[Column]) -> Option<&'static str> {
 }
 
 /// `ANALYZE` knows the number of rows; else the span of the rowids bounds it, which is read from both ends of the tree.
-async fn estimate(database: &Database, connection: &mut SqliteConnection, shape: &Shape) -> Result<Option<u64>, Error> {
+async fn estimate(connection: &mut SqliteConnection, shape: &Shape) -> Result<Option<u64>, Error> {
     if shape.kind != TableKind::Table {
         return Ok(None);
     }
     let analysed = Statement::plain("SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND name = 'sqlite_stat1'");
-    if !database.fetch(connection, &analysed).await?.is_empty() {
+    if !look_up(connection, &analysed).await?.is_empty() {
         let statistics = Statement {
             text: "SELECT CAST(stat AS INTEGER) FROM sqlite_stat1 WHERE tbl = ?1 ORDER BY 1 DESC LIMIT 1".to_owned(),
             binds: vec![Cell::Text(shape.table.table.clone())],
         };
-        if let Some(row) = database.fetch(connection, &statistics).await?.first() {
+        if let Some(row) = look_up(connection, &statistics).await?.first() {
             return get_count(row, 0).map(Some);
         }
     }
@@ -129,7 +130,7 @@ async fn estimate(database: &Database, connection: &mut SqliteConnection, shape:
     let table = qualified(crate::policy::Dialect::Sqlite, &shape.table);
     let rowid = quote_identifier(rowid);
     let ends = Statement::plain(format!("SELECT (SELECT min({rowid}) FROM {table}), (SELECT max({rowid}) FROM {table})"));
-    let rows = database.fetch(connection, &ends).await?;
+    let rows = look_up(connection, &ends).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (first, last): (Option<i64>, Option<i64>) = (get(row, 0)?, get(row, 1)?);
     Ok(Some(first.zip(last).map_or(0, |(first, last)| last.abs_diff(first).saturating_add(1))))

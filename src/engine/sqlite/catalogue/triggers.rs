@@ -10,7 +10,7 @@ use crate::{
     engine::{
         Error,
         shape::{Column, Trigger},
-        sqlite::database::{Database, get},
+        sqlite::database::{get, look_up},
     },
     sql::{Statement, selection::Cell},
 };
@@ -29,12 +29,7 @@ impl Event {
     const UNKNOWN: Self = Self { delete: true, update: true, columns: Vec::new() };
 }
 
-pub(super) async fn read(
-    database: &Database,
-    connection: &mut SqliteConnection,
-    table: &str,
-    columns: &[Column],
-) -> Result<Vec<Trigger>, Error> {
+pub(super) async fn read(connection: &mut SqliteConnection, table: &str, columns: &[Column]) -> Result<Vec<Trigger>, Error> {
     let statement = Statement {
         text: "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name".to_owned(),
         binds: vec![Cell::Text(table.to_owned())],
@@ -43,7 +38,7 @@ pub(super) async fn read(
         Some(column) => column.name.clone(),
         None => name,
     };
-    let rows = database.fetch(connection, &statement).await?;
+    let rows = look_up(connection, &statement).await?;
     rows.iter()
         .map(|row| {
             let event = event(&get::<String>(row, 1)?);
