@@ -32,6 +32,10 @@ pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limit
     })
 }
 
+/// The shape of a table, with the schema where one without it was found; `None`: there is no such table. An error is
+/// about this table alone.
+pub type Inspected = Result<Option<Shape>, Error>;
+
 /// A connected database.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -42,8 +46,14 @@ pub trait Engine: Send + Sync {
     /// database are refused): system identifier and database on PostgreSQL, device and inode on SQLite.
     async fn fingerprint(&self) -> Result<String, Error>;
 
-    /// The schema where a table without one is looked for, and the shape of that table; `None`: there is no such table.
-    async fn inspect(&self, table: &TableName) -> Result<Option<Shape>, Error>;
+    /// The shapes of some tables, one for each, in their order. They are looked at together, because a catalogue is
+    /// slow to ask and rules are many.
+    async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error>;
+
+    /// The shape of one table.
+    async fn inspect(&self, table: &TableName) -> Inspected {
+        self.inspect_all(std::slice::from_ref(table)).await?.pop().unwrap_or(Ok(None))
+    }
 
     /// Names of the tables that can be reached, for suggestions.
     async fn tables(&self) -> Result<Vec<TableName>, Error>;

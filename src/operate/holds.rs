@@ -283,7 +283,7 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
     let shapes = shapes(target, &rules).await?;
     let mut tables: Vec<(Arc<Shape>, Vec<&Rule>)> = Vec::new();
     for rule in rules {
-        let Some(shape) = shapes.get(&rule.table).cloned() else { continue };
+        let Some(shape) = shapes.get(&rule.table).cloned().transpose()? else { continue };
         match tables.iter_mut().find(|(known, _)| known.table == shape.table) {
             Some((_, rules)) => rules.push(rule),
             None => tables.push((shape, vec![rule])),

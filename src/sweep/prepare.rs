@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config,
     diagnostic::suggest::nearest,
-    engine::{Engine, shape::Shape},
+    engine::{self, Engine, Inspected, shape::Shape},
     policy::{self, Rule, TableName},
     secret::Keys,
     sql::selection::{Way, WorkspaceRef},
@@ -60,37 +60,44 @@ pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
     policy::categories(rules.iter().filter(|rule| rule.source == source))
 }
 
-/// The tables that rules of a source name, each looked at once; one that is not there is left out.
+/// The tables that rules of a source name; one that is not there is left out. What an engine can't say of one table is
+/// an obstacle to that table alone.
 ///
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
-pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<BTreeMap<TableName, Arc<Shape>>, crate::engine::Error> {
+pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<BTreeMap<TableName, Result<Arc<Shape>, Obstacle>>, engine::Error> {
     let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).collect();
-    let mut shapes = BTreeMap::new();
-    for name in names {
-        if let Some(shape) = target.engine.inspect(name).await? {
-            shapes.insert(name.clone(), Arc::new(shape));
-        }
-    }
-    Ok(shapes)
+    let names: Vec<TableName> = names.into_iter().cloned().collect();
+    let inspected = target.engine.inspect_all(&names).await?;
+    let known = |(name, inspected): (TableName, Inspected)| match inspected {
+        Ok(shape) => shape.map(|shape| (name, Ok(Arc::new(shape)))),
+        Err(error) => Some((name, Err(Obstacle::from(error)))),
+    };
+    Ok(names.into_iter().zip(inspected).filter_map(known).collect())
 }
 
 /// Plans every rule on a source. Rules that name one table meet, with or without its schema written out.
 ///
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
-pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestamp) -> Result<Vec<Prepared>, crate::engine::Error> {
+pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestamp) -> Result<Vec<Prepared>, engine::Error> {
     let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.source == target.config.name).collect();
     let shapes = shapes(target, &rules).await?;
-    let table_of = |rule: &Rule| shapes.get(&rule.table).cloned();
+    let table_of = |rule: &Rule| shapes.get(&rule.table).and_then(|shape| shape.as_ref().ok());
     let workspace = target.workspace();
     let has_workspace = target.engine.workspace().await?.is_some();
     let mut prepared = Vec::new();
     for rule in &rules {
-        let Some(shape) = table_of(rule) else {
-            let outcome = Err(missing_table(target, rule).await?);
-            prepared.push(Prepared { rule: (*rule).clone(), table: None, outcome });
-            continue;
+        let shape = match shapes.get(&rule.table) {
+            Some(Ok(shape)) => shape.clone(),
+            unknown => {
+                let obstacle = match unknown {
+                    Some(Err(obstacle)) => obstacle.clone(),
+                    _ => missing_table(target, rule).await?,
+                };
+                prepared.push(Prepared { rule: (*rule).clone(), table: None, outcome: Err(obstacle) });
+                continue;
+            }
         };
         let same_table: Vec<&Rule> =
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
@@ -113,17 +120,12 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
 }
 
 /// Has the server prepare every condition that the rule's statement will contain.
-async fn conditions(
-    target: &Target,
-    shape: &Shape,
-    rule: &Rule,
-    same_table: &[&Rule],
-) -> Result<Result<(), Obstacle>, crate::engine::Error> {
+async fn conditions(target: &Target, shape: &Shape, rule: &Rule, same_table: &[&Rule]) -> Result<Result<(), Obstacle>, engine::Error> {
     for other in same_table {
         let Some(condition) = &other.condition else { continue };
         match target.engine.prepare_condition(&shape.table, condition).await {
             Ok(()) => {}
-            Err(crate::engine::Error::Database(words)) => {
+            Err(engine::Error::Database(words)) => {
                 let message = format!("the database can't evaluate the `where` of {}: {words}", other.id);
                 let reason = if other.id == rule.id { Reason::Condition } else { Reason::Competitor };
                 return Ok(Err(Obstacle::new(reason, message)));
@@ -134,7 +136,7 @@ async fn conditions(
     Ok(Ok(()))
 }
 
-async fn missing_table(target: &Target, rule: &Rule) -> Result<Obstacle, crate::engine::Error> {
+async fn missing_table(target: &Target, rule: &Rule) -> Result<Obstacle, engine::Error> {
     let tables = target.engine.tables().await?;
     let near = nearest(&rule.table.table, tables.iter().map(|table| table.table.as_str()));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

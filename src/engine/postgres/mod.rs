@@ -25,7 +25,7 @@ use self::{
     errors::Failure,
     session::{Access, Transaction, opening, query},
 };
-use super::{Batch, Engine, Error, GateChange, LaneMark, Stamp, Workspace, shape::Shape};
+use super::{Batch, Engine, Error, GateChange, Inspected, LaneMark, Stamp, Workspace, shape::Shape};
 use crate::{
     config::{Limits, SourceUrl},
     hold::Held,
@@ -160,8 +160,8 @@ impl Engine for Postgres {
         self.identity().await
     }
 
-    async fn inspect(&self, table: &TableName) -> Result<Option<Shape>, Error> {
-        self.shape_of(table).await
+    async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {
+        self.shapes_of(tables).await
     }
 
     async fn tables(&self) -> Result<Vec<TableName>, Error> {

@@ -24,7 +24,7 @@ use sqlx::{Executor as _, SqlSafeStr as _};
 pub use self::create::create;
 use self::database::{Database, get_count};
 use super::{
-    Batch, Engine, Error, GateChange, LaneMark, Stamp, Workspace,
+    Batch, Engine, Error, GateChange, Inspected, LaneMark, Stamp, Workspace,
     shape::{Shape, TableKind},
 };
 use crate::{
@@ -69,12 +69,14 @@ impl Engine for Sqlite {
         self.database.fingerprint()
     }
 
-    async fn inspect(&self, table: &TableName) -> Result<Option<Shape>, Error> {
-        let mut shape = catalogue::inspect(&self.database, table).await?;
-        if let Some(shape) = shape.as_mut().filter(|shape| workspace::is_own(&self.workspace, &shape.table.table)) {
-            shape.kind = TableKind::System;
+    async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {
+        let mut shapes = catalogue::inspect(&self.database, tables).await?;
+        for shape in shapes.iter_mut().flatten().flatten() {
+            if workspace::is_own(&self.workspace, &shape.table.table) {
+                shape.kind = TableKind::System;
+            }
         }
-        Ok(shape)
+        Ok(shapes)
     }
 
     async fn tables(&self) -> Result<Vec<TableName>, Error> {

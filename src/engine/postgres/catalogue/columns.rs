@@ -1,8 +1,10 @@
 //! Columns and what their types mean to a statement.
 
+use std::collections::HashMap;
+
 use sqlx::{Row as _, postgres::types::Oid};
 
-use super::{read, rows_about};
+use super::about;
 use crate::{
     engine::{Error, postgres::session::Transaction, shape::Column},
     sql::selection::TypeClass,
@@ -11,22 +13,22 @@ use crate::{
 /// A domain is followed to its base type, whose literals don't fail the domain's checks when they are only compared.
 const COLUMNS: &str = "
     WITH RECURSIVE typed AS (
-      SELECT a.attnum, a.atttypid AS type, a.atttypmod AS modifier, a.attnotnull AS not_null
-      FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+      SELECT a.attrelid, a.attnum, a.atttypid AS type, a.atttypmod AS modifier, a.attnotnull AS not_null
+      FROM pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
-      SELECT typed.attnum, t.typbasetype, CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE typed.modifier END, typed.not_null OR t.typnotnull
+      SELECT typed.attrelid, typed.attnum, t.typbasetype, CASE WHEN t.typtypmod >= 0 THEN t.typtypmod ELSE typed.modifier END, typed.not_null OR t.typnotnull
       FROM typed JOIN pg_type t ON t.oid = typed.type WHERE t.typtype = 'd')
-    SELECT a.attname::text AS name, t.typname::text AS type, t.typnamespace = 'pg_catalog'::regnamespace AS built_in,
+    SELECT a.attrelid, a.attname::text AS name, t.typname::text AS type, t.typnamespace = 'pg_catalog'::regnamespace AS built_in,
       t.typtype::text AS kind, pg_type_is_visible(t.oid) AS visible,
       format_type(t.oid, typed.modifier) AS declared, typed.modifier,
       coalesce(c.collisdeterministic, true) AS deterministic,
       NOT typed.not_null AS nullable, a.attgenerated <> '' OR a.attidentity = 'a' AS generated
-    FROM typed JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = typed.attnum
+    FROM typed JOIN pg_attribute a ON a.attrelid = typed.attrelid AND a.attnum = typed.attnum
     JOIN pg_type t ON t.oid = typed.type LEFT JOIN pg_collation c ON c.oid = a.attcollation
     WHERE t.typtype <> 'd' ORDER BY a.attnum";
 
-pub(super) async fn of(transaction: &mut Transaction, relation: Oid) -> Result<Vec<Column>, Error> {
-    read(&rows_about(transaction, COLUMNS, relation).await?, |row| {
+pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Result<HashMap<Oid, Vec<Column>>, Error> {
+    about(transaction, COLUMNS, relations, |row| {
         let (name, built_in, visible): (String, bool, bool) = (row.try_get("type")?, row.try_get("built_in")?, row.try_get("visible")?);
         let kind: String = row.try_get("kind")?;
         let class = if built_in && kind == "b" {
@@ -47,6 +49,7 @@ pub(super) async fn of(transaction: &mut Transaction, relation: Oid) -> Result<V
             generated: row.try_get("generated")?,
         })
     })
+    .await
 }
 
 fn built_in_class(name: &str, deterministic: bool) -> TypeClass {

@@ -9,52 +9,87 @@ mod keys;
 mod relation;
 mod triggers;
 
+use std::collections::HashMap;
+
 use sqlx::{
     Row as _,
     postgres::{PgRow, types::Oid},
 };
 
+use self::{
+    keys::{Direction, Foreign},
+    relation::Relation,
+};
 use super::{
     Postgres,
     errors::Failure,
     session::{Access, Transaction},
 };
 use crate::{
-    engine::{Error, shape::Shape},
+    engine::{
+        Error, Inspected,
+        shape::{Column, Index, Shape, Trigger},
+    },
     policy::TableName,
     sql::selection::TableRef,
 };
 
 const WHAT: &str = "reading the catalogue";
 
-impl Postgres {
-    pub(super) async fn shape_of(&self, table: &TableName) -> Result<Option<Shape>, Error> {
-        let mut transaction = self.begin_with(Access::Read).await?;
-        let schemas = table.schema.as_ref().map_or(self.schemas.as_slice(), std::slice::from_ref);
-        let Some(relation) = relation::find(&mut transaction, schemas, &table.table).await? else {
-            transaction.commit().await?;
-            return Ok(None);
-        };
-        relation::check_replica_identity(&mut transaction, &relation).await?;
-        let columns = columns::of(&mut transaction, relation.oid).await?;
-        let indexes = keys::indexes(&mut transaction, relation.oid).await?;
-        let foreign = keys::foreign(&mut transaction, relation.oid).await?;
-        let triggers = triggers::of(&mut transaction, relation.oid).await?;
-        transaction.commit().await?;
-        Ok(Some(Shape {
-            table: relation.table,
+/// What the catalogue says about some relations, by their ids.
+struct Facts {
+    columns: HashMap<Oid, Vec<Column>>,
+    indexes: HashMap<Oid, Vec<(Index, bool)>>,
+    foreign: HashMap<Oid, Vec<Foreign>>,
+    triggers: HashMap<Oid, Vec<Trigger>>,
+}
+
+impl Facts {
+    fn shape(&self, relation: &Relation) -> Shape {
+        fn of<T: Clone>(facts: &HashMap<Oid, Vec<T>>, oid: Oid) -> Vec<T> {
+            facts.get(&oid).cloned().unwrap_or_default()
+        }
+        let indexes = of(&self.indexes, relation.oid);
+        let primary_key = indexes.iter().find(|(_, primary)| *primary).map(|(index, _)| index.columns.clone()).unwrap_or_default();
+        let foreign = of(&self.foreign, relation.oid);
+        let keys = |wanted: Direction| foreign.iter().filter(|key| key.direction == wanted).map(|key| key.key.clone()).collect();
+        Shape {
+            table: relation.table.clone(),
             kind: relation.kind,
-            columns,
-            primary_key: indexes.primary_key,
-            indexes: indexes.indexes,
-            references: foreign.references,
-            referenced_by: foreign.referenced_by,
-            triggers,
+            columns: of(&self.columns, relation.oid),
+            primary_key,
+            indexes: indexes.into_iter().map(|(index, _)| index).collect(),
+            references: keys(Direction::References),
+            referenced_by: keys(Direction::ReferencedBy),
+            triggers: of(&self.triggers, relation.oid),
             row_security: relation.row_security,
             privileges: relation.privileges,
             rowid: None,
             estimated_rows: relation.estimated_rows,
-        }))
+        }
+    }
+}
+
+impl Postgres {
+    /// Every query is asked once, about all tables: the server takes longer to plan one than to answer it.
+    pub(super) async fn shapes_of(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let relations = relation::find(&mut transaction, &self.schemas, tables).await?;
+        let found: Vec<Oid> = relations.values().map(|(relation, _)| relation.oid).collect();
+        let unpublishable = relation::without_identity(&mut transaction, &found).await?;
+        let facts = Facts {
+            columns: columns::of(&mut transaction, &found).await?,
+            indexes: keys::indexes(&mut transaction, &found).await?,
+            foreign: keys::foreign(&mut transaction, &found).await?,
+            triggers: triggers::of(&mut transaction, &found).await?,
+        };
+        transaction.commit().await?;
+        let shape = |(relation, method): &(Relation, Option<String>)| {
+            relation::check_method(relation, method.as_deref())?;
+            relation::check_identity(relation, unpublishable.get(&relation.oid).and_then(|publications| publications.first()))?;
+            Ok(Some(facts.shape(relation)))
+        };
+        Ok((0..tables.len()).map(|place| relations.get(&place).map_or(Ok(None), shape)).collect())
     }
 
     pub(super) async fn table_names(&self) -> Result<Vec<TableName>, Error> {
@@ -77,9 +112,20 @@ fn read<T>(rows: &[PgRow], value: impl Fn(&PgRow) -> Result<T, sqlx::Error>) -> 
     rows.iter().map(value).collect::<Result<_, _>>().map_err(|error| Failure { what: WHAT, error }.into())
 }
 
-/// The rows of one of this room's queries, whose one parameter is the relation.
-async fn rows_about(transaction: &mut Transaction, sql: &'static str, relation: Oid) -> Result<Vec<PgRow>, Error> {
-    Ok(transaction.rows(WHAT, sqlx::query(sql).bind(relation)).await?)
+/// What one of this room's queries says, by relation: its one parameter is their ids, and the first column of a row is
+/// the one that the row is about.
+async fn about<T>(
+    transaction: &mut Transaction,
+    sql: &'static str,
+    relations: &[Oid],
+    value: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+) -> Result<HashMap<Oid, Vec<T>>, Error> {
+    let rows = transaction.rows(WHAT, sqlx::query(sql).bind(relations.to_vec())).await?;
+    let mut facts: HashMap<Oid, Vec<T>> = HashMap::new();
+    for (oid, value) in read(&rows, |row| Ok((row.try_get(0)?, value(row)?)))? {
+        facts.entry(oid).or_default().push(value);
+    }
+    Ok(facts)
 }
 
 /// Two columns of names as a table.

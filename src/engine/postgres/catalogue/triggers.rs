@@ -1,31 +1,34 @@
 //! Triggers, and rewrite rules, which change what a statement does just as well.
 
+use std::collections::HashMap;
+
 use sqlx::{Row as _, postgres::types::Oid};
 
-use super::{read, rows_about};
+use super::about;
 use crate::engine::{Error, postgres::session::Transaction, shape::Trigger};
 
 /// Those of children and partitions fire when the statement names their parent; clones of the parent's own are left
 /// out. `enabled` is for this session: on a replica's role the other half of the triggers fires.
 const TRIGGERS: &str = "
     WITH RECURSIVE family AS (
-      SELECT $1::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN family ON i.inhparent = family.oid)
-    SELECT t.tgname::text AS name, t.tgtype & 8 <> 0 AS on_delete, t.tgtype & 16 <> 0 AS on_update,
+      SELECT root.oid AS root, root.oid FROM unnest($1) AS root (oid)
+      UNION SELECT family.root, i.inhrelid FROM pg_inherits i JOIN family ON i.inhparent = family.oid)
+    SELECT family.root, t.tgname::text AS name, t.tgtype & 8 <> 0 AS on_delete, t.tgtype & 16 <> 0 AS on_update,
       ARRAY(SELECT a.attname::text FROM unnest(t.tgattr::int2[]) WITH ORDINALITY AS u (attnum, place)
             JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = u.attnum ORDER BY place) AS update_columns,
       fires.enabled
     FROM pg_trigger t JOIN family ON family.oid = t.tgrelid
     CROSS JOIN LATERAL (SELECT t.tgenabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)) AS fires (enabled)
-    WHERE NOT t.tgisinternal AND (t.tgrelid = $1 OR t.tgparentid = 0)
+    WHERE NOT t.tgisinternal AND (t.tgrelid = family.root OR t.tgparentid = 0)
     UNION ALL
-    SELECT 'rule ' || r.rulename, r.ev_type = '4', r.ev_type = '2', '{}', fires.enabled
+    SELECT r.ev_class, 'rule ' || r.rulename, r.ev_type = '4', r.ev_type = '2', '{}', fires.enabled
     FROM pg_rewrite r
     CROSS JOIN LATERAL (SELECT r.ev_enabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)) AS fires (enabled)
-    WHERE r.ev_class = $1 AND r.rulename <> '_RETURN'
+    WHERE r.ev_class = ANY ($1) AND r.rulename <> '_RETURN'
     ORDER BY name";
 
-pub(super) async fn of(transaction: &mut Transaction, relation: Oid) -> Result<Vec<Trigger>, Error> {
-    read(&rows_about(transaction, TRIGGERS, relation).await?, |row| {
+pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Result<HashMap<Oid, Vec<Trigger>>, Error> {
+    about(transaction, TRIGGERS, relations, |row| {
         Ok(Trigger {
             name: row.try_get("name")?,
             on_delete: row.try_get("on_delete")?,
@@ -34,4 +37,5 @@ pub(super) async fn of(transaction: &mut Transaction, relation: Oid) -> Result<V
             enabled: row.try_get("enabled")?,
         })
     })
+    .await
 }

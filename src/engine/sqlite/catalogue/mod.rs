@@ -14,7 +14,7 @@ use sqlx::SqliteConnection;
 use super::database::{Database, get, get_count, look_up};
 use crate::{
     engine::{
-        Error,
+        Error, Inspected,
         shape::{Column, Privileges, RowSecurity, Shape, TableKind},
     },
     policy::TableName,
@@ -33,16 +33,21 @@ struct Listed {
     without_rowid: bool,
 }
 
-pub(super) async fn inspect(database: &Database, name: &TableName) -> Result<Option<Shape>, Error> {
-    if name.schema.as_deref().is_some_and(|schema| schema != SCHEMA) {
-        return Ok(None);
-    }
+/// Looks at tables in one read transaction; each look has the time of one statement.
+pub(super) async fn inspect(database: &Database, names: &[TableName]) -> Result<Vec<Inspected>, Error> {
     let mut connection = database.connection().await?;
-    database.begin_look_up(&mut connection).await?;
-    look_up(&mut connection, &Statement::plain("BEGIN")).await?;
-    let shape = read(database, &mut connection, &name.table).await;
+    database.execute(&mut connection, &Statement::plain("BEGIN")).await?;
+    let mut shapes = Vec::with_capacity(names.len());
+    for name in names {
+        if name.schema.as_deref().is_some_and(|schema| schema != SCHEMA) {
+            shapes.push(Ok(None));
+            continue;
+        }
+        database.begin_look_up(&mut connection).await?;
+        shapes.push(read(database, &mut connection, &name.table).await);
+    }
     database.execute(&mut connection, &Statement::plain("ROLLBACK")).await?;
-    shape
+    Ok(shapes)
 }
 
 /// Tables and views that a person made, in alphabetical order.
