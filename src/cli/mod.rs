@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod hold;
 mod ledger;
+mod manual;
 mod pause;
 mod plan;
 mod progress;
@@ -94,6 +95,10 @@ enum Command {
     State(state::Command),
     /// The whole of it in one minute, on an embedded database with realistic rows
     Demo(demo::Args),
+    /// The completions of a shell, to be sourced
+    Completions(manual::Completions),
+    /// The manual
+    Man(manual::Man),
 }
 
 /// What a command needs of the outside.
@@ -135,6 +140,8 @@ impl Cli {
             Command::Source(command) => source::run(common, &world()?, command).await,
             Command::State(command) => state::run(common, &world()?, command).await,
             Command::Demo(args) => demo::run(common, surroundings, args).await,
+            Command::Completions(args) => manual::completions(&args),
+            Command::Man(args) => manual::man(&args),
         }
     }
 }

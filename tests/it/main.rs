@@ -14,6 +14,7 @@ mod freeradius;
 mod harness;
 mod house;
 mod laws;
+mod manual;
 mod memory;
 mod model_gate;
 mod model_settlement;
