@@ -123,7 +123,7 @@ mod tests {
 
     fn target(class: TypeClass, declared: &str) -> Target {
         let column = ColumnRef { name: "c".to_owned(), class, declared: declared.to_owned(), nullable: true };
-        Target { column, dialect: Dialect::Postgres, max_length: None, unique: false, generated: false }
+        Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false }
     }
 
     fn fixed_fits(value: &str, target: &Target) -> bool {

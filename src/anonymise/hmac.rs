@@ -143,7 +143,8 @@ mod tests {
     fn fits_text_of_64_characters_or_more() {
         let strategy = |normalise| Hmac { function: Arc::new(function(b"key", normalise)), normalises: normalise.is_some() };
         let column = ColumnRef { name: "c".into(), class: TypeClass::Text, declared: "text".into(), nullable: false };
-        let target = Target { column, dialect: Dialect::Postgres, max_length: Some(64), unique: true, generated: false };
+        let target =
+            Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: Some(64), unique: true, generated: false };
         assert_eq!(strategy(None).fits(&target), Ok(()));
         assert!(strategy(Some(Normalise::Email)).fits(&target).is_err());
         assert!(strategy(None).fits(&Target { max_length: Some(63), ..target.clone() }).is_err());

@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn fits_text_of_three_characters_that_may_be_equal() {
         let column = ColumnRef { name: "mail".into(), class: TypeClass::Text, declared: "varchar(3)".into(), nullable: false };
-        let target = Target { column, dialect: Dialect::Postgres, max_length: Some(3), unique: false, generated: false };
+        let target =
+            Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: Some(3), unique: false, generated: false };
         assert_eq!(Mask.fits(&target), Ok(()));
         assert!(Mask.fits(&Target { max_length: Some(2), ..target.clone() }).is_err());
         assert!(Mask.fits(&Target { unique: true, ..target.clone() }).is_err());

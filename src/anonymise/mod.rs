@@ -4,8 +4,13 @@
 //! [`StrategySpec`] and a line in [`strategy`]; nothing else in the crate knows strategies by name.
 
 pub mod constant;
+pub mod date_trunc;
 pub mod hmac;
 pub mod mask;
+#[cfg(test)]
+mod meeting;
+pub mod random;
+pub mod round;
 pub mod truncate_ip;
 
 use crate::{
@@ -19,6 +24,8 @@ use crate::{
 pub struct Target {
     pub column: ColumnRef,
     pub dialect: Dialect,
+    /// The rule's zone, by its IANA name: in which instants are read.
+    pub timezone: String,
     /// The longest text that fits, in characters.
     pub max_length: Option<u32>,
     /// A unique index or key contains the column.
@@ -70,5 +77,8 @@ pub fn strategy(spec: &StrategySpec, keys: &Keys) -> Result<Box<dyn Strategy>, M
         StrategySpec::Hmac { key, normalise } => Box::new(hmac::Hmac::new(key, keys, *normalise)?),
         StrategySpec::TruncateIp { v4, v6 } => Box::new(truncate_ip::TruncateIp::new(*v4, *v6)),
         StrategySpec::Mask => Box::new(mask::Mask),
+        StrategySpec::Random => Box::new(random::Random),
+        StrategySpec::DateTrunc { unit } => Box::new(date_trunc::DateTrunc::new(*unit)),
+        StrategySpec::Round { to } => Box::new(round::Round::new(*to)),
     })
 }

@@ -117,7 +117,8 @@ mod tests {
     fn fits_text_and_addresses_that_may_be_equal() {
         let strategy = TruncateIp::new(24, 48);
         let column = ColumnRef { name: "ip".into(), class: TypeClass::Inet, declared: "inet".into(), nullable: false };
-        let target = Target { column, dialect: Dialect::Postgres, max_length: None, unique: false, generated: false };
+        let target =
+            Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false };
         assert_eq!(strategy.fits(&target), Ok(()));
         assert!(strategy.fits(&Target { unique: true, ..target.clone() }).is_err());
         let number = ColumnRef { class: TypeClass::Integer, ..target.column.clone() };

@@ -8,7 +8,7 @@
 
 use jiff::Timestamp;
 
-use crate::policy::{Dialect, RuleId, StartFormat, condition::Condition, start::Thresholds};
+use crate::policy::{Dialect, RuleId, StartFormat, Unit, condition::Condition, start::Thresholds};
 
 /// What a column holds, as far as statements and strategies care; an engine's shape assigns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +123,11 @@ pub enum DoneTest {
     Matches {
         column: ColumnRef,
         pattern: String,
+    },
+    /// The formula would leave it as it is.
+    Unchanged {
+        column: ColumnRef,
+        formula: Formula,
     },
     /// The rule's `mark` column is set: decides alone.
     Marked(ColumnRef),
@@ -260,6 +265,12 @@ pub enum NewValue {
         value: String,
         replace_null: bool,
     },
+    /// Another for each row, made by the database: a UUID, or that many hexadecimal digits of text. NULL stays NULL.
+    Random {
+        digits: u32,
+    },
+    /// What the database makes of the old value. NULL stays NULL.
+    Formula(Formula),
     /// Computed here from the old value's text, because a key must not reach the server, or because the engines have
     /// no function for it. NULL stays NULL.
     Computed(std::sync::Arc<dyn Compute>),
@@ -270,9 +281,20 @@ impl std::fmt::Debug for NewValue {
         match self {
             Self::Null => f.write_str("Null"),
             Self::Fixed { .. } => f.write_str("Fixed"),
+            Self::Random { .. } => f.write_str("Random"),
+            Self::Formula(formula) => formula.fmt(f),
             Self::Computed(_) => f.write_str("Computed"),
         }
     }
+}
+
+/// What a database makes of a value by itself. A second time it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Formula {
+    /// PostgreSQL's dates and timestamps: the beginning of the unit, in this zone if the value is an instant.
+    Truncated { unit: Unit, zone: String },
+    /// The nearest multiple of `to`, halves away from zero; no further from zero than `largest`, itself a multiple.
+    Rounded { to: u64, largest: Option<i128> },
 }
 
 /// Computes new values in the daemon.

@@ -203,7 +203,7 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
     let mut done = Vec::new();
     for (name, spec) in columns {
         let reference = column(around.shape, name, "anonymise")?;
-        let target = target(around, name, reference.clone());
+        let target = target(rule, around, name, reference.clone());
         let strategy = anonymise::strategy(spec, around.keys).map_err(|error| misfit(format!("`{name}`: {error}")))?;
         strategy.fits(&target).map_err(|error| misfit(format!("`{name}`: {error}")))?;
         if foreign_key_column(around.shape, name) && *spec != crate::policy::StrategySpec::Null {
@@ -225,11 +225,13 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
     Ok((Some(Act::Anonymise { assignments, mark, at: around.now }), done))
 }
 
-fn target(around: Surroundings<'_>, name: &str, reference: ColumnRef) -> Target {
+fn target(rule: &Rule, around: Surroundings<'_>, name: &str, reference: ColumnRef) -> Target {
     let facts = around.shape.column(name);
     Target {
         column: reference,
         dialect: around.workspace.dialect,
+        // A rule's zone is found by its name, so it has one.
+        timezone: rule.timezone.iana_name().unwrap_or("UTC").to_owned(),
         max_length: facts.and_then(|column| column.max_length),
         unique: around.shape.is_unique(name),
         generated: facts.is_some_and(|column| column.generated),

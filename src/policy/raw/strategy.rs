@@ -4,16 +4,19 @@ use std::ops::Range;
 
 use toml::{Spanned, de::DeValue};
 
-use super::super::{Normalise, StrategySpec};
+use super::super::{Normalise, StrategySpec, Unit};
 use crate::diagnostic::{
     fields::{At, Fields},
     suggest,
 };
 
 /// What this version takes.
-const STRATEGIES: [&str; 5] = ["null", "fixed", "hmac", "truncate_ip", "mask"];
+const STRATEGIES: [&str; 8] = ["null", "fixed", "hmac", "random", "truncate_ip", "mask", "date_trunc", "round"];
 /// What the language has besides.
-const LATER: [&str; 4] = ["random", "date_trunc", "round", "json"];
+const LATER: [&str; 1] = ["json"];
+
+/// The largest number that values may be rounded to.
+const LARGEST_STEP: u64 = 1_000_000_000_000;
 
 /// A column and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,12 +69,16 @@ fn bare(fields: &Fields<'_>, column: &At<String>, word: &str, span: Range<usize>
         "null" => return Some(StrategySpec::Null),
         "truncate_ip" => return Some(StrategySpec::TruncateIp { v4: 24, v6: 48 }),
         "mask" => return Some(StrategySpec::Mask),
-        "fixed" => "value",
-        "hmac" => "key",
+        "random" => return Some(StrategySpec::Random),
+        "fixed" => "value = \"…\"",
+        "hmac" => "key = \"…\"",
+        "date_trunc" => "unit = \"month\"",
+        "round" => "to = 10",
         word => return unknown(fields, word, span),
     };
-    let missing = fields.reader.error("missing-key", &span, format!("the strategy `{word}` lacks `{wanted}`"));
-    fields.reader.report(missing.help(format!("write {} = {{ strategy = \"{word}\", {wanted} = \"…\" }}", column.value)));
+    let key = wanted.split(' ').next().unwrap_or(wanted);
+    let missing = fields.reader.error("missing-key", &span, format!("the strategy `{word}` lacks `{key}`"));
+    fields.reader.report(missing.help(format!("write {} = {{ strategy = \"{word}\", {wanted} }}", column.value)));
     None
 }
 
@@ -79,6 +86,15 @@ fn configured(settings: &Fields<'_>, word: &At<String>) -> Option<(StrategySpec,
     match word.value.as_str() {
         "null" => Some((StrategySpec::Null, None)),
         "mask" => Some((StrategySpec::Mask, None)),
+        "random" => Some((StrategySpec::Random, None)),
+        "date_trunc" => {
+            let unit = settings.choice("unit", &Unit::ALL);
+            Some((StrategySpec::DateTrunc { unit: settings.need("unit", unit)?.value }, None))
+        }
+        "round" => {
+            let to = settings.integer("to", 1..=LARGEST_STEP);
+            Some((StrategySpec::Round { to: settings.need("to", to)?.value }, None))
+        }
         "fixed" => {
             let value = settings.text("value");
             let replace_null = settings.boolean("replace_null").is_some_and(|replace| replace.value);

@@ -86,7 +86,9 @@ fn strategy(spec: &StrategySpec) -> Value {
             });
             json!({ "strategy": "hmac", "key": key, "normalise": normalise })
         }
-        StrategySpec::Mask => json!({ "strategy": "mask" }),
+        StrategySpec::Random | StrategySpec::Mask => json!({ "strategy": spec.name() }),
+        StrategySpec::DateTrunc { unit } => json!({ "strategy": "date_trunc", "unit": unit.name() }),
+        StrategySpec::Round { to } => json!({ "strategy": "round", "to": to }),
         StrategySpec::TruncateIp { v4, v6 } => json!({ "strategy": "truncate_ip", "v4": v4, "v6": v6 }),
     }
 }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::Context;
+use super::{Context, undo};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place},
     policy::{Action, Dialect, Rule, raw::RawFile},
@@ -46,6 +46,9 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
         for rule in rules {
             changed_columns(rule, rules, found);
             never_acts(rule, rules, found);
+        }
+        for (index, rule) in rules.iter().enumerate() {
+            rules[index + 1..].iter().for_each(|other| undo::pair(rule, other, found));
         }
     }
 }

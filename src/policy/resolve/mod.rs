@@ -1,13 +1,14 @@
 //! From what files say to valid rules, or to diagnostics.
 //!
-//! `rule` makes a rule of what one `[[rule]]` says, `meet` looks at rules that meet (one id, one table), `canonical`
-//! writes down what a rule means, and `recall` reads that again. A new key of a rule is a line in each of `rule`,
-//! `canonical` and `recall`.
+//! `rule` makes a rule of what one `[[rule]]` says, `meet` looks at rules that meet (one id, one table), `undo` at those
+//! that anonymise one column, `canonical` writes down what a rule means, and `recall` reads that again. A new key of a
+//! rule is a line in each of `rule`, `canonical` and `recall`.
 
 mod canonical;
 mod meet;
 mod recall;
 mod rule;
+mod undo;
 
 use std::{cell::RefCell, collections::BTreeMap};
 

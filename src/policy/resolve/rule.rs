@@ -221,6 +221,11 @@ impl Check<'_> {
                     let help = suggest::did_you_mean(&key.value, context.keys.iter().map(String::as_str));
                     self.report(unknown.help(help.unwrap_or_else(|| format!("add [keys.{}] to retentiond.toml", key.value))));
                 }
+                for column in columns.iter().filter(|column| column.strategy == StrategySpec::Random && !raw.written.contains("mark")) {
+                    let message = "`random` can't tell from a value that it is done, so the rule needs a `mark`";
+                    let error = self.error("mark-needed", &column.column.span, message).label("anonymised by `random`");
+                    self.report(error.help("add `mark = \"…\"`: a column that is NULL, false or 0 until the row is anonymised"));
+                }
                 let columns: Vec<(String, StrategySpec)> =
                     columns.iter().map(|column| (column.column.value.clone(), column.strategy.clone())).collect();
                 Some(Action::Anonymise { columns, mark: value(&raw.mark) })

@@ -6,6 +6,7 @@ use super::{
         selection::{ColumnRef, DoneTest, TypeClass},
     },
     column::{column, matches, text_of},
+    formula,
 };
 use crate::policy::Dialect;
 
@@ -23,7 +24,10 @@ pub(in crate::sql) fn done_in(dialect: Dialect, tests: &[DoneTest], of: &ColumnR
 /// The column whose value tells, by itself.
 fn column_of(test: &DoneTest) -> Option<&ColumnRef> {
     match test {
-        DoneTest::IsNull(column) | DoneTest::Equals { column, .. } | DoneTest::Matches { column, .. } => Some(column),
+        DoneTest::IsNull(column)
+        | DoneTest::Equals { column, .. }
+        | DoneTest::Matches { column, .. }
+        | DoneTest::Unchanged { column, .. } => Some(column),
         DoneTest::Marked(_) => None,
     }
 }
@@ -36,6 +40,9 @@ fn one(dialect: Dialect, test: &DoneTest) -> String {
             format!("({} {null} {})", column(of), equals(dialect, of, value))
         }
         DoneTest::Matches { column: of, pattern } => format!("({} IS NULL OR {})", column(of), matches(dialect, of, pattern)),
+        DoneTest::Unchanged { column: of, formula } => {
+            format!("({0} IS NULL OR {0} = {1})", column(of), formula::applied(dialect, of, formula))
+        }
         DoneTest::Marked(of) => marked(dialect, of),
     }
 }

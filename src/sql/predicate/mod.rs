@@ -6,6 +6,7 @@
 
 pub(super) mod column;
 pub(super) mod done;
+pub(super) mod formula;
 pub(super) mod held;
 mod start;
 #[cfg(test)]

@@ -8,13 +8,14 @@ use sha2::{Digest as _, Sha256};
 use super::{Binds, walk::within};
 use crate::{
     clock::hex,
+    fault,
     policy::Dialect,
     sql::{
         Statement,
         predicate::{
             column::{column, text_of},
             done::done_in,
-            due,
+            due, formula,
         },
         qualified, quote_identifier, quote_literal,
         selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, TypeClass, Way},
@@ -89,12 +90,18 @@ pub fn update(selection: &Selection, range: &Range, act: &Act, computed: &[NewVa
             NewValue::Fixed { value, replace_null: false } => {
                 format!("CASE WHEN {} IS NULL THEN NULL ELSE {} END", column(of), literal(dialect, of, value))
             }
+            NewValue::Random { digits } => format!("CASE WHEN {} IS NULL THEN NULL ELSE {} END", column(of), random(dialect, of, *digits)),
+            NewValue::Formula(formula) => formula::applied(dialect, of, formula),
             NewValue::Computed(_) => {
                 let lookup = Lookup::new(dialect, of, number, computed.get(number), &mut binds);
                 number += 1;
                 let settled = done.as_ref().map(|done| format!("{done} OR ")).unwrap_or_default();
                 conjuncts.push(format!("({} IS NULL OR {settled}{})", column(of), lookup.known));
-                if of.nullable || !is_text(of) { lookup.new } else { format!("coalesce({}, {})", lookup.new, literal(dialect, of, "")) }
+                if of.nullable || !takes_text(dialect, of) {
+                    lookup.new
+                } else {
+                    format!("coalesce({}, {})", lookup.new, literal(dialect, of, ""))
+                }
             }
         };
         let name = quote_identifier(&of.name);
@@ -155,6 +162,23 @@ fn literal(dialect: Dialect, of: &ColumnRef, value: &str) -> String {
 
 fn cast(of: &ColumnRef, expression: &str) -> String {
     if is_text(of) { format!("{expression}::text") } else { format!("{expression}::{}", of.declared) }
+}
+
+/// Whether the empty text can be written. SQLite takes it in a column of any type.
+fn takes_text(dialect: Dialect, of: &ColumnRef) -> bool {
+    dialect == Dialect::Sqlite || is_text(of)
+}
+
+/// A value that nobody can guess, and another for each row.
+fn random(dialect: Dialect, of: &ColumnRef, digits: u32) -> String {
+    if fault::seeded("random-constant") {
+        return literal(dialect, of, &"0".repeat(digits as usize));
+    }
+    match (dialect, of.class) {
+        (Dialect::Postgres, TypeClass::Uuid) => "gen_random_uuid()".to_owned(),
+        (Dialect::Postgres, _) => format!("left(replace(gen_random_uuid()::text, '-', ''), {digits})"),
+        (Dialect::Sqlite, _) => format!("substr(lower(hex(randomblob(16))), 1, {digits})"),
+    }
 }
 
 fn is_text(of: &ColumnRef) -> bool {

@@ -71,7 +71,11 @@ scenarios! {
         computed_values,
         what_is_done_is_left_alone;
     strategies:
-        masks_keep_the_shape;
+        masks_keep_the_shape,
+        dates_are_truncated_in_the_zone_that_they_have,
+        numbers_are_rounded_within_their_type,
+        random_values_are_all_different,
+        what_does_not_fit_is_refused;
     gate:
         a_workspace_is_stamped_once,
         a_source_without_a_workspace_has_no_batches,

@@ -1,11 +1,13 @@
 //! Every strategy on columns of every type that it fits: what it leaves, that it knows its own work again, and that a
 //! second sweep finds nothing to do.
 
+use std::collections::BTreeSet;
+
 use retentiond::{
     anonymise::{self, Target},
-    policy::{StartFormat, StrategySpec},
+    policy::{Dialect, StartFormat, StrategySpec, Unit},
     secret::Keys,
-    sql::selection::{Act, Assignment},
+    sql::selection::{Act, Assignment, DoneTest},
 };
 
 use super::ground::{CUTOFF, Ground};
@@ -17,6 +19,7 @@ async fn target(ground: &Ground) -> Target {
     Target {
         column: column.to_ref(),
         dialect: ground.dialect(),
+        timezone: "Europe/Berlin".to_owned(),
         max_length: column.max_length,
         unique: shape.is_unique("v"),
         generated: column.generated,
@@ -65,4 +68,139 @@ pub async fn masks_keep_the_shape(ground: &Ground) {
     let cut = ground.pick("a***@example.com", "***");
     becomes(ground, "varchar(13)", &StrategySpec::Mask, &[("'a@example.com'", Some(cut)), ("'bert@e.com'", Some("b***@e.com"))]).await;
     becomes(ground, ground.pick("", "char(20)"), &StrategySpec::Mask, &[("'0701234567'", Some("********67")), ("'-'", Some("***"))]).await;
+}
+
+pub async fn dates_are_truncated_in_the_zone_that_they_have(ground: &Ground) {
+    ground.with_workspace().await;
+    let month = StrategySpec::DateTrunc { unit: Unit::Month };
+    let texts = [
+        ("'2024-03-17'", Some("2024-03-01")),
+        ("'2024-03-17 23:45:06.5'", Some("2024-03-01 00:00:00.0")),
+        ("'2024-03-01T00:30:00+02:00'", Some("2024-03-01T00:00:00+02:00")),
+        ("'in March'", None),
+        ("''", Some("")),
+        ("NULL", None),
+    ];
+    becomes(ground, "text", &month, &texts).await;
+    becomes(ground, "text NOT NULL", &month, &[("'in March'", Some("")), ("'2024-03-17'", Some("2024-03-01"))]).await;
+    let year = StrategySpec::DateTrunc { unit: Unit::Year };
+    if ground.dialect() == Dialect::Sqlite {
+        becomes(ground, "DATETIME NOT NULL", &year, &[("'2024-03-17 10:00:00'", Some("2024-01-01 00:00:00")), ("1710633600", Some(""))])
+            .await;
+        return;
+    }
+    let dates = [
+        ("'2024-03-17'", Some("2024-01-01")),
+        ("'0044-03-15 BC'", Some("0044-01-01 BC")),
+        ("'4714-11-24 BC'", Some("4000-01-01 BC")),
+        ("'5874897-12-31'", Some("200000-01-01")),
+        ("'infinity'", Some("infinity")),
+        ("'-infinity'", Some("-infinity")),
+        ("NULL", None),
+    ];
+    becomes(ground, "date", &year, &dates).await;
+    let naive = [("'2024-03-17 23:45:06.5'", Some("2024-03-01 00:00:00")), ("'infinity'", Some("infinity"))];
+    becomes(ground, "timestamp(3)", &month, &naive).await;
+    // The rule's zone is Europe/Berlin; the texts are in UTC.
+    let instants = [
+        ("'2024-03-01 00:30:00+02'", Some("2024-01-31 23:00:00+00")),
+        ("'2024-02-29 23:30:00+00'", Some("2024-02-29 23:00:00+00")),
+        ("'2024-07-17 10:00:00+00'", Some("2024-06-30 22:00:00+00")),
+        ("'infinity'", Some("infinity")),
+    ];
+    becomes(ground, "timestamptz", &month, &instants).await;
+    // A day that begins an hour late, and one whose first hour comes twice.
+    let day = StrategySpec::DateTrunc { unit: Unit::Day };
+    becomes(ground, "timestamptz(0)", &day, &[("'2024-03-31 10:00:00+00'", Some("2024-03-30 23:00:00+00"))]).await;
+}
+
+pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
+    ground.with_workspace().await;
+    let ten = StrategySpec::Round { to: 10 };
+    let small = [("14", Some("10")), ("15", Some("20")), ("-15", Some("-20")), ("-4", Some("0")), ("20", Some("20")), ("NULL", None)];
+    for sql_type in ["integer", "bigint", "integer NOT NULL"] {
+        let values = if sql_type.ends_with("NULL") { &small[..5] } else { &small };
+        becomes(ground, sql_type, &ten, values).await;
+    }
+    let largest = [("9223372036854775807", Some("9223372036854775800")), ("-9223372036854775808", Some("-9223372036854775800"))];
+    becomes(ground, "bigint", &ten, &largest).await;
+    becomes(ground, "bigint", &StrategySpec::Round { to: 7 }, &[("10", Some("7")), ("11", Some("14")), ("-11", Some("-14"))]).await;
+    let decimals = ground.pick("REAL", "double precision");
+    let whole = |sqlite: &'static str, postgres: &'static str| Some(ground.pick(sqlite, postgres));
+    becomes(ground, decimals, &ten, &[("14.99", whole("10.0", "10")), ("-25.5", whole("-30.0", "-30")), ("5", whole("10.0", "10"))]).await;
+    becomes(ground, decimals, &ten, &[("1e300", whole("100000000000000.0", "100000000000000"))]).await;
+    becomes(ground, "numeric(5,2)", &ten, &[("999.99", whole("1000", "990.00")), ("4.99", whole("0", "0.00"))]).await;
+    if ground.dialect() == Dialect::Postgres {
+        becomes(ground, "smallint", &ten, &[("32767", Some("32760")), ("-32768", Some("-32760"))]).await;
+        becomes(ground, "numeric", &ten, &[("14.5", Some("10")), ("'NaN'", Some("NaN")), ("'-Infinity'", Some("-Infinity"))]).await;
+        becomes(ground, "double precision", &ten, &[("'NaN'", Some("NaN")), ("'Infinity'", Some("Infinity"))]).await;
+    } else {
+        becomes(ground, "INTEGER", &ten, &[("'many'", None), ("''", Some("")), ("14.5", Some("10")), ("x'00'", None)]).await;
+        becomes(ground, "INTEGER NOT NULL", &ten, &[("'many'", Some("")), ("16", Some("20"))]).await;
+    }
+}
+
+/// Every row gets a value of its own, also rows that had one value, and a mark.
+pub async fn random_values_are_all_different(ground: &Ground) {
+    ground.with_workspace().await;
+    let types: &[(&str, usize)] = match ground.dialect() {
+        Dialect::Sqlite => &[("text UNIQUE", 32), ("varchar(20)", 32), ("", 32)],
+        Dialect::Postgres => &[("text UNIQUE", 32), ("varchar(20) NOT NULL UNIQUE", 20), ("char(40)", 32), ("uuid", 36)],
+    };
+    for (sql_type, length) in types {
+        let old = |number: u32| match *sql_type {
+            "uuid" => "'00000000-0000-4000-8000-000000000000'".to_owned(),
+            unique if unique.ends_with("UNIQUE") => format!("'Ann {number}'"),
+            _ => "'Ann'".to_owned(),
+        };
+        let rows: Vec<String> = (0..50).map(|number| format!("({number}, '2020-01-01', {}, NULL)", old(number))).collect();
+        ground.execute(&format!(
+            "DROP TABLE IF EXISTS t; CREATE TABLE t (id integer PRIMARY KEY, at text, v {sql_type}, gone text); INSERT INTO t VALUES {}",
+            rows.join(", ")
+        ));
+        let target = target(ground).await;
+        let strategy = anonymise::strategy(&StrategySpec::Random, &Keys::default()).expect("a strategy");
+        strategy.fits(&target).expect("it fits");
+        assert_eq!(strategy.done(&target), None, "nothing tells");
+        let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+        let mark = rule.column("gone");
+        let rule = rule.done(DoneTest::Marked(mark.clone()));
+        let assignments = vec![Assignment { column: target.column.clone(), value: strategy.value(&target) }];
+        let act = Act::Anonymise { assignments, mark: Some(mark), at: CUTOFF.parse().expect("an instant") };
+        let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
+        assert_eq!(ground.sweep(&rule.selection, &way, 7, &act).await.iter().sum::<u64>(), 50);
+        let values: BTreeSet<String> = ground.column("v", "FROM t").into_iter().map(|value| value.expect("a value")).collect();
+        assert_eq!(values.len(), 50, "{sql_type}");
+        assert!(values.iter().all(|value| value.len() == *length && !value.contains("Ann")), "{sql_type}: {values:?}");
+        assert_eq!(ground.sweep(&rule.selection, &way, 7, &act).await.iter().sum::<u64>(), 0, "{sql_type} acts again");
+    }
+}
+
+/// Each strategy says of itself where it can't be used.
+pub async fn what_does_not_fit_is_refused(ground: &Ground) {
+    let fits = async |sql_type: &str, spec: &StrategySpec| {
+        ground.execute(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t (id integer PRIMARY KEY, at text, v {sql_type})"));
+        anonymise::strategy(spec, &Keys::default()).expect("a strategy").fits(&target(ground).await).is_ok()
+    };
+    let all = [
+        StrategySpec::Null,
+        StrategySpec::Fixed { value: "1".to_owned(), replace_null: false },
+        StrategySpec::Random,
+        StrategySpec::TruncateIp { v4: 24, v6: 48 },
+        StrategySpec::Mask,
+        StrategySpec::DateTrunc { unit: Unit::Day },
+        StrategySpec::Round { to: 10 },
+    ];
+    for spec in &all {
+        let generated = ground.pick("text GENERATED ALWAYS AS (at) STORED", "text GENERATED ALWAYS AS (at) STORED");
+        assert!(!fits(generated, spec).await, "{spec:?} on a generated column");
+        if *spec != StrategySpec::Null && ground.dialect() == Dialect::Postgres {
+            assert!(!fits("integer[]", spec).await, "{spec:?} on an array");
+            assert!(!fits("int4range", spec).await, "{spec:?} on a range");
+        }
+        let may_be_unique = matches!(spec, StrategySpec::Null | StrategySpec::Random);
+        let sql_type = if matches!(spec, StrategySpec::Round { .. }) { "integer" } else { "text" };
+        assert_eq!(fits(&format!("{sql_type} UNIQUE"), spec).await, may_be_unique, "{spec:?} on a unique column");
+        assert_eq!(fits(&format!("{sql_type} NOT NULL"), spec).await, *spec != StrategySpec::Null, "{spec:?} on NOT NULL");
+    }
 }

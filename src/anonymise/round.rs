@@ -1,0 +1,123 @@
+//! `round`: the nearest multiple of a whole number, halves away from zero.
+//!
+//! Where the nearest multiple is more than the column holds, the next towards zero. Infinity and NaN stay. In SQLite, where
+//! a column of numbers can hold anything, what is no number becomes NULL, or the empty text where the column can't be NULL.
+
+use super::{Misfit, Strategy, Target, must};
+use crate::{
+    policy::Dialect,
+    sql::selection::{DoneTest, Formula, NewValue, TypeClass},
+};
+
+/// Up to here a binary number of double precision has a digit behind the point, and PostgreSQL shows it.
+const LARGEST_FLOAT: i128 = 100_000_000_000_000;
+
+/// Digits of the largest number that decimals are rounded to.
+const DIGITS: u32 = 38;
+
+/// `round` to multiples of a number.
+#[derive(Debug, Clone, Copy)]
+pub struct Round {
+    to: u64,
+}
+
+impl Round {
+    /// To multiples of `to`, which is at least 1.
+    pub fn new(to: u64) -> Self {
+        Self { to }
+    }
+
+    fn formula(self, target: &Target) -> Formula {
+        let to = i128::from(self.to.max(1));
+        Formula::Rounded { to: self.to.max(1), largest: largest(target).map(|largest| largest / to * to) }
+    }
+}
+
+impl Strategy for Round {
+    fn fits(&self, target: &Target) -> Result<(), Misfit> {
+        let class = target.column.class;
+        let is_number = matches!(class, TypeClass::Integer | TypeClass::Float | TypeClass::Decimal);
+        must(!target.generated, "the database computes the column")?;
+        must(is_number, "the column is not of numbers; `date_trunc` is for dates, `mask` for text")?;
+        must(
+            class != TypeClass::Float || target.dialect == Dialect::Sqlite || target.column.declared == "double precision",
+            "a column of six digits can't hold every multiple exactly; `null` or `fixed` would do",
+        )?;
+        must(!target.unique, "the column is part of a unique key, and neighbours would get the same number")
+    }
+
+    fn value(&self, target: &Target) -> NewValue {
+        NewValue::Formula(self.formula(target))
+    }
+
+    fn done(&self, target: &Target) -> Option<DoneTest> {
+        Some(DoneTest::Unchanged { column: target.column.clone(), formula: self.formula(target) })
+    }
+}
+
+/// The largest whole number that the column holds; `None`: there is none.
+fn largest(target: &Target) -> Option<i128> {
+    match (target.column.class, target.column.declared.as_str()) {
+        (TypeClass::Float, _) => Some(LARGEST_FLOAT),
+        (TypeClass::Integer, "smallint") => Some(i16::MAX.into()),
+        (TypeClass::Integer, "integer") => Some(i32::MAX.into()),
+        (TypeClass::Integer, _) => Some(i64::MAX.into()),
+        (_, declared) => {
+            let (precision, scale) = digits(declared)?;
+            Some(10_i128.pow(precision.saturating_sub(scale).min(DIGITS)) - 1)
+        }
+    }
+}
+
+/// Precision and scale of `numeric(precision,scale)`; a scale below zero, which rounds by itself, counts as none.
+fn digits(declared: &str) -> Option<(u32, u32)> {
+    let (_, limits) = declared.split_once('(')?;
+    let (precision, scale) = limits.strip_suffix(')')?.split_once(',').unwrap_or((limits.strip_suffix(')')?, "0"));
+    Some((precision.trim().parse().ok()?, scale.trim().parse().unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::selection::ColumnRef;
+
+    fn target(class: TypeClass, declared: &str) -> Target {
+        let column = ColumnRef { name: "c".into(), class, declared: declared.into(), nullable: false };
+        Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false }
+    }
+
+    #[test]
+    fn fits_numbers_that_may_be_equal() {
+        let round = Round::new(10);
+        for (class, declared, fits) in [
+            (TypeClass::Integer, "smallint", true),
+            (TypeClass::Decimal, "numeric", true),
+            (TypeClass::Float, "double precision", true),
+            (TypeClass::Float, "real", false),
+            (TypeClass::Text, "text", false),
+            (TypeClass::Date, "date", false),
+            (TypeClass::Other, "integer[]", false),
+        ] {
+            assert_eq!(round.fits(&target(class, declared)).is_ok(), fits, "{declared}");
+        }
+        let integer = target(TypeClass::Integer, "bigint");
+        assert!(round.fits(&Target { unique: true, ..integer.clone() }).is_err());
+        assert!(round.fits(&Target { generated: true, ..integer }).is_err());
+        assert_eq!(round.fits(&Target { dialect: Dialect::Sqlite, ..target(TypeClass::Float, "REAL") }), Ok(()));
+    }
+
+    #[test]
+    fn no_multiple_is_more_than_the_column_holds() {
+        for (class, declared, largest) in [
+            (TypeClass::Integer, "smallint", Some(32_760)),
+            (TypeClass::Integer, "integer", Some(2_147_483_640)),
+            (TypeClass::Decimal, "numeric(5,2)", Some(990)),
+            (TypeClass::Decimal, "numeric(3,3)", Some(0)),
+            (TypeClass::Decimal, "numeric(4)", Some(9_990)),
+            (TypeClass::Decimal, "numeric", None),
+            (TypeClass::Float, "double precision", Some(LARGEST_FLOAT)),
+        ] {
+            assert_eq!(Round::new(10).formula(&target(class, declared)), Formula::Rounded { to: 10, largest }, "{declared}");
+        }
+    }
+}

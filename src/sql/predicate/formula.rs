@@ -1,0 +1,60 @@
+//! What a database makes of a value by itself: total, and a second time without effect, so that a value which it leaves
+//! as it is is done.
+
+use super::{super::quote_literal, column::column};
+use crate::{
+    fault,
+    policy::{Dialect, Unit},
+    sql::selection::{ColumnRef, Formula, TypeClass},
+};
+
+/// The formula of the column's value; NULL for NULL.
+pub(in crate::sql) fn applied(dialect: Dialect, of: &ColumnRef, formula: &Formula) -> String {
+    match (formula, dialect) {
+        (Formula::Truncated { unit, zone }, _) => truncated(of, *unit, zone),
+        (Formula::Rounded { to, largest }, Dialect::Postgres) => rounded_on_postgres(of, *to, *largest),
+        (Formula::Rounded { to, .. }, Dialect::Sqlite) => rounded_on_sqlite(of, *to),
+    }
+}
+
+/// Infinite dates stay; those that PostgreSQL's timestamps don't reach become the last that they do.
+fn truncated(of: &ColumnRef, unit: Unit, zone: &str) -> String {
+    let (name, declared) = (column(of), &of.declared);
+    let kind = match of.class {
+        TypeClass::TimestampTz => "timestamptz",
+        _ => "timestamp",
+    };
+    let bounded = format!("greatest(least({name}, '200000-01-01'::{declared}), '4000-01-01 BC'::{declared})::{kind}");
+    let zone = if of.class == TypeClass::TimestampTz { format!(", {}", quote_literal(Dialect::Postgres, zone)) } else { String::new() };
+    format!("CASE WHEN isfinite({name}) THEN date_trunc('{}', {bounded}{zone})::{declared} ELSE {name} END", unit.name())
+}
+
+/// Computed as `numeric`, where nothing overflows.
+fn rounded_on_postgres(of: &ColumnRef, to: u64, largest: Option<i128>) -> String {
+    let (name, declared) = (column(of), &of.declared);
+    let round = if fault::seeded("round-down") { "trunc" } else { "round" };
+    let nearest = format!("{round}({name}::numeric / {to}) * {to}");
+    let bounded = largest.map_or(nearest.clone(), |largest| format!("greatest(least({nearest}, {largest}), -{largest})"));
+    if of.class == TypeClass::Integer {
+        return format!("({bounded})::{declared}");
+    }
+    format!("CASE WHEN {name}::numeric IN ('NaN', 'Infinity', '-Infinity') THEN {name} ELSE ({bounded})::{declared} END")
+}
+
+/// Whole numbers are computed as such. Those with a fraction keep to 10^14, so that every multiple is exact. What is no
+/// number leaves nothing.
+fn rounded_on_sqlite(of: &ColumnRef, to: u64) -> String {
+    let name = column(of);
+    let largest = i64::try_from(to).map_or(0, |to| i64::MAX / to * to);
+    let largest_real = 100_000_000_000_000 / to * to;
+    let half = if fault::seeded("round-down") { "TRUE" } else { &format!("abs({name} % {to}) * 2 < {to}") };
+    let round = if fault::seeded("round-down") { "trunc" } else { "round" };
+    let nothing = if of.nullable { "NULL" } else { "''" };
+    format!(
+        "CASE typeof({name}) WHEN 'integer' THEN {name} - {name} % {to} + CASE WHEN {half} OR {name} NOT BETWEEN -{largest} AND {largest} \
+         THEN 0 WHEN {name} > 0 THEN {to} ELSE -{to} END \
+         WHEN 'real' THEN CASE WHEN {name} BETWEEN -{largest_real}.0 AND {largest_real}.0 THEN {round}({name} / {to}.0) * {to}.0 \
+         WHEN {name} > 0 THEN {largest_real}.0 ELSE -{largest_real}.0 END \
+         WHEN 'null' THEN NULL ELSE {nothing} END"
+    )
+}
