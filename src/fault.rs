@@ -63,6 +63,7 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("done-ignored", "6: what is done is done again"),
     ("truncation-too-fine", "6: `date_trunc` leaves the day, whatever its unit"),
     ("round-down", "6: `round` gives the next multiple towards zero"),
+    ("json-first-only", "6: of an array in a document the first element alone is anonymised"),
     ("random-constant", "6: `random` gives every row the same"),
     ("mask-reveals", "6: a mask leaves more of a value than its done-test takes"),
     ("mark-omitted", "7: the lane is not marked"),

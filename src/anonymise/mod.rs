@@ -6,6 +6,7 @@
 pub mod constant;
 pub mod date_trunc;
 pub mod hmac;
+pub mod json;
 pub mod mask;
 #[cfg(test)]
 mod meeting;
@@ -79,6 +80,7 @@ pub fn strategy(spec: &StrategySpec, keys: &Keys) -> Result<Box<dyn Strategy>, M
         StrategySpec::Mask => Box::new(mask::Mask),
         StrategySpec::Random => Box::new(random::Random),
         StrategySpec::DateTrunc { unit } => Box::new(date_trunc::DateTrunc::new(*unit)),
+        StrategySpec::Json { places } => Box::new(json::Json::new(places, keys)?),
         StrategySpec::Round { to } => Box::new(round::Round::new(*to)),
     })
 }

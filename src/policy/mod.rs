@@ -20,7 +20,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-pub use self::strategy::{Normalise, StrategySpec, Unit};
+pub use self::strategy::{JsonPath, Normalise, Step, StrategySpec, Unit};
 use self::{condition::Condition, period::Period};
 use crate::diagnostic::{Place, SourceFile};
 

@@ -8,7 +8,7 @@
 
 use jiff::Timestamp;
 
-use crate::policy::{Dialect, RuleId, StartFormat, Unit, condition::Condition, start::Thresholds};
+use crate::policy::{Dialect, RuleId, StartFormat, Step, Unit, condition::Condition, start::Thresholds};
 
 /// What a column holds, as far as statements and strategies care; an engine's shape assigns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,7 +109,7 @@ pub struct StartTest {
     pub plausible_until: Thresholds,
 }
 
-/// How a value tells that an anonymised column is done. NULL is done, except for `EqualsNullToo`.
+/// How a value tells that an anonymised column is done. NULL is done, unless `null_is_done` says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DoneTest {
     IsNull(ColumnRef),
@@ -129,8 +129,30 @@ pub enum DoneTest {
         column: ColumnRef,
         formula: Formula,
     },
+    /// Every one of these places in a JSON document is done.
+    Document {
+        column: ColumnRef,
+        places: Vec<PlaceTest>,
+    },
     /// The rule's `mark` column is set: decides alone.
     Marked(ColumnRef),
+}
+
+/// How the values at a place of a document tell that they are done. Nothing at the place is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceTest {
+    pub path: Vec<Step>,
+    pub null_is_done: bool,
+    /// Absent: no string is done.
+    pub text: Option<TextTest>,
+}
+
+/// How a string tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextTest {
+    Equals(String),
+    /// As in [`DoneTest::Matches`].
+    Matches(String),
 }
 
 /// Whether a hold covers a row, asked of the `held` table by the acting statement itself.

@@ -168,6 +168,62 @@ fn rules_that_meet() {
 }
 
 #[test]
+fn mistakes_in_strategies() {
+    let with = |strategies: &str, rest: &str| format!("{RULES}{ANONYMISE}{rest}\n[rule.anonymise]\n{strategies}\n");
+    let texts = [
+        with("a = \"maks\"\nb = \"date_trunc\"\nc = \"round\"\nd = 1", ""),
+        with("a = { strategy = \"mask\", keep = 2 }\nb = { strategy = \"random\", length = 8 }\nc = {}", "mark = \"m\""),
+        with("a = { strategy = \"date_trunc\", unit = \"hour\" }\nb = { strategy = \"date_trunc\", units = \"day\" }", ""),
+        with("a = { strategy = \"round\", to = 0 }\nb = { strategy = \"round\", to = 0.5 }\nc = { strategy = \"round\" }", ""),
+        with("login = \"random\"", ""),
+        with("a = \"json\"\nb = { strategy = \"json\", path = 1 }\nc = { strategy = \"json\", paths = {} }", ""),
+        with(
+            "a = { strategy = \"json\", paths = { \"user.email\" = \"mask\", \"$.a[0]\" = \"null\", \"$\" = \"null\", \"$.b\" = \"maks\" } }",
+            "",
+        ),
+        with(
+            "a = { strategy = \"json\", paths = { \"$.a.b\" = \"mask\", \"$['a']\" = \"null\", \"$.c\" = \"random\", \"$.d\" = { strategy = \"hmac\", key = \"peper\" } } }",
+            "",
+        ),
+    ];
+    assert_mistakes("mistakes_in_strategies", &texts.map(|text| Rules(String::leak(text))));
+}
+
+#[test]
+fn rules_that_undo_each_other() {
+    let two = |one: &str, other: &str, more: &str| {
+        let second = ANONYMISE.replace("\"ips\"", "\"later\"");
+        format!("{RULES}{ANONYMISE}anonymise = {{ ip = {one} }}\n{second}anonymise = {{ ip = {other} }}\n{more}")
+    };
+    let fixed = |value: &str| format!("{{ strategy = \"fixed\", value = \"{value}\" }}");
+    let replaced = "{ strategy = \"fixed\", value = \"x\", replace_null = true }";
+    let round = |to: u64| format!("{{ strategy = \"round\", to = {to} }}");
+    let document = |inner: &str| format!("{{ strategy = \"json\", paths = {{ \"$.a\" = {inner} }} }}");
+    let month = "{ strategy = \"date_trunc\", unit = \"month\" }";
+    let texts = [
+        two(replaced, "\"null\"", ""),
+        two(&fixed("x"), &fixed("y"), ""),
+        two(&round(10), &round(7), ""),
+        two(&document("\"null\""), &document(replaced), ""),
+        two(month, month, "timezone = \"Europe/Berlin\"\n"),
+        two("\"mask\"", "\"truncate_ip\"", "mark = \"done\"\n"),
+        two("\"mask\"", "\"mask\"", "mark = \"done\"\n").replace("ip = \"mask\" }\n\n", "ip = \"mask\" }\nmark = \"done\"\n\n"),
+    ];
+    assert_mistakes("rules_that_undo_each_other", &texts.map(|text| Rules(String::leak(text))));
+    let harmless = [
+        two(&round(10), &round(20), ""),
+        two(&fixed("x"), "\"null\"", ""),
+        two("\"mask\"", "\"truncate_ip\"", "mode = \"observe\"\n"),
+        two("\"mask\"", "\"truncate_ip\"", "mark = \"b\"\n").replace("ip = \"mask\" }\n\n", "ip = \"mask\" }\nmark = \"a\"\n\n"),
+    ];
+    for text in harmless {
+        let folder = folder(CONFIG, &[PEPPER, ("rules/app.toml", &text)]);
+        let found = load_in(folder.path()).map_or_else(|found| found, |loaded| loaded.warnings);
+        assert!(found.is_empty(), "{}", found.render(false));
+    }
+}
+
+#[test]
 fn mistakes_in_several_files_come_in_order_and_all_at_once() {
     let folder = folder(
         &format!("{CONFIG}windows = 1\n"),

@@ -4,16 +4,14 @@ use std::ops::Range;
 
 use toml::{Spanned, de::DeValue};
 
-use super::super::{Normalise, StrategySpec, Unit};
+use super::super::{JsonPath, Normalise, StrategySpec, Unit};
 use crate::diagnostic::{
     fields::{At, Fields},
     suggest,
 };
 
-/// What this version takes.
-const STRATEGIES: [&str; 8] = ["null", "fixed", "hmac", "random", "truncate_ip", "mask", "date_trunc", "round"];
-/// What the language has besides.
-const LATER: [&str; 1] = ["json"];
+/// Every strategy.
+const STRATEGIES: [&str; 9] = ["null", "fixed", "hmac", "random", "truncate_ip", "mask", "date_trunc", "round", "json"];
 
 /// The largest number that values may be rounded to.
 const LARGEST_STEP: u64 = 1_000_000_000_000;
@@ -23,8 +21,8 @@ const LARGEST_STEP: u64 = 1_000_000_000_000;
 pub struct RawAnonymised {
     pub column: At<String>,
     pub strategy: StrategySpec,
-    /// Where the strategy names its key.
-    pub key: Option<At<String>>,
+    /// Where the strategy names keys.
+    pub keys: Vec<At<String>>,
 }
 
 /// `anonymise`, also spelt `anonymize`.
@@ -49,18 +47,19 @@ pub(super) fn columns(fields: &Fields<'_>) -> Option<At<Vec<RawAnonymised>>> {
 
 fn anonymised(fields: &Fields<'_>, column: &At<String>, value: &Spanned<DeValue<'_>>) -> Option<RawAnonymised> {
     let span = value.span();
-    let (strategy, key) = match value.get_ref() {
-        DeValue::String(word) => (bare(fields, column, word, span)?, None),
+    let mut keys = Vec::new();
+    let strategy = match value.get_ref() {
+        DeValue::String(word) => bare(fields, column, word, span)?,
         DeValue::Table(table) => {
             let settings = Fields::new(fields.reader, format!("the strategy of `{}`", column.value), span, table);
             let word = settings.words("strategy");
-            let strategy = settings.need("strategy", word).and_then(|word| configured(&settings, &word));
+            let strategy = settings.need("strategy", word).and_then(|word| configured(&settings, &word, &mut keys));
             settings.finish();
             strategy?
         }
         other => return fields.reader.wrong_type(span, &column.value, "a strategy", other),
     };
-    Some(RawAnonymised { column: column.clone(), strategy, key })
+    Some(RawAnonymised { column: column.clone(), strategy, keys })
 }
 
 /// A strategy without settings.
@@ -74,6 +73,7 @@ fn bare(fields: &Fields<'_>, column: &At<String>, word: &str, span: Range<usize>
         "hmac" => "key = \"…\"",
         "date_trunc" => "unit = \"month\"",
         "round" => "to = 10",
+        "json" => "paths = { \"$.user.email\" = \"mask\" }",
         word => return unknown(fields, word, span),
     };
     let key = wanted.split(' ').next().unwrap_or(wanted);
@@ -82,38 +82,83 @@ fn bare(fields: &Fields<'_>, column: &At<String>, word: &str, span: Range<usize>
     None
 }
 
-fn configured(settings: &Fields<'_>, word: &At<String>) -> Option<(StrategySpec, Option<At<String>>)> {
-    match word.value.as_str() {
-        "null" => Some((StrategySpec::Null, None)),
-        "mask" => Some((StrategySpec::Mask, None)),
-        "random" => Some((StrategySpec::Random, None)),
-        "date_trunc" => {
-            let unit = settings.choice("unit", &Unit::ALL);
-            Some((StrategySpec::DateTrunc { unit: settings.need("unit", unit)?.value }, None))
-        }
-        "round" => {
-            let to = settings.integer("to", 1..=LARGEST_STEP);
-            Some((StrategySpec::Round { to: settings.need("to", to)?.value }, None))
-        }
+/// A strategy with settings; where it names keys is added to `keys`.
+fn configured(settings: &Fields<'_>, word: &At<String>, keys: &mut Vec<At<String>>) -> Option<StrategySpec> {
+    Some(match word.value.as_str() {
+        "null" => StrategySpec::Null,
+        "mask" => StrategySpec::Mask,
+        "random" => StrategySpec::Random,
         "fixed" => {
             let value = settings.text("value");
             let replace_null = settings.boolean("replace_null").is_some_and(|replace| replace.value);
-            let value = settings.need("value", value)?.value;
-            Some((StrategySpec::Fixed { value, replace_null }, None))
+            StrategySpec::Fixed { value: settings.need("value", value)?.value, replace_null }
         }
         "hmac" => {
             let key = settings.words("key");
-            let normalise = settings.choice("normalise", &[("email", Normalise::Email)]);
+            let normalise = settings.choice("normalise", &[("email", Normalise::Email)]).map(|normalise| normalise.value);
             let key = settings.need("key", key)?;
-            Some((StrategySpec::Hmac { key: key.value.clone(), normalise: normalise.map(|normalise| normalise.value) }, Some(key)))
+            keys.push(key.clone());
+            StrategySpec::Hmac { key: key.value, normalise }
         }
         "truncate_ip" => {
             let v4 = prefix(settings, "v4", 24, &[8, 16, 24]);
             let v6 = prefix(settings, "v6", 48, &[16, 32, 48, 64]);
-            Some((StrategySpec::TruncateIp { v4: v4?, v6: v6? }, None))
+            StrategySpec::TruncateIp { v4: v4?, v6: v6? }
         }
-        other => unknown(settings, other, word.span.clone()),
+        "date_trunc" => {
+            let unit = settings.choice("unit", &Unit::ALL);
+            StrategySpec::DateTrunc { unit: settings.need("unit", unit)?.value }
+        }
+        "round" => {
+            let to = settings.integer("to", 1..=LARGEST_STEP);
+            StrategySpec::Round { to: settings.need("to", to)?.value }
+        }
+        "json" => {
+            let paths = settings.inner("paths");
+            if paths.is_none() && settings.value("paths").is_none() {
+                let missing = settings.reader.error("missing-key", &settings.span, "the strategy `json` lacks `paths`");
+                settings.reader.missing(missing.help("write paths = { \"$.user.email\" = \"mask\" }"));
+            }
+            StrategySpec::Json { places: places(&paths?, keys)? }
+        }
+        other => return unknown(settings, other, word.span.clone()),
+    })
+}
+
+/// The places in a document, each with its strategy.
+fn places(paths: &Fields<'_>, keys: &mut Vec<At<String>>) -> Option<Vec<(JsonPath, StrategySpec)>> {
+    let report = |code, span: &Range<usize>, message: String| paths.reader.error(code, span, message);
+    let mut places: Vec<(At<JsonPath>, StrategySpec)> = Vec::new();
+    let entries = paths.entries();
+    if entries.is_empty() {
+        paths.reader.report(report("empty", &paths.span, "`paths` names no place".to_owned()));
     }
+    for (written, value) in &entries {
+        let path = match JsonPath::parse(&written.value) {
+            Ok(path) => written.with(path),
+            Err(message) => {
+                paths.reader.report(report("invalid-path", &written.span, message));
+                continue;
+            }
+        };
+        let Some(inner) = anonymised(paths, written, value) else { continue };
+        if !inner.strategy.fits_in_documents() {
+            let message = format!("`{}` can't be used inside a document", inner.strategy.name());
+            paths.reader.report(
+                report("misplaced-strategy", &written.span, message)
+                    .help("`null`, `fixed`, `hmac`, `mask`, `truncate_ip` and `date_trunc` can"),
+            );
+            continue;
+        }
+        if let Some((first, _)) = places.iter().find(|(other, _)| other.value.is_within(&path.value) || path.value.is_within(&other.value))
+        {
+            let twice = report("duplicate", &path.span, "one of two places lies within the other".to_owned()).label("this place");
+            paths.reader.report(twice.also(paths.reader.file.at(first.span.clone()), "and this one"));
+        }
+        keys.extend(inner.keys);
+        places.push((path, inner.strategy));
+    }
+    (places.len() == entries.len()).then(|| places.into_iter().map(|(path, strategy)| (path.value, strategy)).collect())
 }
 
 /// How many bits of an address stay.
@@ -133,13 +178,7 @@ fn prefix(settings: &Fields<'_>, key: &'static str, default: u8, allowed: &[u8])
 }
 
 fn unknown<T>(fields: &Fields<'_>, word: &str, span: Range<usize>) -> Option<T> {
-    let diagnostic = if LATER.contains(&word) {
-        let unsupported = fields.reader.error("unsupported", &span, format!("the strategy `{word}` is not supported by this version"));
-        unsupported.help(format!("it takes {}", suggest::one_of(&STRATEGIES)))
-    } else {
-        let unknown = fields.reader.error("unknown-value", &span, format!("there is no strategy `{word}`"));
-        unknown.maybe_help(suggest::did_you_mean(word, STRATEGIES))
-    };
-    fields.reader.report(diagnostic);
+    let unknown = fields.reader.error("unknown-value", &span, format!("there is no strategy `{word}`"));
+    fields.reader.report(unknown.maybe_help(suggest::did_you_mean(word, STRATEGIES)));
     None
 }

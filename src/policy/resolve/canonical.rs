@@ -88,6 +88,11 @@ fn strategy(spec: &StrategySpec) -> Value {
         }
         StrategySpec::Random | StrategySpec::Mask => json!({ "strategy": spec.name() }),
         StrategySpec::DateTrunc { unit } => json!({ "strategy": "date_trunc", "unit": unit.name() }),
+        StrategySpec::Json { places } => {
+            let mut places: Vec<(String, Value)> = places.iter().map(|(path, spec)| (path.to_string(), strategy(spec))).collect();
+            places.sort_by(|one, other| one.0.cmp(&other.0));
+            json!({ "strategy": "json", "paths": places })
+        }
         StrategySpec::Round { to } => json!({ "strategy": "round", "to": to }),
         StrategySpec::TruncateIp { v4, v6 } => json!({ "strategy": "truncate_ip", "v4": v4, "v6": v6 }),
     }

@@ -212,10 +212,8 @@ impl Check<'_> {
                     self.missing("anonymise", "a rule that anonymises lacks `anonymise`".to_owned(), Some(help.to_owned()));
                 }
                 let columns = &raw.anonymise.as_ref()?.value;
-                for key in columns
-                    .iter()
-                    .filter_map(|column| column.key.as_ref())
-                    .filter(|key| context.complete && !context.keys.contains(&key.value))
+                for key in
+                    columns.iter().flat_map(|column| &column.keys).filter(|key| context.complete && !context.keys.contains(&key.value))
                 {
                     let unknown = self.error("unknown-key-name", &key.span, format!("there is no key `{}`", key.value));
                     let help = suggest::did_you_mean(&key.value, context.keys.iter().map(String::as_str));

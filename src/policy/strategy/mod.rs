@@ -1,7 +1,10 @@
 //! What a rule may say of a column that it anonymises. A new strategy is a variant here, a line in `undo` and a file in
 //! `anonymise`.
 
+mod path;
 mod undo;
+
+pub use self::path::{JsonPath, Step};
 
 /// A strategy and its settings, as the file says it; `anonymise::strategy` makes it act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,10 @@ pub enum StrategySpec {
         /// At least 1.
         to: u64,
     },
+    Json {
+        /// None lies within another; in the order of the file.
+        places: Vec<(JsonPath, StrategySpec)>,
+    },
 }
 
 impl StrategySpec {
@@ -42,7 +49,13 @@ impl StrategySpec {
             Self::Mask => "mask",
             Self::DateTrunc { .. } => "date_trunc",
             Self::Round { .. } => "round",
+            Self::Json { .. } => "json",
         }
+    }
+
+    /// Whether it can be used on a value inside a JSON document, where there is no type but text and no `mark`.
+    pub fn fits_in_documents(&self) -> bool {
+        !matches!(self, Self::Random | Self::Round { .. } | Self::Json { .. })
     }
 }
 

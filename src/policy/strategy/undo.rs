@@ -14,13 +14,14 @@
 //! | `truncate_ip` | `truncate_ip`, whatever the lengths | bits that are zero stay zero |
 //! | `mask` | `mask` | there is only one |
 //! | `date_trunc` | `date_trunc`, whatever the units | the beginning of a year is that of a month and of a day |
+//! | `json` | `json`, if that is so at each place that both name | a place inside another is gone when that is done |
 //! | `round` | `round`, if one number divides the other | else a multiple of the one is none of the other |
 //!
 //! Every other pair is refused: what one writes is an old value to the other. A constant counts as any text, also where
 //! another strategy would happen to leave it. That all values of `date_trunc` are read in one zone is for the caller to
 //! know; a rule's `mark` of its own decides instead of values, so what it has done survives everything.
 
-use super::StrategySpec;
+use super::{JsonPath, StrategySpec};
 
 impl StrategySpec {
     /// Whether a value that is done for this strategy is still done for it after `other` has acted on it.
@@ -34,6 +35,12 @@ impl StrategySpec {
             | (Self::Mask, Self::Mask)
             | (Self::DateTrunc { .. }, Self::DateTrunc { .. }) => true,
             (Self::Round { to: mine }, Self::Round { to: theirs }) => mine.is_multiple_of(*theirs) || theirs.is_multiple_of(*mine),
+            (Self::Json { places: mine }, Self::Json { places: theirs }) => {
+                let met = |(path, spec): &(JsonPath, Self)| {
+                    theirs.iter().filter(|(other, _)| other == path).all(|(_, other)| spec.survives(other))
+                };
+                mine.iter().all(met)
+            }
             _ => false,
         }
     }

@@ -39,6 +39,10 @@ pub(in crate::sql) fn matches(dialect: Dialect, of: &ColumnRef, pattern: &str) -
 /// error for those that aren't UTF-8. Every pattern of ours takes ASCII alone, so nothing else has to be asked. `GLOB`
 /// stops at a NUL; hence the second half.
 pub(super) fn is_ascii(of: &ColumnRef) -> String {
-    let name = column(of);
-    format!("{} NOT GLOB '*[^ -~]*' AND instr(CAST({name} AS BLOB), x'00') = 0", text_of(Dialect::Sqlite, of))
+    is_ascii_text(&text_of(Dialect::Sqlite, of), &column(of))
+}
+
+/// The same of any text, and of the value that it is the text of.
+pub(super) fn is_ascii_text(text: &str, value: &str) -> String {
+    format!("{text} NOT GLOB '*[^ -~]*' AND instr(CAST({value} AS BLOB), x'00') = 0")
 }

@@ -6,7 +6,7 @@ use super::{
         selection::{ColumnRef, DoneTest, TypeClass},
     },
     column::{column, matches, text_of},
-    formula,
+    document, formula,
 };
 use crate::policy::Dialect;
 
@@ -28,6 +28,7 @@ fn column_of(test: &DoneTest) -> Option<&ColumnRef> {
         | DoneTest::Equals { column, .. }
         | DoneTest::Matches { column, .. }
         | DoneTest::Unchanged { column, .. } => Some(column),
+        DoneTest::Document { column, .. } => Some(column),
         DoneTest::Marked(_) => None,
     }
 }
@@ -43,6 +44,7 @@ fn one(dialect: Dialect, test: &DoneTest) -> String {
         DoneTest::Unchanged { column: of, formula } => {
             format!("({0} IS NULL OR {0} = {1})", column(of), formula::applied(dialect, of, formula))
         }
+        DoneTest::Document { column: of, places } => document::done(dialect, of, places),
         DoneTest::Marked(of) => marked(dialect, of),
     }
 }

@@ -35,10 +35,12 @@ fn rounded_on_postgres(of: &ColumnRef, to: u64, largest: Option<i128>) -> String
     let round = if fault::seeded("round-down") { "trunc" } else { "round" };
     let nearest = format!("{round}({name}::numeric / {to}) * {to}");
     let bounded = largest.map_or(nearest.clone(), |largest| format!("greatest(least({nearest}, {largest}), -{largest})"));
-    if of.class == TypeClass::Integer {
-        return format!("({bounded})::{declared}");
-    }
-    format!("CASE WHEN {name}::numeric IN ('NaN', 'Infinity', '-Infinity') THEN {name} ELSE ({bounded})::{declared} END")
+    // For NULL too the bounds would be the result: `least` and `greatest` pass over it.
+    let stays = match of.class {
+        TypeClass::Integer => format!("{name} IS NULL"),
+        _ => format!("{name} IS NULL OR {name}::numeric IN ('NaN', 'Infinity', '-Infinity')"),
+    };
+    format!("CASE WHEN {stays} THEN {name} ELSE ({bounded})::{declared} END")
 }
 
 /// Whole numbers are computed as such. Those with a fraction keep to 10^14, so that every multiple is exact. What is no

@@ -5,6 +5,7 @@
 //! `IS NOT TRUE`. No part can raise an error for a stored value, apart from a rule's own condition.
 
 pub(super) mod column;
+mod document;
 pub(super) mod done;
 pub(super) mod formula;
 pub(super) mod held;

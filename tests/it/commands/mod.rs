@@ -11,6 +11,7 @@ mod output;
 mod pauses;
 mod refusals;
 pub mod seeded;
+mod strategies;
 
 use serde_json::Value;
 

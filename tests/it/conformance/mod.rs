@@ -74,6 +74,9 @@ scenarios! {
         masks_keep_the_shape,
         dates_are_truncated_in_the_zone_that_they_have,
         numbers_are_rounded_within_their_type,
+        null_stays_null_beside_a_column_that_changes,
+        places_in_documents_change_and_nothing_else,
+        documents_that_can_not_be_read_leave_nothing,
         random_values_are_all_different,
         what_does_not_fit_is_refused;
     gate:

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use retentiond::{
     anonymise::{self, Target},
-    policy::{Dialect, StartFormat, StrategySpec, Unit},
+    engine::shape::Shape,
+    policy::{Dialect, JsonPath, StartFormat, StrategySpec, Unit},
     secret::Keys,
     sql::selection::{Act, Assignment, DoneTest},
 };
@@ -14,14 +15,17 @@ use super::ground::{CUTOFF, Ground};
 
 /// The column `v` of a table `t`, and what the strategy is told of it.
 async fn target(ground: &Ground) -> Target {
-    let shape = ground.shape("t").await;
-    let column = shape.column("v").expect("the column");
+    target_of(ground, &ground.shape("t").await, "v")
+}
+
+fn target_of(ground: &Ground, shape: &Shape, name: &str) -> Target {
+    let column = shape.column(name).expect("the column");
     Target {
         column: column.to_ref(),
         dialect: ground.dialect(),
         timezone: "Europe/Berlin".to_owned(),
         max_length: column.max_length,
-        unique: shape.is_unique("v"),
+        unique: shape.is_unique(name),
         generated: column.generated,
     }
 }
@@ -140,6 +144,116 @@ pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
     }
 }
 
+/// A mark makes the whole row act, also where the value of a column is NULL.
+pub async fn null_stays_null_beside_a_column_that_changes(ground: &Ground) {
+    ground.with_workspace().await;
+    let date = ground.pick("DATE", "timestamptz");
+    ground.execute(&format!(
+        "CREATE TABLE t (id integer PRIMARY KEY, at text, v text, n integer, d {date}, gone text);
+         INSERT INTO t VALUES (1, '2020-01-01', NULL, NULL, NULL, NULL)"
+    ));
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    let shape = ground.shape("t").await;
+    let specs = [("v", StrategySpec::Random), ("n", StrategySpec::Round { to: 10 }), ("d", StrategySpec::DateTrunc { unit: Unit::Year })];
+    let assignments = specs.map(|(name, spec)| {
+        let target = target_of(ground, &shape, name);
+        let strategy = anonymise::strategy(&spec, &Keys::default()).expect("a strategy");
+        Assignment { column: target.column.clone(), value: strategy.value(&target) }
+    });
+    let mark = rule.column("gone");
+    let rule = rule.done(DoneTest::Marked(mark.clone()));
+    let act = Act::Anonymise { assignments: assignments.into(), mark: Some(mark), at: CUTOFF.parse().expect("an instant") };
+    let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
+    assert_eq!(ground.sweep(&rule.selection, &way, 100, &act).await.iter().sum::<u64>(), 1);
+    for column in ["v", "n", "d"] {
+        assert_eq!(ground.column(column, "FROM t"), [None], "{column}");
+    }
+}
+
+fn json(places: &[(&str, StrategySpec)]) -> StrategySpec {
+    let places = places.iter().map(|(path, spec)| (JsonPath::parse(path).expect("a path"), spec.clone())).collect();
+    StrategySpec::Json { places }
+}
+
+pub async fn places_in_documents_change_and_nothing_else(ground: &Ground) {
+    ground.with_workspace().await;
+    let spec = json(&[
+        ("$.user.email", StrategySpec::Mask),
+        ("$.orders[*].ip", StrategySpec::TruncateIp { v4: 24, v6: 48 }),
+        ("$[\"it's\"]", StrategySpec::Fixed { value: "o'hara \"x\"".to_owned(), replace_null: true }),
+        ("$.born", StrategySpec::DateTrunc { unit: Unit::Year }),
+        ("$.note", StrategySpec::Null),
+    ]);
+    // As PostgreSQL writes them: there the text of a document is not kept.
+    let values = [
+        (r#"{"user": {"name": "Ann", "email": "ann@example.com"}}"#, r#"{"user": {"name": "Ann", "email": "a***@example.com"}}"#),
+        (r#"{"n": 12345678901234567890.50, "note": {"a": [1]}}"#, r#"{"n": 12345678901234567890.50, "note": null}"#),
+        (
+            r#"{"orders": [{"ip": "10.1.2.3"}, 7, {"ip": "10.1.2.0"}, {}]}"#,
+            r#"{"orders": [{"ip": "10.1.2.0"}, 7, {"ip": "10.1.2.0"}, {}]}"#,
+        ),
+        (r#"{"it's": null, "born": "2024-03-17"}"#, r#"{"it's": "o'hara \"x\"", "born": "2024-01-01"}"#),
+        (r#"{"born": "in March", "user": {"email": 12345}}"#, r#"{"born": null, "user": {"email": "***45"}}"#),
+        (r#"{"user": {"email": "ünal@example.com"}}"#, r#"{"user": {"email": "****@example.com"}}"#),
+        (r#"{"user": [{"email": "ann@example.com"}]}"#, r#"{"user": [{"email": "ann@example.com"}]}"#),
+        (r#"{"orders": {"ip": "10.1.2.3"}}"#, r#"{"orders": {"ip": "10.1.2.3"}}"#),
+        (r#"{"user": {"email": "a***@example.com"}, "orders": []}"#, r#"{"user": {"email": "a***@example.com"}, "orders": []}"#),
+        ("[]", "[]"),
+        ("\"ann@example.com\"", "\"ann@example.com\""),
+        ("null", "null"),
+    ];
+    let quoted: Vec<String> = values.iter().map(|(old, _)| format!("'{}'", old.replace('\'', "''"))).collect();
+    let mut values: Vec<(&str, Option<&str>)> = quoted.iter().zip(&values).map(|(old, (_, new))| (old.as_str(), Some(*new))).collect();
+    values.push(("NULL", None));
+    for sql_type in [ground.pick("TEXT", "jsonb"), ground.pick("JSON NOT NULL", "jsonb NOT NULL")] {
+        let values = if sql_type.ends_with("NOT NULL") { &values[..12] } else { &values };
+        becomes(ground, sql_type, &spec, values).await;
+    }
+}
+
+/// In SQLite documents are text, and text may be anything. PostgreSQL has that where the column is of `json` or text, and
+/// then a mark says what is done.
+pub async fn documents_that_can_not_be_read_leave_nothing(ground: &Ground) {
+    ground.with_workspace().await;
+    let spec = json(&[("$.user", StrategySpec::Mask), ("$[*].user", StrategySpec::Null)]);
+    let values = [
+        ("'{\"user\": '", Some("null")),
+        ("'ann@example.com'", Some("null")),
+        ("'{\"user\":\"ann@a.com\",\"user\":\"bob@b.com\"}'", Some("{\"user\":\"a***@a.com\",\"user\":\"b***@b.com\"}")),
+        ("'{\"us\\u0065r\":\"ann@a.com\"}'", Some("{\"us\\u0065r\":\"a***@a.com\"}")),
+        ("'{\"user\":\"\\u0000\"}'", Some("{\"user\":\"***\"}")),
+        ("' [ { \"user\" : 1 } , 1e400 ] '", Some(" [ { \"user\" : null } , 1e400 ] ")),
+        ("''", Some("")),
+        ("NULL", None),
+    ];
+    if ground.dialect() == Dialect::Sqlite {
+        becomes(ground, "TEXT", &spec, &values).await;
+        becomes(ground, "JSON", &spec, &values).await;
+        return;
+    }
+    for (sql_type, values) in [("text", &values[..]), ("json", &values[2..6])] {
+        let rows: Vec<String> = values.iter().enumerate().map(|(id, (old, _))| format!("({id}, '2020-01-01', {old}, FALSE)")).collect();
+        ground.execute(&format!(
+            "DROP TABLE IF EXISTS t; CREATE TABLE t (id integer PRIMARY KEY, at text, v {sql_type}, gone boolean); INSERT INTO t VALUES {}",
+            rows.join(", ")
+        ));
+        let target = target(ground).await;
+        let strategy = anonymise::strategy(&spec, &Keys::default()).expect("a strategy");
+        strategy.fits(&target).expect("it fits");
+        assert_eq!(strategy.done(&target), None, "{sql_type} can't be asked");
+        let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+        let mark = rule.column("gone");
+        let rule = rule.done(DoneTest::Marked(mark.clone()));
+        let assignments = vec![Assignment { column: target.column.clone(), value: strategy.value(&target) }];
+        let act = Act::Anonymise { assignments, mark: Some(mark), at: CUTOFF.parse().expect("an instant") };
+        let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
+        ground.sweep(&rule.selection, &way, 100, &act).await;
+        let expected: Vec<Option<String>> = values.iter().map(|(_, new)| new.map(str::to_owned)).collect();
+        assert_eq!(ground.column("v", "FROM t ORDER BY id"), expected, "{sql_type}");
+        assert_eq!(ground.sweep(&rule.selection, &way, 100, &act).await.iter().sum::<u64>(), 0, "{sql_type} acts again");
+    }
+}
+
 /// Every row gets a value of its own, also rows that had one value, and a mark.
 pub async fn random_values_are_all_different(ground: &Ground) {
     ground.with_workspace().await;
@@ -190,6 +304,7 @@ pub async fn what_does_not_fit_is_refused(ground: &Ground) {
         StrategySpec::Mask,
         StrategySpec::DateTrunc { unit: Unit::Day },
         StrategySpec::Round { to: 10 },
+        json(&[("$.a", StrategySpec::Mask)]),
     ];
     for spec in &all {
         let generated = ground.pick("text GENERATED ALWAYS AS (at) STORED", "text GENERATED ALWAYS AS (at) STORED");

@@ -2,14 +2,16 @@
 //! all swept by one run of the real program.
 //!
 //! Everything follows from the seed of the pack. `moments` chooses instants and writes them, `table` makes columns and
-//! rows, `rules` makes rules and their text, `neighbours` makes what stands around a table, `holds` places holds, and
-//! `run` does it for real and compares. A new construct of the rule language is a roll of the dice in one of them, its
+//! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands around a table, `holds` places holds, and
+//! `run` does it for real and compares, with `rows`. A new construct of the rule language is a roll of the dice in one of them, its
 //! meaning in the oracle, and a line in [`Tally`].
 
 pub mod dice;
 pub mod holds;
 pub mod moments;
 pub mod neighbours;
+pub mod personal;
+mod rows;
 pub mod rules;
 pub mod run;
 pub mod sql;
@@ -46,7 +48,6 @@ pub struct Case {
     /// The text of its rules: a file of their own.
     pub toml: String,
     pub number_column: usize,
-    pub mark: Option<usize>,
     pub bystanders: Vec<String>,
 }
 
@@ -107,7 +108,7 @@ fn case(dice: &mut Dice, engine: Engine, world: &World, zone: &str, number: usiz
     }
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
-    let case = Case { statements, toml, number_column: draft.number, mark: draft.mark, bystanders: around.bystanders };
+    let case = Case { statements, toml, number_column: draft.number, bystanders: around.bystanders };
     (case, table)
 }
 

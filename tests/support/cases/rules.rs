@@ -3,8 +3,9 @@
 use super::{
     dice::Dice,
     moments,
+    personal::toml_of,
     sql::{identifier, literal},
-    table::{Draft, Engine, Personal, STATES},
+    table::{Draft, Engine, STATES},
 };
 use crate::support::oracle::{
     Action, Column, Kind, Rule, Strategy, Subject, Term,
@@ -24,6 +25,8 @@ struct Common<'a> {
     draft: &'a Draft,
     /// The zone in which the configuration counts.
     zone: &'a str,
+    /// All rules count in it: else the beginnings of days would differ between two that meet.
+    one_zone: bool,
     policy: String,
     categories: Vec<String>,
 }
@@ -31,14 +34,22 @@ struct Common<'a> {
 /// The rules of a table: some set of deletions, anonymisations and protections.
 pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, number: usize) -> Vec<Written> {
     let mut actions = actions(dice, draft);
-    if dice.chance(20) && actions.iter().any(|action| matches!(action, Action::Anonymise { .. })) {
-        let marked = draft.add_mark(dice, engine);
-        // One rule alone owns the mark: with two, the first would make the second look done.
-        let first = actions.iter_mut().find_map(|action| if let Action::Anonymise { mark, .. } = action { Some(mark) } else { None });
-        *first.expect("there is one") = Some(marked);
+    let pair = matches!(actions[..], [Action::Anonymise { .. }, Action::Anonymise { .. }]);
+    if pair && dice.chance(30) {
+        // With a mark each, any two may meet.
+        for action in &mut actions {
+            let Action::Anonymise { columns, mark } = action else { continue };
+            for (column, strategy) in columns {
+                let what = draft.personal.iter().find(|(personal, _)| personal == column).expect("a personal column").1;
+                *strategy = what.strategy(dice, &draft.types[*column]);
+            }
+            *mark = Some(draft.add_mark(dice, engine));
+        }
+    } else if !pair {
+        mark(dice, engine, draft, &mut actions);
     }
     let categories = vec![format!("category-{number}"), format!("shared-{}", number % 3)];
-    let common = Common { engine, draft, zone, policy: format!("case{number}"), categories };
+    let common = Common { engine, draft, zone, one_zone: pair, policy: format!("case{number}"), categories };
     let mut rules = actions.into_iter().enumerate().map(|(index, action)| common.rule(dice, index, action)).collect::<Vec<_>>();
     if dice.chance(30) {
         let last = rules.len() - 1;
@@ -62,56 +73,42 @@ fn actions(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
     }
 }
 
-/// Two rules on one column whose order doesn't matter for what is left.
+/// Two rules on one column: what they leave does not depend on how often they act.
 fn twice(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
     let (column, what) = dice.pick(&draft.personal);
     let only = |strategy| Action::Anonymise { columns: vec![(column, strategy)], mark: None };
-    match what {
-        Personal::Address if dice.chance(60) => {
-            vec![only(Strategy::TruncateIp { v4: 24, v6: 64 }), only(Strategy::TruncateIp { v4: 16, v6: 48 })]
-        }
-        _ => {
-            let mut first = anonymise(dice, draft, &[column]);
-            if let Action::Anonymise { columns, .. } = &mut first
-                && let Strategy::Fixed { replace_null, .. } = &mut columns[0].1
-            {
-                // Else each of the two would undo the other's work for ever.
-                *replace_null = false;
-            }
-            vec![first, only(Strategy::Null)]
-        }
-    }
+    what.pair(dice, &draft.types[column]).into_iter().map(only).collect()
 }
 
 fn anonymise(dice: &mut Dice, draft: &Draft, among: &[usize]) -> Action {
     let mut columns = Vec::new();
     for (column, what) in draft.personal.iter().filter(|(column, _)| among.contains(column)) {
         if columns.is_empty() || dice.chance(60) {
-            columns.push((*column, strategy(dice, *what)));
+            columns.push((*column, what.strategy(dice, &draft.types[*column])));
         }
     }
     Action::Anonymise { columns, mark: None }
 }
 
-fn strategy(dice: &mut Dice, what: Personal) -> Strategy {
-    let fixed = |dice: &mut Dice| Strategy::Fixed {
-        value: dice.pick(&["gone", "", "o'hara", "it's \"quoted\""]).to_owned(),
-        replace_null: dice.chance(30),
-    };
-    match (what, dice.number(0..=3)) {
-        (_, 0) => Strategy::Null,
-        (Personal::Address, 1..) => {
-            let (v4, v6) = dice.pick(&[(24, 48), (16, 64), (8, 32), (24, 64)]);
-            Strategy::TruncateIp { v4, v6 }
+/// Gives some rules a mark of their own, and then some of their columns random values.
+fn mark(dice: &mut Dice, engine: Engine, draft: &mut Draft, actions: &mut [Action]) {
+    for action in actions {
+        let Action::Anonymise { columns, mark } = action else { continue };
+        if !dice.chance(25) {
+            continue;
         }
-        (Personal::Mail, 1) => Strategy::Hmac { email: dice.chance(50) },
-        (Personal::Mail, 2) | (Personal::Phone, 1 | 2) => Strategy::Mask,
-        _ => fixed(dice),
+        *mark = Some(draft.add_mark(dice, engine));
+        for (column, strategy) in columns {
+            let is_text = draft.personal.iter().any(|(personal, what)| personal == column && what.is_text());
+            if is_text && dice.chance(50) {
+                *strategy = Strategy::Random;
+            }
+        }
     }
 }
 
 impl Common<'_> {
-    fn rule(&self, dice: &mut Dice, index: usize, action: Action) -> Written {
+    fn rule(&self, dice: &mut Dice, index: usize, mut action: Action) -> Written {
         let mut lines = vec![format!("id = {}", toml(&format!("rule{index}")))];
         let category = dice.pick(&self.categories);
         lines.push(format!("category = {}", toml(&category)));
@@ -125,6 +122,13 @@ impl Common<'_> {
         }
         let subjects = self.subjects(dice, is_keep, &mut lines);
         let term = (!is_keep || dice.chance(60)).then(|| self.term(dice, &mut lines));
+        if let (Action::Anonymise { columns, .. }, Some(term)) = (&mut action, &term) {
+            for (_, strategy) in columns {
+                if let Strategy::DateTrunc { zone: Some(zone), .. } = strategy {
+                    zone.clone_from(&term.zone);
+                }
+            }
+        }
         self.act(dice, &action, &mut lines);
         let observe = dice.chance(7);
         if observe {
@@ -166,7 +170,7 @@ impl Common<'_> {
         if let Some(floor) = floor {
             lines.push(format!("floor = {}", toml(&words(dice, floor))));
         }
-        let zone = if dice.chance(40) { dice.pick(moments::ZONES) } else { self.zone };
+        let zone = if !self.one_zone && dice.chance(40) { dice.pick(moments::ZONES) } else { self.zone };
         if zone != self.zone {
             lines.push(format!("timezone = {}", toml(zone)));
         }
@@ -188,7 +192,7 @@ impl Common<'_> {
             Action::Delete => {}
             Action::Keep => lines.push("reason = \"the law says so\"".to_owned()),
             Action::Anonymise { columns, mark } => {
-                let pairs = columns.iter().map(|(column, strategy)| format!("{} = {}", name(*column), strategy_toml(dice, strategy)));
+                let pairs = columns.iter().map(|(column, strategy)| format!("{} = {}", name(*column), toml_of(dice, strategy)));
                 lines.push(format!("anonymise = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
                 if let Some(mark) = mark {
                     lines.push(format!("mark = {}", name(*mark)));
@@ -208,20 +212,6 @@ fn action_name(dice: &mut Dice, action: &Action) -> &'static str {
         Action::Delete => "delete",
         Action::Keep => "keep",
         Action::Anonymise { .. } => dice.pick(&["anonymise", "anonymize"]),
-    }
-}
-
-fn strategy_toml(dice: &mut Dice, strategy: &Strategy) -> String {
-    match strategy {
-        Strategy::Null => "\"null\"".to_owned(),
-        Strategy::Fixed { value, replace_null } => {
-            format!("{{ strategy = \"fixed\", value = {}{} }}", toml(value), if *replace_null { ", replace_null = true" } else { "" })
-        }
-        Strategy::Hmac { email } => {
-            format!("{{ strategy = \"hmac\", key = \"pepper\"{} }}", if *email { ", normalise = \"email\"" } else { "" })
-        }
-        Strategy::Mask => dice.pick(&["\"mask\"", "{ strategy = \"mask\" }"]).to_owned(),
-        Strategy::TruncateIp { v4, v6 } => format!("{{ strategy = \"truncate_ip\", v4 = {v4}, v6 = {v6} }}"),
     }
 }
 

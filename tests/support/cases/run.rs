@@ -5,17 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{
-    Case, Pack,
-    rules::toml,
-    sql::{identifier, literal},
-    table::Engine,
-    tally::Tally,
-};
+use super::{Pack, rows, rules::toml, sql::identifier, table::Engine, tally::Tally};
 use crate::support::{
     binary::{Folder, Run, run},
     database::Database,
-    oracle::{Action, Cell, Class, Kind, Table, Verdict},
+    oracle::{Action, Cell, Class, Table, Verdict},
     sqlite::Sqlite,
 };
 
@@ -250,15 +244,18 @@ impl<'a> Real<'a> {
     }
 
     fn compare_rows(&mut self, verdicts: &[Verdict], before: &HashMap<String, Snapshot>, after: &HashMap<String, Snapshot>) {
-        for ((number, case), verdict) in self.pack.cases.iter().enumerate().zip(verdicts) {
+        for (number, verdict) in verdicts.iter().enumerate() {
             let table = &self.pack.world.tables[number];
             let changed = |(row, fate): (usize, &Option<Vec<Cell>>)| {
-                fate.as_ref().map(|cells| self.expected(table, case, &before[&table.name][row], row, cells))
+                fate.as_ref().map(|cells| rows::expected(table, &before[&table.name][row], row, cells))
             };
             let mut expected = verdict.rows.iter().enumerate().filter_map(changed).collect::<Vec<_>>();
-            let mut real = after[&table.name].iter().map(|row| marked(case, row)).collect::<Vec<_>>();
+            let mut real = after[&table.name].iter().map(|row| rows::comparable(table, row)).collect::<Vec<_>>();
             expected.sort();
             real.sort();
+            if rows::has_repeated_random(table, &after[&table.name]) {
+                self.disagree(format!("two rows of case {number} (table {}) got one random value", table.name));
+            }
             if expected != real {
                 let missing = expected.iter().filter(|row| !real.contains(row)).take(3).collect::<Vec<_>>();
                 let extra = real.iter().filter(|row| !expected.contains(row)).take(3).collect::<Vec<_>>();
@@ -274,18 +271,6 @@ impl<'a> Real<'a> {
                 self.disagree(format!("law 4: the bystander {bystander} changed"));
             }
         }
-    }
-
-    /// A row as it should be read afterwards.
-    fn expected(&self, table: &Table, case: &Case, before: &[String], row: usize, after: &[Cell]) -> Vec<String> {
-        let mut values = marked(case, before);
-        for (column, cell) in after.iter().enumerate() {
-            if cell.text != table.rows[row].cells[column].text {
-                let text = cell.text.as_deref().map_or("NULL".to_owned(), literal);
-                values[column] = if table.columns[column].kind == Kind::Mark { "set".to_owned() } else { text };
-            }
-        }
-        values
     }
 
     fn same_everywhere(&mut self, before: &HashMap<String, Snapshot>, when: &str) {
@@ -398,17 +383,6 @@ fn each_rule<'a>(
     pack.world.tables.iter().zip(verdicts).enumerate().flat_map(|(number, (table, verdict))| {
         table.rules.iter().zip(&verdict.rules).map(move |(rule, expected)| (table, number, rule, expected))
     })
-}
-
-/// A row in which a mark is only set or not.
-fn marked(case: &Case, row: &[String]) -> Vec<String> {
-    let mut row = row.to_vec();
-    if let Some(mark) = case.mark
-        && row[mark] != "NULL"
-    {
-        "set".clone_into(&mut row[mark]);
-    }
-    row
 }
 
 /// The id of the hold that `hold place` has placed.

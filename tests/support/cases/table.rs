@@ -3,6 +3,7 @@
 use super::{
     dice::Dice,
     moments::{self, Writing},
+    personal::Personal,
 };
 use crate::support::oracle::{
     Cell, Column, Kind, Row, Term, World,
@@ -34,16 +35,7 @@ pub struct Draft {
     pub amount: usize,
     /// The row's number in the generator; equal only in rows that are equal in everything.
     pub number: usize,
-    pub mark: Option<usize>,
-}
-
-/// What is in a column that may be anonymised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Personal {
-    Address,
-    Mail,
-    Phone,
-    Note,
+    pub marks: Vec<usize>,
 }
 
 /// Names that a careless quoting breaks on. Each is unique in a table by the number that is put before or behind it.
@@ -87,7 +79,7 @@ impl Draft {
             status: 0,
             amount: 0,
             number: 0,
-            mark: None,
+            marks: Vec::new(),
         };
         draft.number = draft.add(dice, Kind::Number, "bigint NOT NULL");
         draft.status = draft.add(dice, Kind::Text, if engine == Engine::Sqlite { "TEXT" } else { "text" });
@@ -99,13 +91,9 @@ impl Draft {
             draft.starts.push((column, writing));
         }
         draft.add_subjects(dice, engine);
-        for (what, sql_type) in [
-            (Personal::Address, dice.pick(if engine == Engine::Postgres { &["text", "inet"] } else { &["TEXT", "VARCHAR(45)"] })),
-            (Personal::Mail, "varchar(90)"),
-            (Personal::Phone, "varchar(20)"),
-            (Personal::Note, "text"),
-        ] {
-            if dice.chance(60) {
+        for what in Personal::ALL {
+            if dice.chance(50) {
+                let sql_type = what.sql_type(dice, engine);
                 let column = draft.add(dice, Kind::Text, sql_type);
                 draft.personal.push((column, what));
             }
@@ -126,7 +114,7 @@ impl Draft {
         let types: &[&str] = if engine == Engine::Postgres { &["timestamptz", "timestamptz"] } else { &["TEXT", "INTEGER"] };
         let sql_type = dice.pick(types);
         let column = self.add(dice, Kind::Mark, sql_type);
-        self.mark = Some(column);
+        self.marks.push(column);
         column
     }
 
@@ -223,8 +211,8 @@ impl Draft {
     fn plain(&self, dice: &mut Dice, column: usize, number: usize) -> Cell {
         let text = if column == self.number {
             number.to_string()
-        } else if self.nullable(column) && (dice.chance(18) || self.mark == Some(column)) {
-            if self.mark == Some(column) && dice.chance(20) { self.already_marked(column) } else { return Cell::default() }
+        } else if self.nullable(column) && (dice.chance(18) || self.marks.contains(&column)) {
+            if self.marks.contains(&column) && dice.chance(20) { self.already_marked(column) } else { return Cell::default() }
         } else if column == self.status {
             dice.pick(STATES).to_owned()
         } else if column == self.amount {
@@ -232,7 +220,7 @@ impl Draft {
         } else if let Some((kind, _)) = self.subjects.iter().find(|(_, of)| *of == column) {
             subject(dice, kind)
         } else if let Some((_, what)) = self.personal.iter().find(|(of, _)| *of == column) {
-            personal(dice, *what)
+            what.value(dice, &self.types[column])
         } else {
             return Cell::default();
         };
@@ -266,26 +254,4 @@ pub fn as_written(dice: &mut Dice, engine: Engine, kind: &str, value: &str) -> S
         "account" if dice.chance(20) => format!("0{value}"),
         _ => value.to_owned(),
     }
-}
-
-fn personal(dice: &mut Dice, what: Personal) -> String {
-    let values: &[&str] = match what {
-        Personal::Address => {
-            &["10.1.2.3", "10.1.2.0", "192.168.0.255", "10.0.0.0", "2001:db8:1:2:3:4:5:6", "2001:db8::", "::1", "255.255.255.255"]
-        }
-        Personal::Mail => &[
-            "Ann@Example.com ",
-            "bob@example.com",
-            "ünal@example.com",
-            "c@exämple.com",
-            "d***@example.com",
-            "gone",
-            "",
-            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-            "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
-        ],
-        Personal::Phone => &["+46 70 123 45 67", "(030) 12-34", "12345", "1234", "+** ** *** ** 67", "***", "ask at the desk", ""],
-        Personal::Note => &["a long story", "gone", "", "it's \"quoted\"", "line\nbreak", "null"],
-    };
-    dice.pick(values).to_owned()
 }

@@ -7,6 +7,7 @@
 
 pub mod calendar;
 pub mod condition;
+mod documents;
 mod model;
 mod strategies;
 
@@ -63,7 +64,8 @@ impl Judge<'_> {
             })
         });
         let acts = |rule: &usize| !refused[*rule] && !table.rules[*rule].observe;
-        let acting = (0..table.rules.len()).filter(acts).collect::<Vec<_>>();
+        let mut acting = (0..table.rules.len()).filter(acts).collect::<Vec<_>>();
+        acting.sort_by_key(|rule| &table.rules[*rule].id);
         Verdict {
             rules: rules.collect(),
             rows: table.rows.iter().enumerate().map(|(number, row)| self.fate(&acting, number, row)).collect(),
@@ -71,7 +73,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The row after the sweep: rules that delete come first.
+    /// The row after the sweep: rules that delete come first, then the others by their names.
     fn fate(&self, acting: &[usize], number: usize, row: &Row) -> Option<Vec<Cell>> {
         let deletes = |rule: &&usize| matches!(self.table.rules[**rule].action, Action::Delete);
         if acting.iter().filter(deletes).any(|rule| self.class(*rule, number, row) == Class::Due) {

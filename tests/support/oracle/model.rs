@@ -109,10 +109,32 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Strategy {
     Null,
-    Fixed { value: String, replace_null: bool },
-    Hmac { email: bool },
-    TruncateIp { v4: u8, v6: u8 },
+    Fixed {
+        value: String,
+        replace_null: bool,
+    },
+    Hmac {
+        email: bool,
+    },
+    /// A value that nobody knows: the model calls it `random`. Its rule has a mark.
+    Random,
+    TruncateIp {
+        v4: u8,
+        v6: u8,
+    },
     Mask,
+    /// With a zone: the values are instants, as PostgreSQL writes them in UTC.
+    DateTrunc {
+        unit: &'static str,
+        zone: Option<TimeZone>,
+    },
+    Round {
+        to: i64,
+    },
+    /// Names of members from the document inwards; `*` is every element of an array.
+    Json {
+        places: Vec<(Vec<&'static str>, Strategy)>,
+    },
 }
 
 impl Strategy {
@@ -123,7 +145,11 @@ impl Strategy {
             Self::Fixed { .. } => "fixed",
             Self::Hmac { .. } => "hmac",
             Self::TruncateIp { .. } => "truncate_ip",
+            Self::Random => "random",
             Self::Mask => "mask",
+            Self::DateTrunc { .. } => "date_trunc",
+            Self::Round { .. } => "round",
+            Self::Json { .. } => "json",
         }
     }
 }

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::{
+    Timestamp,
+    tz::{AmbiguousOffset, TimeZone},
+};
 
-use super::Strategy;
+use super::{Strategy, documents};
 
 /// The value that a strategy leaves.
 pub fn act(strategy: &Strategy, pepper: &[u8], old: Option<&str>) -> Option<String> {
@@ -21,7 +25,12 @@ pub fn act(strategy: &Strategy, pepper: &[u8], old: Option<&str>) -> Option<Stri
             Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
         }
         (Strategy::TruncateIp { v4, v6 }, Some(old)) => truncated(old, *v4, *v6),
+        (Strategy::Random, Some(_)) => Some("random".to_owned()),
         (Strategy::Mask, Some(old)) => Some(masked(old)),
+        (Strategy::DateTrunc { unit, zone: None }, Some(old)) => beginning(old, unit),
+        (Strategy::DateTrunc { unit, zone: Some(zone) }, Some(old)) => Some(beginning_in(old, unit, zone)),
+        (Strategy::Round { to }, Some(old)) => Some(rounded(old, *to)),
+        (Strategy::Json { places }, Some(old)) => Some(documents::changed(old, places, pepper)),
     }
 }
 
@@ -34,7 +43,12 @@ pub fn is_done(strategy: &Strategy, value: Option<&str>) -> bool {
         (Strategy::Fixed { value: fixed, .. }, Some(value)) => value == fixed,
         (Strategy::Hmac { .. }, Some(value)) => value.len() == 64 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
         (Strategy::TruncateIp { v4, v6 }, Some(value)) => truncated(value, *v4, *v6).as_deref() == Some(value),
+        (Strategy::Random, Some(_)) => false,
         (Strategy::Mask, Some(value)) => masked(value) == value,
+        (Strategy::DateTrunc { unit, zone: None }, Some(value)) => beginning(value, unit).as_deref() == Some(value),
+        (Strategy::DateTrunc { unit, zone: Some(zone) }, Some(value)) => beginning_in(value, unit, zone) == value,
+        (Strategy::Round { to }, Some(value)) => rounded(value, *to) == value,
+        (Strategy::Json { places }, Some(value)) => documents::is_done(value, places),
     }
 }
 
@@ -67,4 +81,52 @@ fn masked(text: &str) -> String {
     } else {
         "***".to_owned()
     }
+}
+
+/// The date that a unit begins with.
+fn first_day<'a>(date: &'a str, unit: &str) -> [&'a str; 3] {
+    let (year, month, day) = (&date[..4], &date[5..7], &date[8..10]);
+    match unit {
+        "year" => [year, "01", "01"],
+        "month" => [year, month, "01"],
+        _ => [year, month, day],
+    }
+}
+
+/// A date as it is written, at the beginning of its unit: digits of the time become zeros, up to the offset.
+fn beginning(text: &str, unit: &str) -> Option<String> {
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    if !text.as_bytes()[0].is_ascii_digit() {
+        return None;
+    }
+    let (date, time) = text.split_at(10);
+    let offset = time.find(['+', 'Z']).unwrap_or(time.len());
+    let (time, offset) = time.split_at(offset);
+    Some(format!("{}{}{offset}", first_day(date, unit).join("-"), time.replace(|sign: char| sign.is_ascii_digit(), "0")))
+}
+
+/// An instant at the beginning of its unit in a zone: the first moment of that day, or its midnight by the winter clock if it
+/// has two.
+fn beginning_in(text: &str, unit: &str, zone: &TimeZone) -> String {
+    let instant: Timestamp = text.parse().expect("an instant");
+    let here = instant.to_zoned(zone.clone()).date().to_string();
+    let midnight = first_day(&here, unit).join("-").parse::<jiff::civil::Date>().expect("a date").at(0, 0, 0, 0);
+    let ambiguous = zone.to_ambiguous_timestamp(midnight);
+    let first = match ambiguous.offset() {
+        AmbiguousOffset::Fold { .. } => ambiguous.later(),
+        _ => ambiguous.compatible(),
+    };
+    first.expect("an instant").strftime("%Y-%m-%d %H:%M:%S+00").to_string()
+}
+
+/// The nearest multiple, halves away from zero, with as many digits behind the point as there were.
+fn rounded(text: &str, to: i64) -> String {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = u32::try_from(fraction.len()).expect("few digits");
+    let number: i64 = format!("{whole}{fraction}").parse().expect("a number");
+    let step = to * 10_i64.pow(digits);
+    let multiple = (2 * number.abs() + step) / (2 * step) * to * number.signum();
+    if fraction.is_empty() { multiple.to_string() } else { format!("{multiple}.{}", "0".repeat(fraction.len())) }
 }

@@ -88,6 +88,8 @@ fn class(declared: &str) -> TypeClass {
         TypeClass::Untyped
     } else if ["REAL", "FLOA", "DOUB"].iter().any(|part| declared.contains(part)) {
         TypeClass::Float
+    } else if name == "JSON" {
+        TypeClass::Json
     } else if name == "DATE" {
         TypeClass::Date
     } else if name.starts_with("DATETIME") || name.starts_with("TIMESTAMP") {
@@ -157,6 +159,7 @@ mod tests {
             ("ANY", TypeClass::Untyped),
             ("double precision", TypeClass::Float),
             ("DATE", TypeClass::Date),
+            ("JSON", TypeClass::Json),
             ("DATETIME", TypeClass::Timestamp),
             ("timestamp(6) with time zone", TypeClass::Timestamp),
             ("DECIMAL(10,2)", TypeClass::Decimal),
