@@ -8,7 +8,7 @@ use super::{
     world::{Error, World},
 };
 use crate::{
-    policy::Rule,
+    policy::{Action, Rule},
     sweep::{
         identity,
         obstacle::{Obstacle, Outcome, Reason},
@@ -99,12 +99,12 @@ pub async fn check(world: &World) -> Result<CheckReport, Error> {
 
 async fn rules(world: &World, target: &Target, now: Timestamp) -> Result<Vec<CheckedRule>, Error> {
     let prepared = prepare(target, &world.rules, &world.config.keys, now).await?;
-    Ok(prepared.iter().map(|one| checked(target, one)).collect())
+    Ok(prepared.iter().map(|one| checked(target, one, &prepared)).collect())
 }
 
-fn checked(target: &Target, prepared: &Prepared) -> CheckedRule {
+fn checked(target: &Target, prepared: &Prepared, all: &[Prepared]) -> CheckedRule {
     let rule = &prepared.rule;
-    let (warnings, suggestions) = advice(target, prepared);
+    let (warnings, suggestions) = advice(target, prepared, all);
     CheckedRule {
         rule: rule.id.to_string(),
         source: rule.source.clone(),
@@ -117,7 +117,7 @@ fn checked(target: &Target, prepared: &Prepared) -> CheckedRule {
 }
 
 /// What a sweep would cost without an index, and the statement that makes one without locking the table.
-fn advice(target: &Target, prepared: &Prepared) -> (Vec<String>, Vec<String>) {
+fn advice(target: &Target, prepared: &Prepared, all: &[Prepared]) -> (Vec<String>, Vec<String>) {
     let Prepared { rule, table: Some(shape), outcome: Ok(_) } = prepared else { return Default::default() };
     let mut warnings = Vec::new();
     let mut suggestions = Vec::new();
@@ -128,28 +128,41 @@ fn advice(target: &Target, prepared: &Prepared) -> (Vec<String>, Vec<String>) {
             .push(format!("no index starts with `{}`, so every sweep reads the whole table, also when nothing is due", term.start.column));
         suggestions.push(crate::sql::statement::create_index(target.engine.dialect(), &shape.table, &term.start.column));
     }
-    for key in shape.referenced_by.iter().filter(|key| !key.child_indexed && matches!(rule.action, crate::policy::Action::Delete)) {
+    for key in shape.referenced_by.iter().filter(|key| !key.child_indexed && matches!(rule.action, Action::Delete)) {
         warnings.push(format!(
             "{} refers to this table by ({}) without an index, so each deleted row scans it",
             key.child.table,
             key.child_columns.join(", ")
         ));
     }
-    warnings.extend(unlisted(rule, shape));
+    let same = |one: &&Prepared| one.table.as_ref().is_some_and(|other| other.table == shape.table);
+    let of_table: Vec<&Rule> = all.iter().filter(same).map(|one| &one.rule).collect();
+    warnings.extend(unlisted(rule, &of_table, shape));
     (warnings, suggestions)
 }
 
-/// Columns that an anonymising rule leaves as they are without saying so.
-fn unlisted(rule: &Rule, shape: &crate::engine::shape::Shape) -> Option<String> {
-    let crate::policy::Action::Anonymise { columns, mark } = &rule.action else { return None };
-    let known = |name: &String| {
-        columns.iter().any(|(column, _)| column == name)
-            || mark.as_ref() == Some(name)
-            || rule.retains.contains(name)
-            || shape.primary_key.contains(name)
-            || rule.subjects.all().iter().any(|subject| subject.column == *name)
-            || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
-    };
+/// Columns that an anonymising rule leaves as they are without anybody saying so: no rule of the table anonymises, retains or
+/// reads them, and they are in no key.
+fn unlisted(rule: &Rule, of_table: &[&Rule], shape: &crate::engine::shape::Shape) -> Option<String> {
+    if !matches!(rule.action, Action::Anonymise { .. }) {
+        return None;
+    }
+    let is_key = |name: &String| shape.primary_key.contains(name) || shape.references.iter().any(|key| key.child_columns.contains(name));
+    let known = |name: &String| is_key(name) || of_table.iter().any(|rule| names(rule, name));
     let left: Vec<&str> = shape.columns.iter().map(|column| &column.name).filter(|name| !known(name)).map(String::as_str).collect();
     (!left.is_empty()).then(|| format!("these columns stay as they are; list them in `retains` if that is meant: {}", left.join(", ")))
+}
+
+/// Whether a rule says anything of a column.
+fn names(rule: &Rule, name: &String) -> bool {
+    let is_changed = match &rule.action {
+        Action::Anonymise { columns, mark } => columns.iter().any(|(column, _)| column == name) || mark.as_ref() == Some(name),
+        Action::Delete | Action::Keep { .. } => false,
+    };
+    is_changed
+        || rule.retains.contains(name)
+        || rule.key.contains(name)
+        || rule.condition.as_ref().is_some_and(|condition| condition.columns.contains(name))
+        || rule.subjects.all().iter().any(|subject| subject.column == *name)
+        || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
 }

@@ -109,6 +109,8 @@ pub struct Rule {
     pub max_share: f64,
     /// Columns that stay, so that `check` needn't warn of them.
     pub retains: Vec<String>,
+    /// The rule anonymises columns that name its own subjects: a row that is done is nobody's, and no hold finds it.
+    pub unlinks: bool,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

@@ -48,8 +48,8 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     reachable(rule, around.shape)?;
     let dialect = around.workspace.dialect;
     condition_columns(rule.condition.as_ref(), around.shape, "where")?;
-    for name in &rule.key {
-        column(around.shape, name, "key")?;
+    for (key, names) in [("key", &rule.key), ("retains", &rule.retains)] {
+        names.iter().try_for_each(|name| column(around.shape, name, key).map(drop))?;
     }
     let start = rule.term.as_ref().map(|term| start_test(rule, term, around)).transpose()?;
     let (act, done) = act_of(rule, around)?;

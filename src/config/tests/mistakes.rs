@@ -163,6 +163,13 @@ fn rules_that_meet() {
         format!(
             "{RULES}[[rule]]\nid = \"all\"\ncategory = \"logs\"\nsource = \"app\"\ntable = \"logs\"\nschema = \"main\"\naction = \"keep\"\nreason = \"law\"\n"
         ),
+        anonymise(
+            "anonymise = { account_id = \"null\", ip = \"null\" }\nunlinks = true\nretains = [\"ip\", \"kind\"]\nkey = [\"account_id\"]\n",
+        ),
+        anonymise("anonymise = { ip = \"null\" }\nunlinks = true\n"),
+        anonymise("anonymise = { ip = \"null\" }\nunlinks = \"account_id\"\n"),
+        anonymise("anonymise = { mail = \"null\" }\nunlinks = true\n").replacen("{ account = \"account_id\" }", "{ email = \"mail\" }", 1),
+        RULES.replace("\"delete\"", "\"delete\"\nunlinks = true\nretains = [\"kind\"]"),
     ];
     assert_mistakes("rules_that_meet", &texts.map(|text| Rules(String::leak(text))));
 }

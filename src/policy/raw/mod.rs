@@ -25,7 +25,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 18] = [
+const LATER: [&str; 17] = [
     "archive",
     "dependents",
     "ends",
@@ -41,7 +41,6 @@ const LATER: [&str; 18] = [
     "suppress",
     "tenant",
     "triggers",
-    "unlinks",
     "wait_for",
     "window",
 ];
@@ -98,6 +97,7 @@ pub struct RawRule {
     pub purpose: Option<At<String>>,
     pub owner: Option<At<String>>,
     pub retains: Option<At<Vec<At<String>>>>,
+    pub unlinks: Option<At<bool>>,
 }
 
 /// The word after `action`.
@@ -211,6 +211,7 @@ impl RawRule {
             purpose: fields.words("purpose"),
             owner: fields.words("owner"),
             retains: values::columns(fields, "retains"),
+            unlinks: fields.boolean("unlinks"),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

@@ -64,14 +64,19 @@ fn default_schema(source: &str, context: &Context) -> &'static str {
 /// A column that a rule changes must not decide anything: what was decided once would be decided otherwise afterwards.
 fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
     let Action::Anonymise { columns, mark } = &rule.action else { return };
+    let is_subject = |column: &str| rule.subjects.all().iter().any(|subject| subject.column == column);
     let anonymised = columns.iter().map(|(column, _)| (column, rule.origin.place(&format!("anonymise.{column}")), "anonymised"));
     let marked = mark.iter().map(|column| (column, rule.origin.place("mark"), "set as the mark"));
     for (column, place, how) in anonymised.chain(marked) {
+        // A subject of its own is the one column that a rule may unlink rows from, if it says so.
+        let may_unlink = how == "anonymised" && is_subject(column);
         for other in others {
-            for (what, read) in readings(other, column) {
+            for (what, read) in readings(other, column).into_iter().filter(|(what, _)| !(may_unlink && rule.unlinks && *what == SUBJECT)) {
                 let message = format!("`{column}` can't be {how}: it is {what} of `{}`", other.id);
                 let error = Diagnostic::error("column-changed-and-read", place.clone(), message).label("changed here");
-                found.borrow_mut().push(error.also(read, "read here"));
+                let way_out = (may_unlink && what == SUBJECT)
+                    .then_some("say `unlinks = true` if no hold on the subject is to find the row afterwards");
+                found.borrow_mut().push(error.also(read, "read here").maybe_help(way_out.map(str::to_owned)));
             }
         }
     }
@@ -81,6 +86,9 @@ fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) 
         found.borrow_mut().push(error.also(rule.origin.place(&format!("anonymise.{column}")), "anonymised here"));
     }
 }
+
+/// How a rule reads the column of a subject.
+const SUBJECT: &str = "a subject";
 
 /// Each way in which a rule reads a column, and where it says so.
 fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
@@ -92,7 +100,7 @@ fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
         readings.push(("read in the `where`", rule.origin.place("where")));
     }
     for subject in rule.subjects.all().iter().filter(|subject| subject.column == column) {
-        readings.push(("a subject", rule.origin.place(&format!("subject.{}", subject.kind))));
+        readings.push((SUBJECT, rule.origin.place(&format!("subject.{}", subject.kind))));
     }
     if rule.key.iter().any(|name| name == column) {
         readings.push(("in the `key`", rule.origin.place(&format!("key.{column}"))));

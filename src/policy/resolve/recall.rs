@@ -47,6 +47,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         first_sweep: FirstSweep::Approve,
         max_share: said["max_share"].as_f64()?,
         retains: Vec::new(),
+        unlinks: false,
         basis: None,
         purpose: None,
         owner: None,

@@ -47,6 +47,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         first_sweep: value(&raw.first_sweep).unwrap_or(context.defaults.first_sweep),
         max_share: value(&raw.max_share).unwrap_or(context.defaults.max_share),
         retains: names(&raw.retains),
+        unlinks: value(&raw.unlinks).unwrap_or(false),
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         owner: value(&raw.owner).or_else(|| value(&file.policy.owner)),
@@ -195,6 +196,7 @@ impl Check<'_> {
             let help = "say `action = \"anonymise\"`, or leave it out";
             self.misplaced(&raw.anonymise, "only a rule that anonymises has strategies", help);
             self.misplaced(&raw.mark, "only a rule that anonymises has a mark", help);
+            self.misplaced(&raw.unlinks, "only a rule that anonymises unlinks its rows from their subjects", help);
         }
         match action {
             RawAction::Delete => Some(Action::Delete),
@@ -224,10 +226,43 @@ impl Check<'_> {
                     let error = self.error("mark-needed", &column.column.span, message).label("anonymised by `random`");
                     self.report(error.help("add `mark = \"…\"`: a column that is NULL, false or 0 until the row is anonymised"));
                 }
+                self.retained(columns);
+                self.unlinked(columns);
                 let columns: Vec<(String, StrategySpec)> =
                     columns.iter().map(|column| (column.column.value.clone(), column.strategy.clone())).collect();
                 Some(Action::Anonymise { columns, mark: value(&raw.mark) })
             }
+        }
+    }
+
+    /// A column can't both stay and go.
+    fn retained(&self, columns: &[RawAnonymised]) {
+        for retained in self.raw.retains.iter().flat_map(|retains| &retains.value) {
+            if let Some(anonymised) = columns.iter().find(|column| column.column.value == retained.value) {
+                let error = self.error(
+                    "retained-and-anonymised",
+                    &retained.span,
+                    format!("`{}` can't be both retained and anonymised", retained.value),
+                );
+                self.report(error.label("retained here").also(self.file.file.at(anonymised.column.span.clone()), "anonymised here"));
+            }
+        }
+    }
+
+    /// What says that a subject column is anonymised must be so.
+    fn unlinked(&self, columns: &[RawAnonymised]) {
+        let Some(unlinks) = self.raw.unlinks.as_ref().filter(|unlinks| unlinks.value && !unlinks.shared) else { return };
+        let Some(RawSubject::Of(subjects)) = self.raw.subject.as_ref().map(|subject| &subject.value) else {
+            return self.report(self.error(
+                "unlinks-nothing",
+                &unlinks.span,
+                "the rule has no subject that its rows could be unlinked from",
+            ));
+        };
+        if !subjects.iter().any(|(_, subject)| columns.iter().any(|column| column.column.value == subject.value)) {
+            let names: Vec<&str> = subjects.iter().map(|(_, column)| column.value.as_str()).collect();
+            let error = self.error("unlinks-nothing", &unlinks.span, "`unlinks` says that a subject column is anonymised, but none is");
+            self.report(error.help(format!("anonymise {} too, or leave `unlinks` out", suggest::one_of(&names))));
         }
     }
 

@@ -104,7 +104,7 @@ impl Personal {
                 Strategy::DateTrunc { unit: dice.pick(&["year", "month", "day"]), zone }
             }
             (Self::Document, _) => {
-                let fixed = Strategy::Fixed { value: "it's \"gone\"".to_owned(), replace_null: dice.chance(50) };
+                let fixed = Strategy::Fixed { value: "it's gone".to_owned(), replace_null: dice.chance(50) };
                 let all: [(&[&'static str], Strategy); 4] = [
                     (&["user", "email"], dice.pick(&[Strategy::Mask, Strategy::Hmac { email: true }, fixed.clone()])),
                     (&["user", "name"], dice.pick(&[Strategy::Null, fixed])),

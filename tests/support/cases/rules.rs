@@ -80,6 +80,17 @@ fn twice(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
     what.pair(dice, &draft.types[column]).into_iter().map(only).collect()
 }
 
+/// Anonymises, here and there, a subject of the rule's own.
+fn unlink(dice: &mut Dice, subjects: &[Subject], columns: &mut Vec<(usize, Strategy)>, lines: &mut Vec<String>) {
+    if subjects.is_empty() || !dice.chance(25) {
+        return;
+    }
+    let subject = dice.pick(subjects);
+    let strategy = if subject.kind == "email" { dice.pick(&[Strategy::Null, Strategy::Hmac { email: false }]) } else { Strategy::Null };
+    columns.push((subject.column, strategy));
+    lines.push("unlinks = true".to_owned());
+}
+
 fn anonymise(dice: &mut Dice, draft: &Draft, among: &[usize]) -> Action {
     let mut columns = Vec::new();
     for (column, what) in draft.personal.iter().filter(|(column, _)| among.contains(column)) {
@@ -121,6 +132,9 @@ impl Common<'_> {
             lines.push(format!("where = {}", toml(&sql(condition, &self.draft.columns))));
         }
         let subjects = self.subjects(dice, is_keep, &mut lines);
+        if let Action::Anonymise { columns, .. } = &mut action {
+            unlink(dice, &subjects, columns, &mut lines);
+        }
         let term = (!is_keep || dice.chance(60)).then(|| self.term(dice, &mut lines));
         if let (Action::Anonymise { columns, .. }, Some(term)) = (&mut action, &term) {
             for (_, strategy) in columns {

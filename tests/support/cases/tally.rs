@@ -47,7 +47,15 @@ const CLASSES: &[&str] = &[
     "round",
     "json",
     "two on one column",
+    "unlinked",
 ];
+
+/// A rule anonymises a subject of its own, and had something due.
+fn unlinks(rule: &Rule, counts: Option<&BTreeMap<Class, u64>>) -> bool {
+    let is_subject = |column: usize| rule.subjects.iter().any(|subject| subject.column == column);
+    matches!(&rule.action, Action::Anonymise { columns, .. } if columns.iter().any(|(column, _)| is_subject(*column)))
+        && counts.is_some_and(|counts| counts.contains_key(&Class::Due))
+}
 
 /// Two rules anonymise one column.
 fn shares_a_column(table: &Table) -> bool {
@@ -99,6 +107,7 @@ impl Tally {
             ),
             ("anonymised", table.rows.iter().zip(&verdict.rows).any(changed)),
             ("observed", table.rules.iter().any(|rule| rule.observe)),
+            ("unlinked", table.rules.iter().zip(&verdict.rules).any(|(rule, counts)| unlinks(rule, counts.as_ref()))),
             ("two on one column", shares_a_column(table)),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
         ];
