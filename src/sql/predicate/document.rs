@@ -84,3 +84,25 @@ fn on_sqlite(document: &str, place: &PlaceTest) -> String {
 fn truth(is: bool) -> &'static str {
     if is { "TRUE" } else { "FALSE" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{fixture::column as fixture, selection::TypeClass};
+
+    #[test]
+    fn a_document_is_asked_by_each_engine() {
+        let member = |name: &str| Step::Member(name.to_owned());
+        let places = [
+            PlaceTest { path: vec![member("it's")], null_is_done: false, text: Some(TextTest::Equals("o'hara \\ \"x\"".to_owned())) },
+            PlaceTest {
+                path: vec![member("orders"), Step::Each, member("ip"), Step::Each],
+                null_is_done: true,
+                text: Some(TextTest::Matches("^[0-9.]*$".to_owned())),
+            },
+            PlaceTest { path: vec![Step::Each], null_is_done: true, text: None },
+        ];
+        let column = fixture("da\"ta", TypeClass::Json, "jsonb");
+        insta::assert_snapshot!([Dialect::Postgres, Dialect::Sqlite].map(|dialect| done(dialect, &column, &places)).join("\n\n"));
+    }
+}

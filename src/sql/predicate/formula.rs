@@ -60,3 +60,23 @@ fn rounded_on_sqlite(of: &ColumnRef, to: u64) -> String {
          WHEN 'null' THEN NULL ELSE {nothing} END"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::fixture::column as fixture;
+
+    #[test]
+    fn each_formula_as_text() {
+        let rounded = |largest| Formula::Rounded { to: 7, largest };
+        let truncated = Formula::Truncated { unit: Unit::Month, zone: "o'clock".to_owned() };
+        let texts = [
+            applied(Dialect::Postgres, &fixture("a\"ge", TypeClass::Integer, "smallint"), &rounded(Some(32_767))),
+            applied(Dialect::Postgres, &fixture("a\"ge", TypeClass::Decimal, "numeric"), &rounded(None)),
+            applied(Dialect::Sqlite, &fixture("a\"ge", TypeClass::Integer, "INTEGER"), &rounded(None)),
+            applied(Dialect::Postgres, &fixture("bo\"rn", TypeClass::Date, "date"), &truncated),
+            applied(Dialect::Postgres, &fixture("bo\"rn", TypeClass::TimestampTz, "timestamp with time zone"), &truncated),
+        ];
+        insta::assert_snapshot!(texts.join("\n\n"));
+    }
+}
