@@ -212,6 +212,7 @@ fn rules_that_undo_each_other() {
         two(&fixed("x"), &fixed("y"), ""),
         two(&round(10), &round(7), ""),
         two(&document("\"null\""), &document(replaced), ""),
+        two("\"mask\"", "\"mask\"", "mark = \"done\"\n").replacen("ip = \"mask\"", "done = \"null\"", 1),
         two(month, month, "timezone = \"Europe/Berlin\"\n"),
         two("\"mask\"", "\"truncate_ip\"", "mark = \"done\"\n"),
         two("\"mask\"", "\"mask\"", "mark = \"done\"\n").replace("ip = \"mask\" }\n\n", "ip = \"mask\" }\nmark = \"done\"\n\n"),

@@ -10,8 +10,20 @@ use crate::{
     policy::{Action, Mode, Rule, StrategySpec},
 };
 
+/// Reports a rule that anonymises what tells another that it is done.
+fn unmarks(rule: &Rule, other: &Rule, found: &RefCell<Diagnostics>) {
+    let (Action::Anonymise { columns, .. }, Action::Anonymise { mark: Some(mark), .. }) = (&rule.action, &other.action) else { return };
+    if columns.iter().any(|(column, _)| column == mark) {
+        let message = format!("`{mark}` can't be anonymised: it is the mark of `{}`", other.id);
+        let error = Diagnostic::error("column-changed-and-read", rule.origin.place(&format!("anonymise.{mark}")), message);
+        found.borrow_mut().push(error.label("changed here").also(other.origin.place("mark"), "the mark here"));
+    }
+}
+
 /// Reports what two rules of one table do to each other's work.
 pub(super) fn pair(one: &Rule, other: &Rule, found: &RefCell<Diagnostics>) {
+    unmarks(one, other, found);
+    unmarks(other, one, found);
     let (Action::Anonymise { columns, mark }, Action::Anonymise { columns: others, mark: their_mark }) = (&one.action, &other.action)
     else {
         return;
