@@ -17,6 +17,7 @@
 //!
 //! ```text
 //! cli          one command a file: arguments in, report out
+//! service      the daemon: composition, lifecycle, the runner that decides, metrics over HTTP
 //! operate      one use case a file, returning the typed report that is also the JSON
 //! sweep        the loop: plan, walk, gate, batch (the doorway), settle, pace, guard
 //! engine       connected databases behind one trait      state    retentiond's own database
@@ -24,7 +25,7 @@
 //! sql          pure text: dialects, the selection, statements
 //! config       retentiond.toml
 //! policy       the rule language: pure, from TOML to valid rules, and the arithmetic of law 1
-//! clock  secret  diagnostic  fault
+//! clock  secret  diagnostic  fault  metrics
 //! ```
 //!
 //! Imports run downwards only; rooms on one line don't import each other, and `sqlx` appears only in `sql/mod.rs`,
@@ -34,6 +35,7 @@
 //!
 //! An engine: a file in [`engine`] and a line in `engine::connect`. A strategy: a file in [`anonymise`] and a line in
 //! `anonymise::strategy`. A command: a file in [`cli`] and a line in its `Command`. A use case: a file in [`operate`].
+//! A metric: a field in [`metrics`].
 
 pub mod anonymise;
 pub mod cli;
@@ -44,9 +46,11 @@ pub mod engine;
 pub mod fault;
 pub mod hold;
 pub mod ledger;
+pub mod metrics;
 pub mod operate;
 pub mod policy;
 pub mod secret;
+pub mod service;
 pub mod sql;
 pub mod state;
 pub mod sweep;

@@ -9,11 +9,13 @@ mod demo;
 mod failure;
 mod hold;
 mod ledger;
+mod logging;
 mod manual;
 mod pause;
 mod plan;
 mod progress;
 mod render;
+mod run;
 mod source;
 mod state;
 mod sweep;
@@ -22,7 +24,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use self::failure::Failure;
+use self::{failure::Failure, logging::LogFormat};
 use crate::{
     clock::{SharedClock, SharedRandomness},
     operate::world::World,
@@ -50,6 +52,9 @@ pub struct Common {
     /// When to use colours; `NO_COLOR` is honoured
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     color: Color,
+    /// How log lines on standard error are written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    log_format: LogFormat,
 }
 
 /// Tables for people, JSON for programs.
@@ -69,6 +74,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The daemon: sweeps on schedule, serves its metrics
+    Run,
     /// Everything that can be known before acting: files, connections, privileges, columns, indexes, foreign keys
     Check(check::Args),
     /// What is due, held, protected and undated, and which way a sweep would go; changes nothing
@@ -115,6 +122,9 @@ type Done = Result<u8, Failure>;
 pub async fn run(surroundings: Surroundings) -> ExitCode {
     let cli = Cli::parse();
     let common = cli.common.clone();
+    // A person reads what a command prints; the log is all that the daemon says.
+    let filter = if matches!(cli.command, Command::Run) { "info,tokio_cron_scheduler=warn" } else { "warn" };
+    logging::start(common.log_format, filter, common.colour_on_stderr());
     match cli.dispatch(surroundings).await {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
@@ -129,6 +139,7 @@ impl Cli {
         let common = &self.common;
         let world = || common.world(surroundings.clone());
         match self.command {
+            Command::Run => run::run(world()?).await,
             Command::Check(args) => check::run(common, &world()?, args).await,
             Command::Plan(args) => plan::run(common, world()?, args).await,
             Command::Sweep(args) => sweep::run(common, &world()?, args).await,

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     policy::Rule,
-    sweep::{Ended, Observer},
+    sweep::{BatchDone, Ended, Observer, pace::Throttle},
 };
 
 /// A bar for each rule that is being swept. indicatif draws to standard error, and nothing where that is no terminal.
@@ -43,9 +43,11 @@ impl Observer for Bars {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(rule.id.to_string(), bar);
     }
 
-    fn batch(&self, rule: &Rule, acted: u64) {
-        self.with(rule, |bar| bar.set_position(acted));
+    fn batch(&self, rule: &Rule, batch: &BatchDone) {
+        self.with(rule, |bar| bar.set_position(batch.acted));
     }
+
+    fn throttled(&self, _rule: &Rule, _why: Throttle, _time: Duration) {}
 
     fn ended(&self, rule: &Rule, _ended: &Ended) {
         self.with(rule, ProgressBar::finish_and_clear);

@@ -7,7 +7,10 @@ use crate::{
         sweep::{self, SweepRequest},
         world::World,
     },
-    sweep::{Shutdown, guard::Request},
+    sweep::{
+        guard::Request,
+        stop::{Stop, StopSignal, StopSwitch},
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -41,10 +44,11 @@ pub async fn run(common: &Common, world: &World, args: Args) -> Done {
         approve: args.approve,
         outside_window: args.reason.filter(|_| args.outside_window),
         by: os_user(),
+        answers: None,
     };
     let asked = SweepRequest { rules: args.rules, no_count: args.no_count, request };
-    let shutdown = on_signal()?;
-    let report = sweep::sweep(world, &asked, &shutdown, &Bars::new()).await?;
+    let stop = on_signal()?;
+    let report = sweep::sweep(world, &asked, &stop, &Bars::new()).await?;
     if !common.json(&report)? {
         print(&report, args.dry_run)?;
     }
@@ -53,9 +57,9 @@ pub async fn run(common: &Common, world: &World, args: Args) -> Done {
 
 /// The first SIGTERM or SIGINT ends the sweep between two batches; the second ends the process, which loses nothing:
 /// the next sweep settles what was under way.
-fn on_signal() -> Result<Shutdown, Failure> {
+fn on_signal() -> Result<StopSignal, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (switch, shutdown) = Shutdown::new();
+    let (switch, signal_to_stop) = StopSwitch::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -68,10 +72,10 @@ fn on_signal() -> Result<Shutdown, Failure> {
                 std::process::exit(1);
             }
             eprintln!("retentiond: ending after the batch under way; once more ends at once");
-            let _ = switch.send(true);
+            switch.stop(Stop::Shutdown);
         }
     });
-    Ok(shutdown)
+    Ok(signal_to_stop)
 }
 
 fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
@@ -88,7 +92,7 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
             render::grouped(swept.batches),
             count(rule.rows.map(|rows| rows.held)),
             count(rule.rows.map(|rows| rows.protected)),
-            swept.outcome.name().to_owned(),
+            swept.outcome.name(),
             format!("{:.1}", swept.duration_seconds),
         ])
     });

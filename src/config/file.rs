@@ -1,29 +1,39 @@
 //! Reads the tables of `retentiond.toml`.
 
-use std::{collections::BTreeMap, ops::Range, path::Path, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    ops::Range,
+    path::Path,
+    str::FromStr,
+};
 
 use jiff::tz::TimeZone;
 
-use super::{Defaults, InvalidUrl, Limits, Pace, Source, SourceUrl, Window, limits::parse_duration};
+use super::{Defaults, InvalidUrl, Limits, Source, SourceUrl, Window};
 use crate::{
     diagnostic::fields::{At, Fields, Reader},
     policy::{
         Dialect,
+        limits::{PACES, parse_duration},
         period::Period,
-        raw::{FIRST_SWEEPS, MODES, misnamed, share, timezone},
+        raw::{FIRST_SWEEPS, MODES, misnamed, schedule, share, timezone},
         resolve::RuleDefaults,
     },
     secret::{Key, Keys, SecretPlace},
 };
 
 /// Keys that the language of the configuration has but this version does not.
-const LATER: [&str; 5] = ["access", "http", "schedule", "replicas", "max_replica_lag"];
+const LATER: [&str; 4] = ["access", "tokens", "replicas", "max_replica_lag"];
+/// Where the daemon listens if nothing is said.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// What the file says. What could not be read has its default or is absent, and was reported.
 pub(super) struct File {
     pub rules: At<Vec<At<String>>>,
     pub timezone: (TimeZone, String),
     pub state: Option<SourceUrl>,
+    pub listen: SocketAddr,
     /// Every name that is written; `None` for a key that could not be read.
     pub keys: BTreeMap<String, Option<Key>>,
     /// Every name that is written.
@@ -47,6 +57,7 @@ impl File {
             rules: top.need("rules", rules).unwrap_or(At { value: Vec::new(), span: 0..0, shared: false }),
             timezone: timezone(top, "timezone").map_or_else(|| (TimeZone::UTC, "UTC".to_owned()), |zone| zone.value),
             state: state(top, base_dir),
+            listen: listen(top),
             keys: top.named("keys", "the key").into_iter().map(|(name, fields)| (name.value, key(&fields, base_dir))).collect(),
             sources: sources(top, base_dir),
             defaults: defaults(top),
@@ -88,6 +99,15 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
     let state = address(&fields, base_dir);
     finish(&fields);
     state
+}
+
+/// `[http]`.
+fn listen(top: &Fields<'_>) -> SocketAddr {
+    let Some(fields) = top.inner("http") else { return LISTEN };
+    let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| "not an address with a port; write it like \"127.0.0.1:9464\"");
+    let listen = fields.parsed("listen", parse).map_or(LISTEN, |listen| listen.value);
+    finish(&fields);
+    listen
 }
 
 /// Exactly one of `url`, `url_file` and `url_env`.
@@ -232,7 +252,7 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         target_batch_time: target.as_ref().map_or(default.target_batch_time, |time| time.value),
         lock_timeout: lock.as_ref().map_or(default.lock_timeout, |time| time.value),
         statement_timeout: statement.as_ref().map_or(default.statement_timeout, |time| time.value),
-        pace: fields.choice("pace", &[("gentle", Pace::Gentle), ("fast", Pace::Fast)]).map_or(default.pace, |pace| pace.value),
+        pace: fields.choice("pace", &PACES).map_or(default.pace, |pace| pace.value),
         max_rows_per_second: fields.integer("max_rows_per_second", 1..=1_000_000_000).map(|rows| rows.value),
     };
     for (key, time, written) in [("lock_timeout", limits.lock_timeout, &lock), ("target_batch_time", limits.target_batch_time, &target)] {
@@ -253,6 +273,7 @@ fn defaults(top: &Fields<'_>) -> Option<Defaults> {
         return Some(Defaults { rule: default, hold_cool_down });
     };
     let rule = RuleDefaults {
+        schedule: schedule(&fields).map_or(default.schedule, |schedule| schedule.value),
         mode: fields.choice("mode", &MODES).map_or(default.mode, |mode| mode.value),
         first_sweep: fields.choice("first_sweep", &FIRST_SWEEPS).map_or(default.first_sweep, |first| first.value),
         max_share: share(&fields, "max_share").map_or(default.max_share, |share| share.value),

@@ -64,8 +64,16 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>)
     let keys = file.usable_keys();
     let sources: Option<BTreeMap<_, _>> = file.sources.into_iter().map(|(name, source)| Some((name, source.source?))).collect();
     let (timezone, timezone_name) = file.timezone;
-    let config =
-        Config { file: path.to_owned(), timezone, timezone_name, state: file.state?, keys, sources: sources?, defaults: file.defaults? };
+    let config = Config {
+        file: path.to_owned(),
+        timezone,
+        timezone_name,
+        state: file.state?,
+        listen: file.listen,
+        keys,
+        sources: sources?,
+        defaults: file.defaults?,
+    };
     Some((config, rules))
 }
 
@@ -81,7 +89,7 @@ fn context(file: &File, complete: bool) -> Context {
         sources: file.sources.iter().map(|(name, source)| (name.clone(), facts(source))).collect(),
         keys: file.keys.keys().cloned().collect(),
         timezone: file.timezone.0.clone(),
-        defaults: file.defaults.as_ref().map(|defaults| defaults.rule).unwrap_or_default(),
+        defaults: file.defaults.as_ref().map(|defaults| defaults.rule.clone()).unwrap_or_default(),
         complete,
     }
 }

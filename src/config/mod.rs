@@ -1,24 +1,24 @@
 //! `retentiond.toml`: where rules, state, keys and sources are, and the limits of each source.
 //!
 //! [`load`] reads the file and every rule file that it names, and reports the mistakes of all of them at once. `file`
-//! reads the tables, `url`, `window` and `limits` are their values, `hide` keeps secrets out of diagnostics. A new key is
+//! reads the tables, `url` is a value of theirs, `hide` keeps secrets out of diagnostics. A new key is
 //! a line in `file` and a field here.
 
 mod file;
 mod hide;
-mod limits;
 mod load;
 mod url;
-mod window;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use jiff::tz::TimeZone;
 
 pub use self::{
-    limits::{Limits, Pace},
     load::{Loaded, load},
     url::{InvalidUrl, SourceUrl},
+};
+pub use crate::policy::{
+    limits::{Limits, Pace},
     window::{InvalidWindow, Window},
 };
 use crate::{
@@ -37,6 +37,8 @@ pub struct Config {
     pub timezone_name: String,
     /// retentiond's own database.
     pub state: SourceUrl,
+    /// Where the daemon serves its metrics.
+    pub listen: SocketAddr,
     pub keys: Keys,
     /// By name.
     pub sources: BTreeMap<String, Source>,
@@ -44,7 +46,7 @@ pub struct Config {
 }
 
 /// A connected database: `[sources.NAME]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub name: String,
     pub url: SourceUrl,

@@ -35,6 +35,17 @@ impl<T> At<T> {
     }
 }
 
+impl At<String> {
+    /// The bytes of a part of the string: exact where it is written without escapes, else the whole string.
+    pub fn inside(&self, file: &SourceFile, part: &Range<usize>) -> Range<usize> {
+        let written = &file.text()[self.span.clone()];
+        match written.find(&self.value) {
+            Some(offset) if !part.is_empty() => self.span.start + offset + part.start..self.span.start + offset + part.end,
+            _ => self.span.clone(),
+        }
+    }
+}
+
 /// A file that is being read, and what was found wrong in it.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {

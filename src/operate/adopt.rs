@@ -12,7 +12,7 @@ use crate::{
     clock::random_hex,
     engine::Stamp,
     hold::{Held, HeldSubject, Scope},
-    state::{ImportedHold, State, Status},
+    state::{ImportedHold, State},
     sweep::{
         gate,
         prepare::{Target, categories},
@@ -29,6 +29,8 @@ pub struct StateReport {
     pub ledger_entries: u64,
     pub ledger_head: String,
     pub holds_active: u64,
+    pub held_subjects: u64,
+    pub holds_pending: u64,
     pub sources: Vec<String>,
 }
 
@@ -57,17 +59,19 @@ pub struct Adopted {
 /// The state's.
 pub async fn status(world: &World) -> Result<StateReport, Error> {
     let state = world.state().await?;
-    let Status { id, schema_version, address, entries, head_hash, holds_active, sources } = state.status().await?;
+    let status = state.status().await?;
     state.close().await;
     Ok(StateReport {
         version: VERSION,
-        id,
-        url: address,
-        schema_version,
-        ledger_entries: entries,
-        ledger_head: head_hash,
-        holds_active,
-        sources: sources.into_iter().map(|source| source.name).collect(),
+        id: status.id,
+        url: status.address,
+        schema_version: status.schema_version,
+        ledger_entries: status.entries,
+        ledger_head: status.head_hash,
+        holds_active: status.holds_active,
+        held_subjects: status.held_subjects,
+        holds_pending: status.holds_pending,
+        sources: status.sources.into_iter().map(|source| source.name).collect(),
     })
 }
 

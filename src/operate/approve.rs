@@ -13,6 +13,7 @@ use crate::sweep::{
     count::count,
     guard,
     prepare::{Target, prepare},
+    stop::StopSignal,
 };
 
 /// What was approved, or that nothing waited.
@@ -66,7 +67,7 @@ async fn approve_at(world: &World, target: &Target, rule: &str, by: &str) -> Res
     };
     let ready = prepared.outcome.as_ref().map_err(|obstacle| Error::LeftUndone(obstacle.message.clone()))?;
     let rule = &prepared.rule;
-    let counts = count(target, rule, ready).await?;
+    let counts = count(target, rule, ready, &StopSignal::never()).await?;
     guard::plausible(rule, counts.implausible, counts.total)?;
     let state = world.state().await?;
     let waited = waiting(world, Some(&state), target, &prepared, Some(&counts), now).await?;

@@ -1,14 +1,16 @@
 //! What retentiond can be asked to do: one use case a file, each returning the typed report that is also the JSON.
 //!
-//! Commands render these reports, and whatever comes later (an HTTP API, a schedule) calls the same functions. A new
+//! Commands render these reports, and the daemon calls the same functions on its schedule. A new
 //! use case is a file here and a caller.
 
 pub mod adopt;
 pub mod approve;
+pub mod attend;
 pub mod check;
 pub mod demo;
 pub mod evidence;
 pub mod holds;
+pub mod measure;
 pub mod pause;
 pub mod plan;
 pub mod report;

@@ -16,6 +16,7 @@ use crate::{
         guard,
         obstacle::Obstacle,
         prepare::{Prepared, Ready, Target, prepare},
+        stop::StopSignal,
         walk::Walk,
     },
 };
@@ -95,7 +96,7 @@ async fn report(world: &World, target: &Target, prepared: &Prepared, request: &P
     let mut report = RuleReport::of(prepared, now);
     let Ok(ready) = &prepared.outcome else { return Ok(report) };
     if !request.no_count {
-        match count(target, &prepared.rule, ready).await {
+        match count(target, &prepared.rule, ready, &StopSignal::never()).await {
             Ok(counts) => {
                 report.rows = Some(counts);
                 report.blocked = guard::plausible(&prepared.rule, counts.implausible, counts.total).err();
@@ -135,7 +136,7 @@ async fn forecast(
         instants.push(later.timestamp());
         selections.push(selection);
     }
-    match count_due(target, ready, &selections).await {
+    match count_due(target, ready, &selections, &StopSignal::never()).await {
         Ok(sums) => Ok(Some(instants.into_iter().zip(sums).map(|(at, due)| Forecast { at, due }).collect())),
         Err(obstacle) => {
             tracing::warn!(rule = %prepared.rule.id, message = %obstacle.message, "the forecast could not be counted");

@@ -14,7 +14,7 @@ use crate::{
     sql::selection::Counts,
     state::{Owner, State},
     sweep::{
-        Ended, Observer, Shutdown, Sweeper,
+        Ended, Observer, Sweeper,
         count::count,
         gate,
         guard::Request,
@@ -22,6 +22,7 @@ use crate::{
         obstacle::{Obstacle, Reason},
         prepare::{Prepared, Target, categories, prepare},
         settle,
+        stop::StopSignal,
     },
 };
 
@@ -46,7 +47,7 @@ struct Field {
 /// # Errors
 /// [`Error::Asked`] for a rule that does not exist, or the state's if it can't be opened. Whatever happens to a source
 /// is told in its rules' outcomes.
-pub async fn sweep(world: &World, asked: &SweepRequest, shutdown: &Shutdown, observer: &dyn Observer) -> Result<RulesReport, Error> {
+pub async fn sweep(world: &World, asked: &SweepRequest, stop: &StopSignal, observer: &dyn Observer) -> Result<RulesReport, Error> {
     let chosen = world.chosen(&asked.rules)?;
     let state = world.state().await?;
     let owner = Owner::current(&*world.randomness);
@@ -55,7 +56,7 @@ pub async fn sweep(world: &World, asked: &SweepRequest, shutdown: &Shutdown, obs
     let mut fields = Vec::new();
     for source in sources_of(&chosen) {
         let of_source: Vec<&Rule> = chosen.iter().filter(|rule| rule.source == source).collect();
-        match survey(world, asked, &state, &owner, &source, &of_source, now).await {
+        match survey(world, asked, &state, &owner, &source, &of_source, now, stop).await {
             Ok(field) => fields.push(field),
             Err(obstacle) => reports.extend(of_source.iter().map(|rule| refused(rule, obstacle.clone(), now))),
         }
@@ -66,7 +67,7 @@ pub async fn sweep(world: &World, asked: &SweepRequest, shutdown: &Shutdown, obs
             let mut report = RuleReport::of(prepared, now);
             report.rows = counts.as_ref().and_then(|counts| counts.as_ref().ok()).copied();
             waiting::complete(world, Some(&state), &field.target, prepared, &mut report).await;
-            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), shutdown, observer).await;
+            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), stop, observer).await;
             report.swept = Some(Swept::from(&ended));
             reports.push(report);
         }
@@ -89,7 +90,7 @@ async fn remember(state: &State, report: &RuleReport) -> Result<(), Error> {
         // A rule that observes does what it was told to.
         (Some(Reason::Observe) | None, _) => state.unblock(&report.rule).await?,
         // It says nothing of the rule.
-        (Some(Reason::Shutdown), _) => {}
+        (Some(Reason::Shutdown | Reason::Changed | Reason::Turn), _) => {}
         (Some(reason), message) => state.block(&report.rule, &reason.name(), message.as_deref().unwrap_or_default()).await?,
     }
     Ok(())
@@ -97,6 +98,7 @@ async fn remember(state: &State, report: &RuleReport) -> Result<(), Error> {
 
 /// Connects, asks whether the source is what the state knows, settles what was left open, brings the holds up to date,
 /// plans and counts.
+#[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
 async fn survey(
     world: &World,
     asked: &SweepRequest,
@@ -105,6 +107,7 @@ async fn survey(
     source: &str,
     of_source: &[&Rule],
     now: jiff::Timestamp,
+    stop: &StopSignal,
 ) -> Result<Field, Obstacle> {
     let target = world.connect(source).await.map_err(|error| match error {
         Error::Engine(error) => Obstacle::from(error),
@@ -118,7 +121,7 @@ async fn survey(
     let mut rules = Vec::new();
     for one in prepared.into_iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
         let counts = match &one.outcome {
-            Ok(ready) if !asked.no_count => Some(count(&target, &one.rule, ready).await),
+            Ok(ready) if !asked.no_count => Some(count(&target, &one.rule, ready, stop).await),
             _ => None,
         };
         rules.push((one, counts));
@@ -135,7 +138,7 @@ async fn act(
     field: &Field,
     prepared: &Prepared,
     counts: Option<&Result<Counts, Obstacle>>,
-    shutdown: &Shutdown,
+    stop: &StopSignal,
     observer: &dyn Observer,
 ) -> Ended {
     let ready = match &prepared.outcome {
@@ -156,7 +159,7 @@ async fn act(
         clock: &world.clock,
         keys: &world.config.keys,
         request: &asked.request,
-        shutdown,
+        stop,
         observer,
     };
     sweeper.sweep(&prepared.rule, ready, counts).await

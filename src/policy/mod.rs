@@ -2,15 +2,18 @@
 //! clock, no file system.
 //!
 //! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period` and `start` are law 1,
-//! `condition` parses `where`, `strategy` is what a rule
-//! may say of a column. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
+//! `condition` parses `where`, `strategy` is what a rule may say of a column; `schedule`, `window` and `limits` say when and
+//! how gently rules are swept. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
 
 pub mod condition;
+pub mod limits;
 pub mod period;
 pub mod raw;
 pub mod resolve;
+pub mod schedule;
 pub mod start;
 pub mod strategy;
+pub mod window;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +24,7 @@ use std::{
 use jiff::tz::TimeZone;
 
 pub use self::strategy::{JsonPath, Normalise, Step, StrategySpec, Unit};
-use self::{condition::Condition, period::Period};
+use self::{condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule, window::Window};
 use crate::diagnostic::{Place, SourceFile};
 
 /// The SQL dialect of a source: what a `where` is parsed as, and what statements are written in.
@@ -103,6 +106,12 @@ pub struct Rule {
     pub action: Action,
     /// Periods are counted in this zone.
     pub timezone: TimeZone,
+    /// When the daemon sweeps it, in the rule's zone.
+    pub schedule: Schedule,
+    /// When it may be swept, in the rule's zone, within the source's window; absent: whenever that is open.
+    pub window: Option<Window>,
+    /// How much more gently than its source allows it is swept.
+    pub limits: RuleLimits,
     pub mode: Mode,
     pub first_sweep: FirstSweep,
     /// Share of the table (0 to 1) that one sweep may take without approval, from 1,000 rows up.

@@ -173,7 +173,7 @@ impl State {
     }
 
     /// The sources that lack each hold that is in force.
-    async fn pending(&self, id: Option<&str>) -> Result<HashMap<String, Vec<String>>, Error> {
+    pub(super) async fn pending(&self, id: Option<&str>) -> Result<HashMap<String, Vec<String>>, Error> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT hold_source.hold, hold_source.source FROM hold_source JOIN hold ON hold.id = hold_source.hold
              WHERE hold_source.confirmed = 0 AND (hold.lapses_at IS NULL OR hold.lapses_at > $1) AND ($2 = '' OR hold.id = $2)

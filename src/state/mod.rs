@@ -65,6 +65,10 @@ pub struct Status {
     pub head_hash: String,
     /// Holds that are in force: not released, or released and not lapsed.
     pub holds_active: u64,
+    /// The subjects that those name; one that two of them name counts twice.
+    pub held_subjects: u64,
+    /// Those of them that a source in their scope has not acknowledged.
+    pub holds_pending: u64,
     pub sources: Vec<SourceRecord>,
 }
 
@@ -134,10 +138,12 @@ impl State {
     pub async fn status(&self) -> Result<Status, Error> {
         let (entries, head_hash) = self.head().await?;
         let (schema_version,) = sqlx::query_as("SELECT version FROM schema_version").fetch_one(&self.database.pool).await?;
-        let (active,) = sqlx::query_as("SELECT count(*) FROM hold WHERE lapses_at IS NULL OR lapses_at > $1")
-            .bind(micros(self.now()))
-            .fetch_one(&self.database.pool)
-            .await?;
+        let (active, subjects) = sqlx::query_as(
+            "SELECT count(*), CAST(COALESCE(sum(subject_count), 0) AS BIGINT) FROM hold WHERE lapses_at IS NULL OR lapses_at > $1",
+        )
+        .bind(micros(self.now()))
+        .fetch_one(&self.database.pool)
+        .await?;
         Ok(Status {
             id: self.id.clone(),
             schema_version,
@@ -145,6 +151,8 @@ impl State {
             entries,
             head_hash,
             holds_active: count(active)?,
+            held_subjects: count(subjects)?,
+            holds_pending: self.pending(None).await?.len() as u64,
             sources: self.sources().await?,
         })
     }

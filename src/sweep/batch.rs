@@ -12,6 +12,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::{
     gate::{self, Admission},
     obstacle::{Obstacle, Reason},
@@ -66,13 +68,14 @@ pub enum Passage {
 /// # Errors
 /// The [`Obstacle`] that ends the sweep. The hand comes back unless the task itself died.
 pub async fn pass(door: Doorway, hand: Hand, range: Range) -> Result<(Hand, Result<Passage, Obstacle>), Obstacle> {
-    tokio::spawn(async move {
+    let passing = async move {
         let mut hand = hand;
         let passage = run(&door, &mut hand, &range).await;
         (hand, passage)
-    })
-    .await
-    .map_err(|error| Obstacle::new(Reason::Database, format!("the batch's task ended: {error}")))
+    };
+    tokio::spawn(passing.in_current_span())
+        .await
+        .map_err(|error| Obstacle::new(Reason::Database, format!("the batch's task ended: {error}")))
 }
 
 async fn run(door: &Doorway, hand: &mut Hand, range: &Range) -> Result<Passage, Obstacle> {

@@ -1,13 +1,18 @@
 //! Exact counts of the classes of law 5, in bounded statements: memory does not grow with the table, and no statement
 //! runs longer than its limit.
 
+use std::time::Instant;
+
 use super::{
     obstacle::Obstacle,
     pace::Pacer,
     prepare::{Ready, Target},
+    stop::StopSignal,
     walk::Walk,
 };
 use crate::{
+    config::{Limits, Pace},
+    engine,
     policy::{Action, Rule},
     sql::selection::{Counts, Range, Selection},
 };
@@ -18,15 +23,20 @@ const RANGE_ROWS: u64 = 50_000;
 /// Counts one rule's classes.
 ///
 /// # Errors
-/// An [`Obstacle`] with the database's words.
-pub async fn count(target: &Target, rule: &Rule, ready: &Ready) -> Result<Counts, Obstacle> {
+/// An [`Obstacle`] with the database's words, or why it was asked to stop.
+pub async fn count(target: &Target, rule: &Rule, ready: &Ready, stop: &StopSignal) -> Result<Counts, Obstacle> {
     let mut counts = Counts::default();
     let selection = &ready.planned.selection;
-    over_ranges(target, ready, async |range| {
-        counts.add(&target.engine.count(selection, &range).await?);
-        Ok(())
-    })
-    .await?;
+    let mut pass = Pass::new(target, ready, stop)?;
+    while let Some(range) = pass.next().await? {
+        match target.engine.count(selection, &range).await {
+            Ok(found) => {
+                counts.add(&found);
+                pass.passed(&range);
+            }
+            Err(error) => pass.smaller(error)?,
+        }
+    }
     if let Action::Keep { .. } = rule.action {
         // A kept row that has reached its end needs nothing more, whoever else holds or protects it.
         counts.done += std::mem::take(&mut counts.due) + std::mem::take(&mut counts.held) + std::mem::take(&mut counts.protected);
@@ -37,16 +47,19 @@ pub async fn count(target: &Target, rule: &Rule, ready: &Ready) -> Result<Counts
 /// Counts the due rows of several selections on one table, such as one rule at several instants.
 ///
 /// # Errors
-/// An [`Obstacle`] with the database's words.
-pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection]) -> Result<Vec<u64>, Obstacle> {
+/// An [`Obstacle`] with the database's words, or why it was asked to stop.
+pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection], stop: &StopSignal) -> Result<Vec<u64>, Obstacle> {
     let mut sums = vec![0; selections.len()];
-    over_ranges(target, ready, async |range| {
-        for (sum, rows) in sums.iter_mut().zip(target.engine.count_due(selections, &range).await?) {
-            *sum += rows;
+    let mut pass = Pass::new(target, ready, stop)?;
+    while let Some(range) = pass.next().await? {
+        match target.engine.count_due(selections, &range).await {
+            Ok(found) => {
+                sums.iter_mut().zip(found).for_each(|(sum, rows)| *sum += rows);
+                pass.passed(&range);
+            }
+            Err(error) => pass.smaller(error)?,
         }
-        Ok(())
-    })
-    .await?;
+    }
     Ok(sums)
 }
 
@@ -56,40 +69,62 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection])
 /// An [`Obstacle`] with the database's words.
 pub async fn count_beyond(target: &Target, ready: &Ready, before: &Selection) -> Result<u64, Obstacle> {
     let mut sum = 0;
-    over_ranges(target, ready, async |range| {
-        sum += target.engine.count_beyond(&ready.planned.selection, before, &range).await?;
-        Ok(())
-    })
-    .await?;
+    let never = StopSignal::never();
+    let mut pass = Pass::new(target, ready, &never)?;
+    while let Some(range) = pass.next().await? {
+        match target.engine.count_beyond(&ready.planned.selection, before, &range).await {
+            Ok(rows) => {
+                sum += rows;
+                pass.passed(&range);
+            }
+            Err(error) => pass.smaller(error)?,
+        }
+    }
     Ok(sum)
 }
 
-/// Walks the whole table once, in ranges that shrink where a statement meets its limit.
-async fn over_ranges(
-    target: &Target,
-    ready: &Ready,
-    mut each: impl AsyncFnMut(Range) -> Result<(), crate::engine::Error>,
-) -> Result<(), Obstacle> {
-    let mut walk = Walk::physical(&ready.ways)?;
-    let mut pacer =
-        Pacer::new(crate::config::Limits { max_batch_rows: RANGE_ROWS, pace: crate::config::Pace::Fast, ..target.config.limits });
-    // Without a start the walk is bounded by no cut-off: along a key, too, it meets every row.
-    let every_row = Selection { start: None, ..ready.planned.selection.clone() };
-    loop {
-        let range = match walk.next(&*target.engine, &every_row, pacer.rows()).await {
-            Ok(Some(range)) => range,
-            Ok(None) => return Ok(()),
-            Err(error) if error.is_transient() && pacer.met_a_limit() => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let started = std::time::Instant::now();
-        match each(range.clone()).await {
-            Ok(()) => {
-                pacer.succeeded(started.elapsed(), 0);
-                walk.passed(&range);
+/// One walk over the whole table, in ranges that shrink where a statement meets its limit.
+struct Pass<'a> {
+    target: &'a Target,
+    stop: &'a StopSignal,
+    walk: Walk,
+    pacer: Pacer,
+    every_row: Selection,
+    started: Instant,
+}
+
+impl<'a> Pass<'a> {
+    fn new(target: &'a Target, ready: &Ready, stop: &'a StopSignal) -> Result<Self, Obstacle> {
+        let limits = Limits { max_batch_rows: RANGE_ROWS, pace: Pace::Fast, ..target.config.limits };
+        // Without a start the walk is bounded by no cut-off: along a key, too, it meets every row.
+        let every_row = Selection { start: None, ..ready.planned.selection.clone() };
+        Ok(Self { target, stop, walk: Walk::physical(&ready.ways)?, pacer: Pacer::new(limits), every_row, started: Instant::now() })
+    }
+
+    /// The range that comes next, or comes again smaller.
+    async fn next(&mut self) -> Result<Option<Range>, Obstacle> {
+        loop {
+            if let Some(stop) = self.stop.asked() {
+                return Err(stop.into());
             }
-            Err(error) if error.is_transient() && pacer.met_a_limit() => {}
-            Err(error) => return Err(error.into()),
+            match self.walk.next(&*self.target.engine, &self.every_row, self.pacer.rows()).await {
+                Ok(range) => {
+                    self.started = Instant::now();
+                    return Ok(range);
+                }
+                Err(error) => self.smaller(error)?,
+            }
         }
+    }
+
+    /// The range was counted.
+    fn passed(&mut self, range: &Range) {
+        self.pacer.succeeded(self.started.elapsed(), 0);
+        self.walk.passed(range);
+    }
+
+    /// A limit was met: the next range is smaller, unless that was tried too often.
+    fn smaller(&mut self, error: engine::Error) -> Result<(), Obstacle> {
+        if error.is_transient() && self.pacer.met_a_limit() { Ok(()) } else { Err(error.into()) }
     }
 }

@@ -27,20 +27,31 @@ pub struct Request {
     pub outside_window: Option<String>,
     /// Whoever asked.
     pub by: String,
+    /// The occurrence of its schedule that the sweep answers: where another process has answered it, there is nothing to
+    /// do.
+    pub answers: Option<Timestamp>,
 }
 
-/// Whether the source may be swept at this hour.
+/// Whether the rule may be swept at this hour: in its source's window, in `timezone`, and in its own.
 ///
 /// # Errors
 /// [`Reason::Window`].
-pub fn window(source: &config::Source, timezone: &jiff::tz::TimeZone, now: Timestamp, request: &Request) -> Result<(), Obstacle> {
-    match &source.window {
-        Some(window) if request.outside_window.is_none() && !window.contains(now, timezone) => Err(Obstacle::new(
-            Reason::Window,
-            format!("source `{}` is swept in its window {window} only; `--outside-window --reason …` sweeps now", source.name),
-        )),
-        _ => Ok(()),
+pub fn window(
+    rule: &Rule,
+    source: &config::Source,
+    timezone: &jiff::tz::TimeZone,
+    now: Timestamp,
+    request: &Request,
+) -> Result<(), Obstacle> {
+    let windows =
+        [(&source.window, timezone, format!("source `{}`", source.name)), (&rule.window, &rule.timezone, format!("rule {}", rule.id))];
+    for (window, zone, what) in windows {
+        if let Some(window) = window.filter(|window| request.outside_window.is_none() && !window.contains(now, zone)) {
+            let message = format!("{what} is swept in its window {window} only; `--outside-window --reason …` sweeps now");
+            return Err(Obstacle::new(Reason::Window, message));
+        }
     }
+    Ok(())
 }
 
 /// Whether a person has stopped the rule.

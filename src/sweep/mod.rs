@@ -18,6 +18,7 @@ pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod settle;
+pub mod stop;
 pub mod walk;
 mod watch;
 
@@ -27,14 +28,16 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use tracing::Instrument as _;
 
 use self::{
     approval::{Guard, Leave},
     batch::{Doorway, Hand, Passage},
     guard::Request,
     obstacle::{Obstacle, Outcome, Reason},
-    pace::Pacer,
+    pace::{Pacer, Throttle},
     prepare::{Ready, Target},
+    stop::StopSignal,
     walk::Walk,
     watch::Watch,
 };
@@ -54,38 +57,23 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub trait Observer: Send + Sync {
     /// A sweep of the rule begins; `due` where it was counted.
     fn started(&self, rule: &Rule, due: Option<u64>);
-    /// A batch committed; `acted` is the sum so far.
-    fn batch(&self, rule: &Rule, acted: u64);
+    /// A batch committed.
+    fn batch(&self, rule: &Rule, batch: &BatchDone);
+    /// The sweep waits before its next batch.
+    fn throttled(&self, rule: &Rule, why: Throttle, time: Duration);
     /// The sweep of the rule ended.
     fn ended(&self, rule: &Rule, ended: &Ended);
 }
 
-/// Set once, when the process is asked to stop; asked between batches.
-#[derive(Debug, Clone)]
-pub struct Shutdown(tokio::sync::watch::Receiver<bool>);
-
-impl Shutdown {
-    /// A switch and its reading end.
-    pub fn new() -> (tokio::sync::watch::Sender<bool>, Self) {
-        let (sender, receiver) = tokio::sync::watch::channel(false);
-        (sender, Self(receiver))
-    }
-
-    /// True once the process was asked to stop.
-    pub fn asked(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits for a while, or less if the process is asked to stop. Nothing of a database is ever raced against this.
-    async fn pause(&self, time: Duration) {
-        if !time.is_zero() {
-            let mut receiver = self.0.clone();
-            tokio::select! {
-                () = tokio::time::sleep(time) => {}
-                _ = receiver.wait_for(|asked| *asked) => {}
-            }
-        }
-    }
+/// A batch that committed, or would have in a dry run.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchDone {
+    /// Rows of the rule's own table.
+    pub rows: u64,
+    /// The sum of the sweep so far.
+    pub acted: u64,
+    /// From begin to commit.
+    pub took: Duration,
 }
 
 /// How a sweep of one rule ended.
@@ -101,6 +89,17 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Says how it ended; at a level that a command, which prints a report, does not show.
+    fn log(&self) {
+        let Self { outcome, obstacle, acted, batches, duration } = self;
+        let (reason, message) = match obstacle {
+            Some(obstacle) => (Some(obstacle.reason.name()), Some(obstacle.message.as_str())),
+            None => (None, None),
+        };
+        let seconds = duration.as_secs_f64();
+        tracing::info!(outcome = outcome.name(), reason, message_for_people = message, acted, batches, seconds, "the sweep ended");
+    }
+
     /// A sweep that never began.
     pub fn before_it_began(obstacle: Obstacle) -> Self {
         Self { outcome: obstacle.reason.outcome(), obstacle: Some(obstacle), acted: 0, batches: 0, duration: Duration::ZERO }
@@ -118,7 +117,7 @@ pub struct Sweeper<'a> {
     pub clock: &'a SharedClock,
     pub keys: &'a crate::secret::Keys,
     pub request: &'a Request,
-    pub shutdown: &'a Shutdown,
+    pub stop: &'a StopSignal,
     pub observer: &'a dyn Observer,
 }
 
@@ -135,13 +134,16 @@ impl Sweeper<'_> {
         let started = Instant::now();
         let mut progress = Progress::default();
         self.observer.started(rule, counts.map(|counts| counts.due));
-        let result = self.guarded_sweep(rule, ready, counts, &mut progress).await;
+        // The sweep's id is filled in when the state has given one: before that nothing has happened.
+        let span = tracing::info_span!("sweep", sweep = tracing::field::Empty, rule = %rule.id, source = rule.source);
+        let result = self.guarded_sweep(rule, ready, counts, &mut progress).instrument(span.clone()).await;
         let (outcome, obstacle) = match result {
             Ok(()) if progress.acted == 0 => (Outcome::NothingDue, None),
             Ok(()) => (Outcome::Complete, None),
             Err(obstacle) => (obstacle.reason.outcome(), Some(obstacle)),
         };
         let ended = Ended { outcome, obstacle, acted: progress.acted, batches: progress.batches, duration: started.elapsed() };
+        span.in_scope(|| ended.log());
         self.observer.ended(rule, &ended);
         ended
     }
@@ -149,7 +151,7 @@ impl Sweeper<'_> {
     async fn guarded_sweep(&self, rule: &Rule, ready: &Ready, counts: Option<&Counts>, progress: &mut Progress) -> Result<(), Obstacle> {
         let Some(act) = &ready.planned.act else { return Ok(()) };
         guard::mode(rule)?;
-        guard::window(&self.target.config, &self.config.timezone, self.clock.now(), self.request)?;
+        guard::window(rule, &self.target.config, &self.config.timezone, self.clock.now(), self.request)?;
         if let Some(counts) = counts {
             guard::plausible(rule, counts.implausible, counts.total)?;
         }
@@ -184,8 +186,14 @@ impl Sweeper<'_> {
         mut claim: Claim,
         progress: &mut Progress,
     ) -> Result<(), Obstacle> {
-        settle::settle(self.state, &*self.target.engine, &mut claim).await?;
-        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await?;
+        let numbers = match self.enter(rule, &mut claim).await {
+            Ok(numbers) => numbers,
+            Err(obstacle) => {
+                // A daemon lives on, and its own lease would be in its way.
+                self.state.release(claim).await?;
+                return Err(obstacle);
+            }
+        };
         let selection = &ready.planned.selection;
         let table = selection.table.table.clone();
         let cutoff = selection.start.as_ref().map(|start| start.cutoff);
@@ -200,7 +208,10 @@ impl Sweeper<'_> {
                 cutoff,
                 rule_digest: ready.digest.clone(),
             };
-            self.state.sweep_started(start).await?
+            let sweep = self.state.sweep_started(start).await?;
+            tracing::Span::current().record("sweep", &sweep);
+            tracing::info!("the sweep begins");
+            sweep
         };
         fault::point("sweep.started");
         let door = Doorway {
@@ -245,7 +256,7 @@ impl Sweeper<'_> {
                 rows: progress.acted,
                 dragged: 0,
                 batches: progress.batches,
-                outcome: outcome.name().to_owned(),
+                outcome: outcome.name(),
                 reason: obstacle.map(|obstacle| obstacle.message.clone()),
             };
             self.state.sweep_ended(&sweep, end).await?;
@@ -253,6 +264,17 @@ impl Sweeper<'_> {
         self.state.release(hand.claim).await?;
         fault::point("sweep.ended");
         result
+    }
+
+    /// What comes before the first batch in a claimed lane.
+    async fn enter(&self, rule: &Rule, claim: &mut Claim) -> Result<GateNumbers, Obstacle> {
+        if let Some(occurrence) = self.request.answers
+            && self.state.last_successes().await?.get(rule.id.as_str()).is_some_and(|swept| *swept >= occurrence)
+        {
+            return Err(Obstacle::new(Reason::AnotherWorker, "another process has swept it since it was due"));
+        }
+        settle::settle(self.state, &*self.target.engine, claim).await?;
+        gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await
     }
 
     /// Enters the outcome of the last batch. One that could not be learnt, because the source could not be asked, leaves
@@ -278,18 +300,26 @@ impl Sweeper<'_> {
             Ok(walk) => walk,
             Err(obstacle) => return (Some(hand), Err(obstacle)),
         };
-        let mut pacer = Pacer::new(self.target.config.limits);
+        let mut pacer = Pacer::new(self.target.config.limits.narrowed(&rule.limits));
+        let mut kept = Instant::now();
         let mut watch = Watch::new(rule, ready.estimated_rows, counts, leave.approved);
         loop {
             // 1. Asked to stop, paused, or out of the window: between batches only.
-            if self.shutdown.asked() {
-                return (Some(hand), Err(Obstacle::new(Reason::Shutdown, "asked to stop; the next sweep goes on")));
+            if let Some(stop) = self.stop.asked() {
+                return (Some(hand), Err(stop.into()));
             }
             if let Err(obstacle) = self.not_paused(rule).await {
                 return (Some(hand), Err(obstacle));
             }
-            if let Err(obstacle) = guard::window(&self.target.config, &self.config.timezone, self.clock.now(), self.request) {
+            if let Err(obstacle) = guard::window(rule, &self.target.config, &self.config.timezone, self.clock.now(), self.request) {
                 return (Some(hand), Err(obstacle));
+            }
+            // Batches that change rows renew the lease; a long walk to the next of them has to do it by itself.
+            if kept.elapsed() > LEASE / 3 {
+                kept = Instant::now();
+                if let Err(error) = self.state.keep(&hand.claim).await {
+                    return (Some(hand), Err(error.into()));
+                }
             }
             // 2. The next range.
             let rows = if fault::seeded("batch-unbounded") { u64::MAX / 4 } else { pacer.rows() };
@@ -320,16 +350,18 @@ impl Sweeper<'_> {
                     progress.acted += rows;
                     progress.batches += u64::from(rows > 0);
                     door.at_most = leave.at_most.map(|most| most.saturating_sub(progress.acted));
-                    let pause = pacer.succeeded(started.elapsed(), rows);
+                    let took = started.elapsed();
+                    let pause = pacer.succeeded(took, rows);
                     walk.passed(&range);
                     if rows > 0 {
-                        tracing::debug!(rule = %rule.id, source = %rule.source, rows, "a batch committed");
-                        self.observer.batch(rule, progress.acted);
+                        tracing::debug!(rows, "a batch committed");
+                        self.observer.batch(rule, &BatchDone { rows, acted: progress.acted, took });
                         if self.request.dry_run && !self.request.all {
                             return (Some(hand), Ok(()));
                         }
                     }
-                    self.shutdown.pause(pause).await;
+                    self.observer.throttled(rule, pause.why, pause.time);
+                    self.stop.pause(pause.time).await;
                 }
                 Ok(Passage::Unapproved) => return (Some(hand), Err(Guard::MoreRows.obstacle(rule, counts))),
                 Ok(Passage::Again { epoch }) => match self.reload(rule, epoch).await {
@@ -337,7 +369,7 @@ impl Sweeper<'_> {
                     Err(obstacle) => return (Some(hand), Err(obstacle)),
                 },
                 Ok(Passage::Smaller { why }) => {
-                    tracing::warn!(rule = %rule.id, source = %rule.source, %why, "a batch met a limit and is tried again smaller");
+                    tracing::warn!(%why, "a batch met a limit and is tried again smaller");
                     if !pacer.met_a_limit() {
                         let message = format!("batches kept meeting a limit of the database, down to a single row: {why}");
                         return (Some(hand), Err(Obstacle::new(Reason::Database, message)));

@@ -5,97 +5,109 @@
 
 use serde::Serialize;
 
-/// How a sweep of one rule ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Complete,
-    NothingDue,
-    /// It goes on later by itself.
-    Paused,
-    /// It waits for a person.
-    Guarded,
-    /// It can't be done rightly as things are.
-    Refused,
-    /// The database said no.
-    Failed,
-    /// Asked to stop between two batches.
-    Interrupted,
+/// An enum whose members can be listed, and are a word each in JSON, ledger and metrics.
+macro_rules! closed {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+
+        impl $name {
+            /// Every member.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word in JSON, ledger and metrics.
+            pub fn name(self) -> String {
+                match self {
+                    $(Self::$variant => snake_case(stringify!($variant)),)+
+                }
+            }
+        }
+    };
 }
 
-impl Outcome {
-    /// The word in JSON, ledger and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::NothingDue => "nothing_due",
-            Self::Paused => "paused",
-            Self::Guarded => "guarded",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-        }
+fn snake_case(name: &str) -> String {
+    let humps = name.char_indices().flat_map(|(at, character)| {
+        let hump = at > 0 && character.is_ascii_uppercase();
+        hump.then_some('_').into_iter().chain([character.to_ascii_lowercase()])
+    });
+    humps.collect()
+}
+
+closed! {
+    /// How a sweep of one rule ended.
+    pub enum Outcome {
+        Complete,
+        NothingDue,
+        /// It goes on later by itself.
+        Paused,
+        /// It waits for a person.
+        Guarded,
+        /// It can't be done rightly as things are.
+        Refused,
+        /// The database said no.
+        Failed,
+        /// Asked to stop between two batches.
+        Interrupted,
     }
 }
 
-/// Why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    // Refused: what a catalogue says.
-    MissingTable,
-    MissingColumn,
-    NotATable,
-    RowSecurity,
-    Privileges,
-    Cascade,
-    Trigger,
-    StartFormat,
-    TimeZone,
-    Subject,
-    Strategy,
-    Condition,
-    Competitor,
-    NoWay,
-    // Refused: what the data say.
-    ImplausibleDates,
-    // Refused: workspace and state.
-    NoWorkspace,
-    OneDatabaseTwice,
-    // Guarded.
-    Approval,
-    MaxShare,
-    Restored,
-    ForeignState,
-    StateBehind,
-    // Paused.
-    Window,
-    /// By a person.
-    Paused,
-    HoldPending,
-    AnotherWorker,
-    Observe,
-    // Failed.
-    Connection,
-    Database,
-    State,
-    // Interrupted.
-    Shutdown,
+closed! {
+    /// Why.
+    pub enum Reason {
+        // Refused: what a catalogue says.
+        MissingTable,
+        MissingColumn,
+        NotATable,
+        RowSecurity,
+        Privileges,
+        Cascade,
+        Trigger,
+        StartFormat,
+        TimeZone,
+        Subject,
+        Strategy,
+        Condition,
+        Competitor,
+        NoWay,
+        // Refused: what the data say.
+        ImplausibleDates,
+        // Refused: workspace and state.
+        NoWorkspace,
+        OneDatabaseTwice,
+        // Guarded.
+        Approval,
+        MaxShare,
+        Restored,
+        ForeignState,
+        StateBehind,
+        // Paused.
+        Window,
+        /// By a person.
+        Paused,
+        HoldPending,
+        AnotherWorker,
+        Observe,
+        Turn,
+        // Failed.
+        Connection,
+        Database,
+        State,
+        // Interrupted.
+        Shutdown,
+        Changed,
+    }
 }
 
 impl Reason {
-    /// The word in JSON, state and metrics.
-    pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-    }
-
     /// The outcome of a sweep that ends for this reason.
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Approval | Self::MaxShare | Self::Restored | Self::ForeignState | Self::StateBehind => Outcome::Guarded,
-            Self::Window | Self::Paused | Self::HoldPending | Self::AnotherWorker | Self::Observe => Outcome::Paused,
+            Self::Window | Self::Paused | Self::HoldPending | Self::AnotherWorker | Self::Observe | Self::Turn => Outcome::Paused,
             Self::Connection | Self::Database | Self::State => Outcome::Failed,
-            Self::Shutdown => Outcome::Interrupted,
+            Self::Shutdown | Self::Changed => Outcome::Interrupted,
             _ => Outcome::Refused,
         }
     }
@@ -138,5 +150,20 @@ impl From<crate::state::Error> for Obstacle {
             _ => Reason::State,
         };
         Self::new(reason, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_each_is_the_one_in_json() {
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::json!(reason), reason.name());
+        }
+        for outcome in Outcome::ALL {
+            assert_eq!(serde_json::json!(outcome), outcome.name());
+        }
     }
 }

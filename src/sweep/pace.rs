@@ -14,6 +14,32 @@ const FIRST: u64 = 500;
 /// So many times in a row a batch may meet a limit before the sweep gives up.
 const TRIES: u32 = 8;
 
+/// Why a sweep waits between two batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Throttle {
+    /// So that other writers get their turn.
+    Courtesy,
+    /// To keep to `max_rows_per_second`.
+    Rate,
+}
+
+impl Throttle {
+    /// The word in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Courtesy => "courtesy",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// How long to wait before the next batch; it may be no time at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    pub time: Duration,
+    pub why: Throttle,
+}
+
 /// The pace of one sweep.
 #[derive(Debug, Clone)]
 pub struct Pacer {
@@ -34,7 +60,7 @@ impl Pacer {
     }
 
     /// Learns from a batch that took `elapsed`, and says how long to wait before the next.
-    pub fn succeeded(&mut self, elapsed: Duration, acted: u64) -> Duration {
+    pub fn succeeded(&mut self, elapsed: Duration, acted: u64) -> Pause {
         self.failures = 0;
         let target = match self.limits.pace {
             Pace::Gentle => self.limits.target_batch_time,
@@ -50,7 +76,8 @@ impl Pacer {
             Pace::Gentle if acted > 0 => elapsed,
             _ => Duration::ZERO,
         };
-        courtesy.max(self.rate_pause(acted).saturating_sub(elapsed))
+        let rate = self.rate_pause(acted).saturating_sub(elapsed);
+        if rate > courtesy { Pause { time: rate, why: Throttle::Rate } } else { Pause { time: courtesy, why: Throttle::Courtesy } }
     }
 
     /// Shrinks after a limit was met; `false`: enough tried.
@@ -97,13 +124,14 @@ mod tests {
     #[test]
     fn gentle_waits_as_long_as_the_batch_took_and_fast_does_not() {
         let took = Duration::from_millis(80);
-        assert_eq!(Pacer::new(limits()).succeeded(took, 10), took);
-        assert_eq!(Pacer::new(Limits { pace: Pace::Fast, ..limits() }).succeeded(took, 10), Duration::ZERO);
+        assert_eq!(Pacer::new(limits()).succeeded(took, 10), Pause { time: took, why: Throttle::Courtesy });
+        assert_eq!(Pacer::new(Limits { pace: Pace::Fast, ..limits() }).succeeded(took, 10).time, Duration::ZERO);
     }
 
     #[test]
     fn a_fixed_rate_holds_at_any_pace() {
         let fast = Limits { pace: Pace::Fast, max_rows_per_second: Some(100), ..limits() };
-        assert_eq!(Pacer::new(fast).succeeded(Duration::from_millis(200), 100), Duration::from_millis(800));
+        let pause = Pacer::new(fast).succeeded(Duration::from_millis(200), 100);
+        assert_eq!(pause, Pause { time: Duration::from_millis(800), why: Throttle::Rate });
     }
 }

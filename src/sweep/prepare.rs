@@ -18,7 +18,7 @@ use crate::{
     engine::{self, Engine, Inspected, shape::Shape},
     policy::{self, Rule, TableName},
     secret::Keys,
-    sql::selection::{Way, WorkspaceRef},
+    sql::selection::{Selection, Way, WorkspaceRef},
 };
 
 /// A connected source.
@@ -117,6 +117,17 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), outcome });
     }
     Ok(prepared)
+}
+
+/// The selection of a rule as it would have been at another time, by what planning all rules of the source found out;
+/// `None`: it can't be planned for that time.
+pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at: Timestamp) -> Option<Selection> {
+    let shape = one.table.as_ref()?;
+    let same_table = |other: &&Prepared| other.table.as_ref().is_some_and(|table| table.table == shape.table);
+    let rules: Vec<&Rule> = all.iter().filter(same_table).map(|other| &other.rule).collect();
+    let has_workspace = one.outcome.as_ref().is_ok_and(|ready| !ready.planned.selection.held.scopes.is_empty());
+    let around = Surroundings { shape, rules: &rules, workspace: &target.workspace(), has_workspace, keys, now: at };
+    plan::plan(&one.rule, around).ok().map(|planned| planned.selection)
 }
 
 /// Has the server prepare every condition that the rule's statement will contain.

@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod conformance;
 mod crash;
+mod daemon;
 mod demo;
 mod engine_postgres;
 mod freeradius;

@@ -9,13 +9,19 @@ pub mod binary;
 pub mod cases;
 pub mod database;
 pub mod exploration;
+pub mod http;
 pub mod oracle;
 pub mod postgres;
 pub mod product;
+pub mod prometheus;
 pub mod proxy;
 pub mod sqlite;
 
-use std::{future::Future, thread};
+use std::{
+    future::Future,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Runs a future to its end from code that may or may not be inside a runtime (`Drop` is both).
 ///
@@ -27,4 +33,21 @@ where
 {
     let run = move || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future);
     thread::scope(|scope| scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// After a minute, which no machine that is fit to run the tests needs.
+#[track_caller]
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -118,6 +118,11 @@ impl Product {
         self.now = Some(now.to_owned());
     }
 
+    /// Lets the clock run.
+    pub fn set_real_time(&mut self) {
+        self.now = None;
+    }
+
     /// Says something else after the sources, or more of `app`.
     pub fn reconfigure(&mut self, app: &str, rest: &str) {
         (self.app, self.rest) = (app.to_owned(), rest.to_owned());

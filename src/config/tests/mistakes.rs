@@ -52,9 +52,9 @@ fn mistakes_in_the_configuration() {
             Whole("rules = [\"rules/*.toml\"\ntimezone = UTC\n[sources.app]\nurl = \"sqlite:app.db\"\n"),
             Whole("rules = [\"rules/*.toml\"]\ntimezone = \"Europe/Berln\"\n[sources.app]\nurl = \"sqlite:app.db\"\n"),
             Whole("rules = [\"rules/*.toml\"]\nschedule = \"0 2 * * *\"\ntimezon = \"UTC\"\n[sources.app]\nurl = \"sqlite:app.db\"\n"),
-            Added("[http]\nlisten = \"127.0.0.1:9464\"\n"),
+            Added("[http]\nlisten = \"localhost\"\ntokens = []\n"),
             Added(
-                "[defaults]\nmode = \"observed\"\nfirst_sweep = true\nmax_share = 1.5\nhold_cool_down = \"7 dasy\"\nschedule = \"0 2 * * *\"\n",
+                "[defaults]\nmode = \"observed\"\nfirst_sweep = true\nmax_share = 1.5\nhold_cool_down = \"7 dasy\"\nschedule = \"0 2 * * MNO\"\n",
             ),
             Added("[sources.crm]\n"),
             Added("[sources.crm]\nurl = \"sqlite:crm.db\"\nurl_env = \"CRM\"\n"),
@@ -71,6 +71,23 @@ fn mistakes_in_the_configuration() {
             Added("[state]\nurl = \"sqlite:app.db\"\n"),
             Added("[keys.salt]\nfile = \"rules/none\"\n[keys.both]\nfile = \"pepper\"\nenv = \"PEPPER\"\n[keys.neither]\n"),
             Added("[keys.short]\nfile = \"short\"\n[keys.unset]\nenv = \"RETENTIOND_TEST_THAT_NOBODY_SETS\"\n"),
+        ],
+    );
+}
+
+#[test]
+fn mistakes_in_when_and_how_gently_a_rule_is_swept() {
+    assert_mistakes(
+        "mistakes_in_when_and_how_gently_a_rule_is_swept",
+        &[
+            Changed("\"delete\"", "\"delete\"\nschedule = \"0 25 * * *\""),
+            Changed("\"delete\"", "\"delete\"\nschedule = \"0 0 2 * * MOM\""),
+            Changed("\"delete\"", "\"delete\"\nschedule = \"0 2 30 FEB *\""),
+            Changed("\"delete\"", "\"delete\"\nschedule = \"2:00\""),
+            Changed("\"delete\"", "\"delete\"\nschedule = \"@daily\""),
+            Changed("\"delete\"", "\"delete\"\nschedule = 2\nshedule = \"0 2 * * *\""),
+            Changed("\"delete\"", "\"delete\"\nwindow = \"1am-5am\""),
+            Changed("\"delete\"", "\"delete\"\nlimits = { max_batch_row = 5, pace = \"slow\", lock_timeout = \"2s\" }"),
         ],
     );
 }
@@ -118,7 +135,7 @@ fn mistakes_in_rules() {
                 "\"delete\"\nmax_share = 0\nmode = \"observ\"\nbasis = \"legal-obligation\"\nkey = [\"a\", \"a\"]\nretains = \"a\"",
             ),
             Changed("\"delete\"", "\"delete\"\nnever = [1.5]\nstart_format = \"unix\"\ntimezone = \"Berlin\"\non_null_subject = \"held\""),
-            Changed("\"delete\"", "\"delete\"\ndependents = []\nlimits = {}\ncomment = \"x\""),
+            Changed("\"delete\"", "\"delete\"\ndependents = []\narchive = {}\ncomment = \"x\""),
         ],
     );
 }

@@ -11,13 +11,14 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    str::FromStr as _,
 };
 
 use jiff::tz::TimeZone;
 use toml::de::{DeTable, DeValue};
 
 pub use self::{strategy::RawAnonymised, values::RawSubject};
-use super::{Basis, FirstSweep, Mode, Never, OnNull, StartFormat, period::Period};
+use super::{Basis, FirstSweep, Mode, Never, OnNull, StartFormat, limits::RuleLimits, period::Period, schedule::Schedule, window::Window};
 use crate::diagnostic::{
     Diagnostics, SourceFile,
     fields::{At, Fields, Reader},
@@ -25,24 +26,21 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 17] = [
+const LATER: [&str; 14] = [
     "archive",
     "dependents",
     "ends",
     "evidence",
     "fiscal_year_start",
-    "limits",
     "on_erasure",
     "overrides",
     "partitions",
     "residue",
-    "schedule",
     "start_at",
     "suppress",
     "tenant",
     "triggers",
     "wait_for",
-    "window",
 ];
 
 /// A rule file.
@@ -85,6 +83,9 @@ pub struct RawRule {
     pub keep_for: Option<At<Period>>,
     pub floor: Option<At<Period>>,
     pub timezone: Option<At<TimeZone>>,
+    pub schedule: Option<At<Schedule>>,
+    pub window: Option<At<Window>>,
+    pub limits: Option<At<RuleLimits>>,
     pub action: Option<At<RawAction>>,
     /// In the order of the file.
     pub anonymise: Option<At<Vec<RawAnonymised>>>,
@@ -192,6 +193,9 @@ impl RawRule {
             keep_for: values::period(fields, "keep_for"),
             floor: values::period(fields, "floor"),
             timezone: timezone(fields, "timezone").map(|zone| zone.map(|(zone, _)| zone)),
+            schedule: schedule(fields),
+            window: fields.parsed("window", Window::from_str),
+            limits: values::limits(fields),
             action: fields.choice(
                 "action",
                 &[
@@ -249,6 +253,20 @@ pub fn timezone(fields: &Fields<'_>, key: &'static str) -> Option<At<(TimeZone, 
     let help = suggest::did_you_mean(&name.value, known.iter().map(String::as_str));
     fields.reader.report(unknown.help(help.unwrap_or_else(|| "write an IANA name, such as \"UTC\" or \"Europe/Berlin\"".to_owned())));
     None
+}
+
+/// `schedule`: a cron pattern.
+pub fn schedule(fields: &Fields<'_>) -> Option<At<Schedule>> {
+    let text = fields.text("schedule")?;
+    match Schedule::from_str(&text.value) {
+        Ok(schedule) => Some(text.with(schedule)),
+        Err(error) => {
+            let wrong =
+                fields.reader.error("invalid-schedule", &text.inside(fields.reader.file, &error.at), format!("`schedule`: {error}"));
+            fields.reader.report(wrong.maybe_help(error.help));
+            None
+        }
+    }
 }
 
 /// A share of a table: more than nothing, at most all.

@@ -3,7 +3,10 @@
 use toml::de::DeValue;
 
 use super::{Never, Period};
-use crate::diagnostic::fields::{At, Fields};
+use crate::{
+    diagnostic::fields::{At, Fields},
+    policy::limits::{PACES, RuleLimits, parse_duration},
+};
 
 /// What `subject` says.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +15,21 @@ pub enum RawSubject {
     Nobody,
     /// Kinds and columns, in the order of the file; the kinds' places are those of their keys.
     Of(Vec<(At<String>, At<String>)>),
+}
+
+/// `limits`: those of a source that a rule may narrow.
+pub(super) fn limits(fields: &Fields<'_>) -> Option<At<RuleLimits>> {
+    const OF_THE_SOURCE: [&str; 3] = ["lock_timeout", "statement_timeout", "max_replica_lag"];
+    let at = fields.value("limits")?;
+    let inner = fields.inner("limits")?;
+    let limits = RuleLimits {
+        max_batch_rows: inner.integer("max_batch_rows", 1..=1_000_000).map(|rows| rows.value),
+        target_batch_time: inner.parsed("target_batch_time", parse_duration).map(|time| time.value),
+        pace: inner.choice("pace", &PACES).map(|pace| pace.value),
+        max_rows_per_second: inner.integer("max_rows_per_second", 1..=1_000_000_000).map(|rows| rows.value),
+    };
+    inner.finish_with(|key| OF_THE_SOURCE.contains(&key).then(|| format!("`{key}` is for [sources.NAME.limits] in retentiond.toml")));
+    Some(at.with(limits))
 }
 
 /// `subject`.

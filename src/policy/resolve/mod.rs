@@ -15,12 +15,13 @@ use std::{cell::RefCell, collections::BTreeMap};
 use jiff::tz::TimeZone;
 
 pub use self::recall::recall;
-use super::{Dialect, FirstSweep, Mode, Rule, raw::RawFile};
+use super::{Dialect, FirstSweep, Mode, Rule, raw::RawFile, schedule::Schedule};
 use crate::diagnostic::{Diagnostics, SourceFile};
 
 /// What `[defaults]` says for rules that don't say it themselves.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RuleDefaults {
+    pub schedule: Schedule,
     pub mode: Mode,
     pub first_sweep: FirstSweep,
     /// Share of the table, more than 0 and at most 1.
@@ -29,7 +30,7 @@ pub struct RuleDefaults {
 
 impl Default for RuleDefaults {
     fn default() -> Self {
-        Self { mode: Mode::Enforce, first_sweep: FirstSweep::Approve, max_share: 0.5 }
+        Self { schedule: Schedule::default(), mode: Mode::Enforce, first_sweep: FirstSweep::Approve, max_share: 0.5 }
     }
 }
 

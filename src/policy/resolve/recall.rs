@@ -9,7 +9,7 @@ use crate::{
     diagnostic::SourceFile,
     policy::{
         Action, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartFormat, StrategySpec, Subject, Subjects,
-        TableName, Term, condition::Condition, period::Period,
+        TableName, Term, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
     },
 };
 
@@ -43,6 +43,9 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         term,
         action: action(&said["action"])?,
         timezone: TimeZone::get(said["timezone"].as_str()?).ok()?,
+        schedule: Schedule::default(),
+        window: None,
+        limits: RuleLimits::default(),
         mode: Mode::Enforce,
         first_sweep: FirstSweep::Approve,
         max_share: said["max_share"].as_f64()?,

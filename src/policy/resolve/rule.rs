@@ -43,6 +43,9 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         term: term?,
         action: action?,
         timezone: value(&raw.timezone).unwrap_or_else(|| context.timezone.clone()),
+        schedule: value(&raw.schedule).unwrap_or_else(|| context.defaults.schedule.clone()),
+        window: value(&raw.window),
+        limits: value(&raw.limits).unwrap_or_default(),
         mode: value(&raw.mode).unwrap_or(context.defaults.mode),
         first_sweep: value(&raw.first_sweep).unwrap_or(context.defaults.first_sweep),
         max_share: value(&raw.max_share).unwrap_or(context.defaults.max_share),
@@ -176,18 +179,9 @@ impl Check<'_> {
             Ok(condition) => return Some(Some(condition)),
             Err(error) => error,
         };
-        let span = self.inside(at, &error.span);
+        let span = at.inside(&self.file.file, &error.span);
         self.report(self.error("invalid-condition", &span, error.message).maybe_help(error.help));
         None
-    }
-
-    /// The bytes of a part of a string: exact where the string is written without escapes, else the whole string.
-    fn inside(&self, at: &At<String>, part: &Range<usize>) -> Range<usize> {
-        let written = &self.file.file.text()[at.span.clone()];
-        match written.find(&at.value) {
-            Some(offset) if !part.is_empty() => at.span.start + offset + part.start..at.span.start + offset + part.end,
-            _ => at.span.clone(),
-        }
     }
 
     fn action(&self, action: RawAction, context: &Context) -> Option<Action> {

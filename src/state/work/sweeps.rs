@@ -1,5 +1,7 @@
 //! Sweeps: when each began, and how it ended.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sqlx::{Row as _, any::AnyRow};
 
@@ -136,6 +138,20 @@ impl State {
         let event = Event::SweepEnded { sweep, rule, source, table, action, rows, dragged, batches, outcome, reason };
         self.append_in(&mut transaction, |_| event).await?;
         Ok(transaction.commit().await?)
+    }
+
+    /// When the last sweep of each rule began that did all that was due.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn last_successes(&self) -> Result<BTreeMap<String, Timestamp>, Error> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT rule, started_at FROM sweep WHERE entry IN
+             (SELECT max(entry) FROM sweep WHERE outcome IN ('complete', 'nothing_due') GROUP BY rule)",
+        )
+        .fetch_all(&self.database.pool)
+        .await?;
+        rows.into_iter().map(|(rule, at)| Ok((rule, instant(at)?))).collect()
     }
 
     /// The last sweep of each rule.

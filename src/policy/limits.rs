@@ -1,4 +1,7 @@
-//! How gently a source is treated.
+//! How gently a source is treated, and a rule more gently still.
+//!
+//! A new limit is a field here and a line where [`Limits`] are read; one that a rule may narrow is a field of
+//! [`RuleLimits`] too.
 
 use std::time::Duration;
 
@@ -16,6 +19,29 @@ pub struct Limits {
     pub pace: Pace,
     /// Absent: no fixed limit; pacing still applies.
     pub max_rows_per_second: Option<u64>,
+}
+
+/// `limits` of a rule: what it says narrows the source's, and never widens it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RuleLimits {
+    pub max_batch_rows: Option<u64>,
+    pub target_batch_time: Option<Duration>,
+    pub pace: Option<Pace>,
+    pub max_rows_per_second: Option<u64>,
+}
+
+impl Limits {
+    /// The narrower of the source's limits and the rule's.
+    pub fn narrowed(self, rule: &RuleLimits) -> Self {
+        let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        Self {
+            max_batch_rows: rule.max_batch_rows.map_or(self.max_batch_rows, |rows| rows.min(self.max_batch_rows)),
+            target_batch_time: rule.target_batch_time.map_or(self.target_batch_time, |time| time.min(self.target_batch_time)),
+            pace: if rule.pace == Some(Pace::Gentle) { Pace::Gentle } else { self.pace },
+            max_rows_per_second: least(self.max_rows_per_second, rule.max_rows_per_second),
+            ..self
+        }
+    }
 }
 
 impl Default for Limits {
@@ -40,11 +66,14 @@ pub enum Pace {
     Fast,
 }
 
+/// The words of `pace`.
+pub const PACES: [(&str, Pace); 2] = [("gentle", Pace::Gentle), ("fast", Pace::Fast)];
+
 /// Reads a length of time: "250ms", "2s", "1m".
 ///
 /// # Errors
 /// Says what is wrong with it; lengths must be positive, and a day at most.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
     let duration: jiff::SignedDuration = text.parse().map_err(|_| InvalidDuration::Unreadable)?;
     let duration = Duration::try_from(duration).map_err(|_| InvalidDuration::NotPositive)?;
@@ -58,7 +87,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
 
 /// Why a text is no length of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidDuration {
+pub enum InvalidDuration {
     #[error("not a length of time; write it like \"250ms\", \"2s\" or \"1m\"")]
     Unreadable,
     #[error("must be at least 1ms")]
@@ -70,6 +99,17 @@ pub(super) enum InvalidDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_narrows_and_never_widens() {
+        let source = Limits { max_rows_per_second: Some(100), ..Limits::default() };
+        let wider =
+            RuleLimits { max_batch_rows: Some(1_000_000), pace: Some(Pace::Fast), max_rows_per_second: Some(200), ..RuleLimits::default() };
+        assert_eq!(source.narrowed(&wider), source);
+        let narrower = RuleLimits { max_batch_rows: Some(10), target_batch_time: Some(Duration::from_millis(1)), ..RuleLimits::default() };
+        let narrowed = Limits { pace: Pace::Fast, ..source }.narrowed(&RuleLimits { pace: Some(Pace::Gentle), ..narrower });
+        assert_eq!(narrowed, Limits { max_batch_rows: 10, target_batch_time: Duration::from_millis(1), ..source });
+    }
 
     #[test]
     fn lengths_of_time_are_read() {

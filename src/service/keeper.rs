@@ -1,0 +1,386 @@
+//! The keeper: hears every event, one after the other, and is the only one who changes what the daemon is up to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
+
+use super::{
+    Event, Events, notify,
+    recorder::Recorder,
+    reload,
+    runner::{Ending, Runner},
+};
+use crate::{
+    metrics::Metrics,
+    operate::{
+        attend, evidence,
+        measure::measure,
+        report::{RulesReport, Swept},
+        sweep::{self, SweepRequest},
+        world::World,
+    },
+    state::{self, Owner, State},
+    sweep::{
+        guard::Request,
+        obstacle::{Outcome, Reason},
+        stop::{Stop, StopSwitch},
+    },
+};
+
+/// How often each source is attended to: pending holds delivered, and rules looked at that can't be enforced.
+const ATTEND: Duration = Duration::from_secs(30);
+/// How often the state's figures are read.
+const REFRESH: Duration = Duration::from_secs(5);
+/// How often rows are counted, and how often the ledger is verified.
+const DAILY: Duration = Duration::from_hours(24);
+
+/// What the daemon is up to.
+pub(super) struct Keeper {
+    /// The configuration in force, and its number.
+    world: Arc<World>,
+    generation: u64,
+    state: State,
+    owner: Owner,
+    recorder: Arc<Recorder>,
+    ready: Arc<AtomicBool>,
+    events: Events,
+    runner: Runner,
+    /// The sweeps under way, by rule.
+    sweeps: BTreeMap<String, Sweeping>,
+    /// Sources that are being attended to, and when the others are next.
+    attending: BTreeSet<String>,
+    attend_at: BTreeMap<String, Instant>,
+    measuring: Option<StopSwitch>,
+    measure_at: Instant,
+    verifying: bool,
+    verify_at: Instant,
+    refresh_at: Instant,
+    stopping: bool,
+}
+
+/// A sweep under way, and the configuration that it began with.
+struct Sweeping {
+    switch: StopSwitch,
+    world: Arc<World>,
+}
+
+impl Keeper {
+    pub(super) fn new(world: World, state: State, metrics: Arc<Metrics>, ready: Arc<AtomicBool>, events: Events) -> Self {
+        let owner = Owner::current(&*world.randomness);
+        let now = Instant::now();
+        let recorder = Recorder::new(metrics);
+        recorder.follow(&world, world.now());
+        Self {
+            world: Arc::new(world),
+            generation: 0,
+            state,
+            owner,
+            recorder: Arc::new(recorder),
+            ready,
+            events,
+            runner: Runner::default(),
+            sweeps: BTreeMap::new(),
+            attending: BTreeSet::new(),
+            attend_at: BTreeMap::new(),
+            measuring: None,
+            measure_at: now,
+            verifying: false,
+            verify_at: now,
+            refresh_at: now,
+            stopping: false,
+        }
+    }
+
+    /// Keeps until it is asked to stop and every sweep has ended; `false`: it was asked twice, and did not wait.
+    pub(super) async fn keep(mut self, mut received: mpsc::UnboundedReceiver<Event>) -> bool {
+        self.take_up().await;
+        self.look().await;
+        notify::ready();
+        tracing::info!(rules = self.world.rules.len(), sources = self.world.config.sources.len(), "running");
+        while let Some(event) = received.recv().await {
+            match event {
+                Event::Look => self.look().await,
+                Event::Terminate if self.stopping => {
+                    tracing::warn!("asked twice to stop: what is under way is cut off, and settled at the next start");
+                    return false;
+                }
+                Event::Terminate => self.stop(),
+                Event::Reload(reply) => {
+                    let reloaded = self.reload().await;
+                    // Who asked may be gone.
+                    let _ = reply.map(|reply| reply.send(reloaded));
+                }
+                Event::Swept { rule, report } => self.swept(&rule, report).await,
+                Event::Attended(attended) => self.attended(&attended),
+                Event::Measured { generation, measured } if generation == self.generation => self.recorder.measured(&measured),
+                Event::MeasureEnded { generation } if generation == self.generation => self.measuring = None,
+                Event::Measured { .. } | Event::MeasureEnded { .. } => {}
+                Event::Verified { sound } => {
+                    self.verifying = false;
+                    if sound {
+                        self.recorder.verified(self.world.now());
+                    }
+                }
+            }
+            if self.stopping && self.sweeps.is_empty() {
+                tracing::info!("stopped: every sweep has ended");
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Takes up the configuration in force, whose series are there already.
+    async fn take_up(&mut self) {
+        let now = self.world.now();
+        let since = self.swept_or_approved().await.unwrap_or_else(|error| self.unreadable(&error));
+        match self.state.blocked().await {
+            Ok(blocked) => blocked.iter().for_each(|blocked| self.recorder.remembered(blocked)),
+            Err(error) => self.unreadable(&error),
+        }
+        self.runner.replace(reload::jobs(&self.world), &since, now);
+        self.attend_at.clear();
+        self.measuring.take().inspect(|counting| counting.stop(Stop::Changed));
+        (self.measure_at, self.refresh_at) = (Instant::now(), Instant::now());
+    }
+
+    /// From when on the occurrences of each rule's schedule count as missed: its last success, or where there was none
+    /// yet, the moment when a person let it go.
+    async fn swept_or_approved(&self) -> Result<BTreeMap<String, Timestamp>, state::Error> {
+        let mut since = self.state.last_successes().await?;
+        for rule in &self.world.rules {
+            if !since.contains_key(rule.id.as_str())
+                && let Some(approval) = self.state.approval(rule.id.as_str()).await?
+            {
+                since.insert(rule.id.to_string(), approval.at);
+            }
+        }
+        Ok(since)
+    }
+
+    fn unreadable<T: Default>(&self, error: &state::Error) -> T {
+        self.ready.store(false, Ordering::Relaxed);
+        tracing::error!(%error, "the state can't be read");
+        T::default()
+    }
+
+    /// A tick.
+    async fn look(&mut self) {
+        notify::watchdog();
+        if self.stopping {
+            return;
+        }
+        let (now, tick) = (self.world.now(), Instant::now());
+        if self.runner.is_due(now) {
+            match self.state.last_successes().await {
+                Ok(answered) => {
+                    let decision = self.runner.look(now, &answered);
+                    decision.start.into_iter().for_each(|rule| self.sweep(rule));
+                    for rule in decision.give_way {
+                        tracing::info!(rule, "has had its share of the source, others wait");
+                        self.ask_to_stop(&rule, Stop::Turn);
+                    }
+                }
+                Err(error) => self.unreadable(&error),
+            }
+        }
+        for source in self.world.config.sources.keys().cloned().collect::<Vec<_>>() {
+            if !self.attending.contains(&source) && self.attend_at.get(&source).is_none_or(|at| *at <= tick) {
+                self.attend(source);
+            }
+        }
+        if self.measuring.is_none() && self.measure_at <= tick {
+            self.measure_at = tick + DAILY;
+            self.measure();
+        }
+        if !self.verifying && self.verify_at <= tick {
+            self.verify_at = tick + DAILY;
+            self.verify();
+        }
+        if self.refresh_at <= tick {
+            self.refresh().await;
+        }
+    }
+
+    /// Reads the state's figures.
+    async fn refresh(&mut self) {
+        self.refresh_at = Instant::now() + REFRESH;
+        match (self.state.status().await, self.state.last_successes().await) {
+            (Ok(status), Ok(successes)) => {
+                self.recorder.state(&status);
+                for rule in &self.world.rules {
+                    let rule = rule.id.as_str();
+                    self.recorder.scheduled(rule, self.runner.next(rule), successes.get(rule).copied());
+                }
+                self.ready.store(!self.stopping, Ordering::Relaxed);
+            }
+            (Err(error), _) | (_, Err(error)) => self.unreadable(&error),
+        }
+    }
+
+    /// Begins a sweep: the same path as the command's, in a task that runs to its end.
+    fn sweep(&mut self, rule: String) {
+        let (switch, signal) = StopSwitch::new();
+        self.sweeps.insert(rule.clone(), Sweeping { switch, world: self.world.clone() });
+        self.recorder.started(&rule);
+        let (world, recorder) = (self.world.clone(), self.recorder.clone());
+        let request = Request { by: "the daemon's schedule".to_owned(), answers: self.runner.next(&rule), ..Request::default() };
+        let asked = SweepRequest { rules: vec![rule.clone()], no_count: true, request };
+        let name = rule.clone();
+        let swept = async move {
+            let report = sweep::sweep(&world, &asked, &signal, &*recorder).await.map_err(|error| error.to_string());
+            Event::Swept { rule: name, report }
+        };
+        self.task(swept, |panic| Event::Swept { rule, report: Err(panic) });
+    }
+
+    /// Begins a task that runs to its end and tells; should it die, the keeper hears `instead`, with its last words.
+    fn task(&self, work: impl Future<Output = Event> + Send + 'static, instead: impl FnOnce(String) -> Event + Send + 'static) {
+        let (events, running) = (self.events.clone(), tokio::spawn(work));
+        tokio::spawn(async move {
+            let event = running.await.unwrap_or_else(|panic| {
+                tracing::error!(%panic, "a task died");
+                instead(panic.to_string())
+            });
+            events.send(event)
+        });
+    }
+
+    fn ask_to_stop(&self, rule: &str, why: Stop) {
+        if let Some(sweeping) = self.sweeps.get(rule) {
+            sweeping.switch.stop(why);
+        }
+    }
+
+    async fn swept(&mut self, rule: &str, report: Result<RulesReport, String>) {
+        self.sweeps.remove(rule);
+        let now = self.world.now();
+        let swept = match &report {
+            Ok(report) => report.rules.first().and_then(|report| report.swept.as_ref()),
+            Err(error) => {
+                tracing::error!(rule, error, "a sweep could not be begun");
+                None
+            }
+        };
+        self.recorder.swept(rule, swept, now);
+        self.runner.ended(rule, now, swept.map_or(Ending::TryAgain, ending));
+        self.refresh().await;
+    }
+
+    fn attend(&mut self, source: String) {
+        self.attending.insert(source.clone());
+        let (world, state, owner) = (self.world.clone(), self.state.clone(), self.owner.clone());
+        let (span, name) = (tracing::info_span!("attend", source), source.clone());
+        let attended = async move { Event::Attended(attend::attend(&world, &state, &owner, &name).await) };
+        self.task(attended.instrument(span), |_| Event::Attended(attend::Attended::unanswered(source)));
+    }
+
+    fn attended(&mut self, attended: &attend::Attended) {
+        self.attending.remove(&attended.source);
+        self.attend_at.insert(attended.source.clone(), Instant::now() + ATTEND);
+        self.recorder.asked(&attended.source, attended.up, attended.uncovered_tables);
+        let now = self.world.now();
+        for (rule, obstacle) in &attended.rules {
+            self.recorder.looked_at(rule, obstacle.as_ref(), now);
+        }
+    }
+
+    fn measure(&mut self) {
+        let (switch, signal) = StopSwitch::new();
+        self.measuring = Some(switch);
+        let (world, state, events, generation) = (self.world.clone(), self.state.clone(), self.events.clone(), self.generation);
+        let span = tracing::info_span!("count");
+        let measured = async move {
+            let tell = |measured| drop(events.send(Event::Measured { generation, measured }));
+            match measure(&world, &state, &signal, tell).await {
+                Ok(()) => tracing::info!("every rule was counted"),
+                Err(obstacle) => tracing::info!(reason = obstacle.reason.name(), "the count was ended"),
+            }
+            Event::MeasureEnded { generation }
+        };
+        self.task(measured.instrument(span), move |_| Event::MeasureEnded { generation });
+    }
+
+    fn verify(&mut self) {
+        self.verifying = true;
+        let world = self.world.clone();
+        let verified = async move {
+            let sound = match evidence::verify(&world).await {
+                Ok(report) if report.sound => true,
+                Ok(report) => {
+                    tracing::error!(
+                        problems = report.verification.problems.len(),
+                        "the ledger does not verify; `retentiond ledger verify` says where"
+                    );
+                    false
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the ledger could not be verified");
+                    false
+                }
+            };
+            Event::Verified { sound }
+        };
+        self.task(verified, |_| Event::Verified { sound: false });
+    }
+
+    /// The first request to stop: nothing begins any more, and what runs ends at its next batch.
+    fn stop(&mut self) {
+        notify::stopping();
+        tracing::info!(sweeps = self.sweeps.len(), "asked to stop: sweeps end after the batch under way");
+        self.stopping = true;
+        self.ready.store(false, Ordering::Relaxed);
+        self.measuring.take().inspect(|counting| counting.stop(Stop::Shutdown));
+        self.sweeps.values().for_each(|sweeping| sweeping.switch.stop(Stop::Shutdown));
+    }
+
+    /// Reads the configuration again. A bad one changes nothing.
+    async fn reload(&mut self) -> Result<(), String> {
+        if self.stopping {
+            return Err("the daemon is stopping".to_owned());
+        }
+        notify::reloading();
+        let reloaded = match reload::read(&self.world) {
+            Ok(new) => {
+                for (rule, sweeping) in &self.sweeps {
+                    if reload::ends_sweep(rule, &sweeping.world, &new) {
+                        sweeping.switch.stop(Stop::Changed);
+                    }
+                }
+                self.world = Arc::new(new);
+                self.generation += 1;
+                self.recorder.follow(&self.world, self.world.now());
+                self.take_up().await;
+                tracing::info!(rules = self.world.rules.len(), "reloaded the configuration");
+                self.look().await;
+                Ok(())
+            }
+            Err(mistakes) => {
+                self.recorder.refused();
+                tracing::error!(%mistakes, "the new configuration was refused, the one before stays in force");
+                Err(mistakes)
+            }
+        };
+        notify::ready();
+        reloaded
+    }
+}
+
+/// What a sweep's outcome means for its schedule.
+fn ending(swept: &Swept) -> Ending {
+    match (swept.outcome, swept.reason) {
+        (Outcome::Complete | Outcome::NothingDue, _) => Ending::Done,
+        (_, Some(Reason::HoldPending | Reason::AnotherWorker | Reason::Paused)) | (Outcome::Failed, _) => Ending::TryAgain,
+        (_, Some(Reason::Observe)) | (Outcome::Guarded | Outcome::Refused, _) => Ending::NextTime,
+        (Outcome::Paused | Outcome::Interrupted, _) => Ending::GoesOn,
+    }
+}

@@ -1,0 +1,245 @@
+//! Turns what happens into metrics.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use crate::{
+    metrics::{Metrics, RuleLabels},
+    operate::{measure::Measured, report::Swept, world::World},
+    policy::Rule,
+    state::{Blocked, Status},
+    sweep::{
+        BatchDone, Ended, Observer,
+        obstacle::{Obstacle, Outcome, Reason},
+        pace::Throttle,
+    },
+};
+
+/// The metrics, and what they need to remember: the rules' labels, and since when each is blocked for which reason.
+pub(super) struct Recorder {
+    metrics: Arc<Metrics>,
+    rules: Mutex<BTreeMap<String, Followed>>,
+}
+
+struct Followed {
+    labels: RuleLabels,
+    blocked: Option<(Reason, Timestamp)>,
+}
+
+impl Recorder {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, rules: Mutex::default() }
+    }
+
+    /// Takes up the rules and sources of a configuration that was loaded at `now`.
+    pub(super) fn follow(&self, world: &World, now: Timestamp) {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let followed = world.rules.iter().map(|rule| {
+            let blocked = rules.get(rule.id.as_str()).and_then(|before| before.blocked);
+            (rule.id.to_string(), Followed { labels: labels(rule), blocked })
+        });
+        *rules = followed.collect();
+        self.metrics.follow(world.rules.iter().map(labels).collect(), world.config.sources.keys().cloned().collect());
+        self.metrics.config_last_reload_successful.with_label_values::<&str>(&[]).set(1);
+        self.metrics.config_last_reload_success_timestamp_seconds.with_label_values::<&str>(&[]).set(seconds(now));
+    }
+
+    /// What an earlier process, or another one, left: why a rule is not enforced, and since when.
+    pub(super) fn remembered(&self, blocked: &Blocked) {
+        let reason = Reason::ALL.iter().copied().find(|reason| reason.name() == blocked.reason);
+        self.with(&blocked.rule, |metrics, followed| {
+            if followed.blocked.is_none() {
+                set_blocked(metrics, followed, reason, blocked.since);
+            }
+        });
+    }
+
+    /// A new configuration was refused.
+    pub(super) fn refused(&self) {
+        self.metrics.config_last_reload_successful.with_label_values::<&str>(&[]).set(0);
+    }
+
+    /// A sweep begins.
+    pub(super) fn started(&self, rule: &str) {
+        self.with(rule, |metrics, followed| metrics.sweep_running.with_label_values(&followed.labels.values()).set(1));
+    }
+
+    /// A sweep ended; `None`: it could not be begun.
+    pub(super) fn swept(&self, rule: &str, swept: Option<&Swept>, now: Timestamp) {
+        self.with(rule, |metrics, followed| {
+            metrics.sweep_running.with_label_values(&followed.labels.values()).set(0);
+            let outcome = swept.map_or(Outcome::Failed, |swept| swept.outcome);
+            metrics.sweeps_total.with_label_values(&followed.labels.and(&outcome.name())).inc();
+            let took = swept.map_or(0.0, |swept| swept.duration_seconds);
+            metrics.sweep_duration_seconds.with_label_values(&followed.labels.values()).observe(took);
+            let reason = swept.map_or(Some(Reason::State), |swept| swept.reason);
+            // One that only made room for something else is not blocked.
+            let passing = matches!(reason, Some(Reason::Shutdown | Reason::Changed | Reason::Turn));
+            if !passing {
+                set_blocked(metrics, followed, reason, now);
+            }
+        });
+    }
+
+    /// A rule was looked at without sweeping it.
+    pub(super) fn looked_at(&self, rule: &str, obstacle: Option<&Obstacle>, now: Timestamp) {
+        self.with(rule, |metrics, followed| {
+            let known = followed.blocked.map(|(reason, _)| reason);
+            match obstacle {
+                Some(obstacle) => set_blocked(metrics, followed, Some(obstacle.reason), now),
+                None if known.is_some_and(only_a_sweep_tells) => {}
+                None => set_blocked(metrics, followed, None, now),
+            }
+        });
+    }
+
+    /// A rule was counted.
+    pub(super) fn measured(&self, measured: &Measured) {
+        self.with(&measured.rule, |metrics, followed| {
+            let rows = measured.rows;
+            let states = [
+                ("outside", rows.outside),
+                ("done", rows.done),
+                ("undated", rows.undated),
+                ("running", rows.running),
+                ("held", rows.held),
+                ("protected", rows.protected),
+                ("due", rows.due),
+            ];
+            for (state, rows) in states {
+                metrics.rows.with_label_values(&followed.labels.and(state)).set(number(rows));
+            }
+            metrics.rows_measured_timestamp_seconds.with_label_values(&followed.labels.values()).set(seconds(measured.at));
+            let oldest = measured.oldest_overdue.as_secs_f64();
+            metrics.oldest_overdue_seconds.with_label_values(&followed.labels.values()).set(oldest);
+            let known = followed.blocked.map(|(reason, _)| reason);
+            match &measured.blocked {
+                Some(obstacle) if known.is_none() => set_blocked(metrics, followed, Some(obstacle.reason), measured.at),
+                // Counted anew, the rule is within its bounds again.
+                None if matches!(known, Some(Reason::MaxShare | Reason::ImplausibleDates)) => {
+                    set_blocked(metrics, followed, None, measured.at);
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// When the next sweep of a rule is due, and when the last began that succeeded.
+    pub(super) fn scheduled(&self, rule: &str, next: Option<Timestamp>, last_success: Option<Timestamp>) {
+        self.with(rule, |metrics, followed| {
+            let labels = followed.labels.values();
+            metrics.sweep_next_timestamp_seconds.with_label_values(&labels).set(next.map_or(f64::NAN, seconds));
+            metrics.sweep_last_success_timestamp_seconds.with_label_values(&labels).set(last_success.map_or(f64::NAN, seconds));
+        });
+    }
+
+    /// A source was asked.
+    pub(super) fn asked(&self, source: &str, up: bool, uncovered_tables: Option<u64>) {
+        self.metrics.source_up.with_label_values(&[source]).set(f64::from(u8::from(up)));
+        if let Some(tables) = uncovered_tables {
+            self.metrics.uncovered_tables.with_label_values(&[source]).set(number(tables));
+        }
+    }
+
+    /// The state was read.
+    pub(super) fn state(&self, status: &Status) {
+        let none: [&str; 0] = [];
+        self.metrics.holds_active.with_label_values(&none).set(number(status.holds_active));
+        self.metrics.held_subjects.with_label_values(&none).set(number(status.held_subjects));
+        self.metrics.holds_pending.with_label_values(&none).set(number(status.holds_pending));
+        let entries = self.metrics.ledger_entries_total.with_label_values(&none);
+        // A ledger only grows; one that is shorter is another, and counts anew.
+        match status.entries.checked_sub(entries.get()) {
+            Some(more) => entries.inc_by(more),
+            None => {
+                entries.reset();
+                entries.inc_by(status.entries);
+            }
+        }
+    }
+
+    /// The whole ledger was verified, and is sound.
+    pub(super) fn verified(&self, now: Timestamp) {
+        self.metrics.ledger_last_verified_timestamp_seconds.with_label_values::<&str>(&[]).set(seconds(now));
+    }
+
+    fn with(&self, rule: &str, act: impl FnOnce(&Metrics, &mut Followed)) {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        // A rule that the configuration no longer has is no longer followed.
+        if let Some(followed) = rules.get_mut(rule) {
+            act(&self.metrics, followed);
+        }
+    }
+}
+
+impl Observer for Recorder {
+    fn started(&self, _rule: &Rule, _due: Option<u64>) {}
+
+    fn batch(&self, rule: &Rule, batch: &BatchDone) {
+        self.with(rule.id.as_str(), |metrics, followed| {
+            let labels = followed.labels.values();
+            metrics.rows_acted_total.with_label_values(&labels).inc_by(batch.rows);
+            metrics.batch_duration_seconds.with_label_values(&labels).observe(batch.took.as_secs_f64());
+        });
+    }
+
+    fn throttled(&self, rule: &Rule, why: Throttle, time: Duration) {
+        self.metrics.throttled_seconds_total.with_label_values(&[rule.source.as_str(), why.name()]).inc_by(time.as_secs_f64());
+    }
+
+    fn ended(&self, _rule: &Rule, _ended: &Ended) {}
+}
+
+/// What looking at a rule without sweeping it can't tell.
+fn only_a_sweep_tells(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::MaxShare
+            | Reason::ImplausibleDates
+            | Reason::NoWay
+            | Reason::Window
+            | Reason::AnotherWorker
+            | Reason::StateBehind
+            | Reason::Restored
+            | Reason::Database
+    )
+}
+
+fn set_blocked(metrics: &Metrics, followed: &mut Followed, reason: Option<Reason>, now: Timestamp) {
+    metrics.rule_enforcing.with_label_values(&followed.labels.values()).set(f64::from(u8::from(reason.is_none())));
+    if followed.blocked.map(|(reason, _)| reason) == reason {
+        return;
+    }
+    for (reason, blocked, since) in
+        followed.blocked.map(|(reason, _)| (reason, 0, f64::NAN)).into_iter().chain(reason.map(|reason| (reason, 1, seconds(now))))
+    {
+        let name = reason.name();
+        metrics.rule_blocked.with_label_values(&followed.labels.and(&name)).set(blocked);
+        metrics.rule_blocked_since_timestamp_seconds.with_label_values(&followed.labels.and(&name)).set(since);
+    }
+    followed.blocked = reason.map(|reason| (reason, now));
+}
+
+fn labels(rule: &Rule) -> RuleLabels {
+    RuleLabels {
+        rule: rule.id.to_string(),
+        category: rule.category.clone(),
+        source: rule.source.clone(),
+        table: rule.table.to_string(),
+        action: rule.action.name().to_owned(),
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows floating-point numbers only")]
+fn number(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,58 @@
+//! What a new configuration changes for the sweeps under way.
+
+use std::collections::BTreeSet;
+
+use crate::{operate::world::World, policy::Rule, service::runner::Job};
+
+/// Reads the configuration again.
+///
+/// # Errors
+/// The mistakes as a person reads them, or what can't be changed without a restart.
+pub(super) fn read(old: &World) -> Result<World, String> {
+    let new = World::load(&old.config.file, old.clock.clone(), old.randomness.clone()).map_err(|mistakes| mistakes.render(false))?;
+    let fixed = [("[state]", old.config.state != new.config.state), ("[http] listen", old.config.listen != new.config.listen)];
+    match fixed.iter().find(|(_, changed)| *changed) {
+        Some((key, _)) => Err(format!("`{key}` was changed in {}, which takes a restart", new.config.file.display())),
+        None => Ok(new),
+    }
+}
+
+/// Whether a sweep of this rule of the old configuration has to end: any rule on its table is not what it was, or its
+/// source or the keys are not.
+pub(super) fn ends_sweep(rule: &str, old: &World, new: &World) -> bool {
+    let Some(rule) = old.rules.iter().find(|one| one.id.as_str() == rule) else { return true };
+    let source = |world: &World| world.config.sources.get(&rule.source).cloned();
+    source(old) != source(new)
+        || old.config.keys != new.config.keys
+        || old.config.timezone_name != new.config.timezone_name
+        || on_table(rule, old) != on_table(rule, new)
+}
+
+/// All that the rules on a rule's table say about rows, and about when and how they may be touched. Tables of one name
+/// count as one here, whatever their schema: a schema may be written out or not.
+fn on_table(rule: &Rule, world: &World) -> BTreeSet<String> {
+    let same = |other: &&Rule| other.source == rule.source && other.table.table == rule.table.table;
+    let says = |rule: &Rule| {
+        let Rule { canonical, mode, first_sweep, window, limits, .. } = rule;
+        format!("{canonical} {mode:?} {first_sweep:?} {window:?} {limits:?}")
+    };
+    world.rules.iter().filter(same).map(says).collect()
+}
+
+/// The jobs of a configuration: every rule that acts, and does more than observe.
+pub(super) fn jobs(world: &World) -> Vec<Job> {
+    let acting = |rule: &&Rule| rule.action.acts() && rule.mode == crate::policy::Mode::Enforce;
+    let job = |rule: &Rule| {
+        let of_source = world.config.sources.get(&rule.source).and_then(|source| source.window);
+        let windows = of_source.map(|window| (window, world.config.timezone.clone()));
+        Job {
+            rule: rule.id.to_string(),
+            source: rule.source.clone(),
+            deletes: matches!(rule.action, crate::policy::Action::Delete),
+            schedule: rule.schedule.clone(),
+            zone: rule.timezone.clone(),
+            windows: windows.into_iter().chain(rule.window.map(|window| (window, rule.timezone.clone()))).collect(),
+        }
+    };
+    world.rules.iter().filter(acting).map(job).collect()
+}

@@ -1,0 +1,130 @@
+//! The daemon as its operators meet it: the real process, on schedules of seconds, read through its metrics, its ledger
+//! and its log. Every test waits for what it expects to see, and none for a time. A new subject is a file here.
+
+mod figures;
+mod http;
+mod logs;
+mod reloading;
+mod several;
+mod starting;
+mod stopping;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::{
+    binary::{self, Run, Running},
+    http::get,
+    product::{Kind, Product},
+    until,
+};
+
+/// Rules of a policy `p`; each is what follows its header.
+fn policy(rules: &[&str]) -> String {
+    let rules: Vec<_> = rules.iter().map(|rule| format!("[[rule]]\n{rule}\n")).collect();
+    format!("[policy]\nid = \"p\"\n{}", rules.join("\n"))
+}
+
+/// Closed accounts go after three years.
+const CLOSED: &str = r#"
+id = "closed"
+category = "account"
+source = "app"
+table = "accounts"
+subject = { account = "id" }
+start = "closed_at"
+start_format = "timestamp"
+keep_for = "3 years"
+action = "delete"
+"#;
+
+/// Every second, without waiting for a person.
+const EAGER: &str = "[defaults]\nschedule = \"* * * * * *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
+/// On the first of January, long after any test.
+const YEARLY: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
+
+/// A source with a table of accounts, of which those up to `due` were closed in 2015 and `kept` more in this year, and a
+/// rule.
+fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
+    let product = Product::new(kind, rest);
+    let time = kind.pick("text", "timestamptz");
+    let all = due + kept;
+    let numbers = kind.pick(
+        "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {all})",
+        "WITH g(n) AS (SELECT generate_series(1, {all}))",
+    );
+    let recently = kind.pick("strftime('%Y-%m-%d 00:00:00', 'now', '-30 days')", "now() - interval '30 days'");
+    let insert = format!(
+        "INSERT INTO accounts {numbers} SELECT n, CASE WHEN n <= {due} THEN {} ELSE {recently} END, 'secret-of-a-row' FROM g",
+        kind.pick("'2015-03-01 10:00:00'", "timestamptz '2015-03-01 10:00:00'")
+    )
+    .replace("{all}", &all.to_string());
+    product.data.execute(&format!("CREATE TABLE accounts (id bigint PRIMARY KEY, closed_at {time}, note text); {insert}"));
+    product.rules("p", &policy(&[CLOSED]));
+    product.init();
+    product
+}
+
+/// Batches of ten rows and about a hundred rows a second: a sweep that one can look at.
+const SLOWLY: &str = "[sources.app.limits]\nmax_batch_rows = 10\nmax_rows_per_second = 100\n";
+
+/// A daemon that runs, and where it listens.
+struct Daemon {
+    process: Running,
+    address: String,
+}
+
+impl Daemon {
+    fn start(product: &Product) -> Self {
+        Self::started(binary::start(&mut product.command(["run", "--log-format", "json"])))
+    }
+
+    fn started(mut process: Running) -> Self {
+        let line = process.line("\"listening\"");
+        let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let address = line["address"].as_str().expect("an address").to_owned();
+        Self { process, address }
+    }
+
+    /// Every series with its value.
+    fn metrics(&self) -> BTreeMap<String, f64> {
+        let answer = get(&self.address, "/metrics").expect("the daemon answers");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let lines = answer.body.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().expect("a number"))).expect("a sample"))
+            .collect()
+    }
+
+    /// The sum of the series of that name (after `retentiond_`) that have all these labels, written `name="value"`.
+    fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let prefix = format!("retentiond_{name}");
+        let is = |series: &str| series.split('{').next() == Some(prefix.as_str()) && labels.iter().all(|label| series.contains(label));
+        let found: Vec<f64> = self.metrics().into_iter().filter(|(series, _)| is(series)).map(|(_, value)| value).collect();
+        assert!(!found.is_empty(), "no series {name} {labels:?}");
+        found.iter().sum()
+    }
+
+    /// Waits until a metric is what is expected of it.
+    #[track_caller]
+    fn sees(&self, name: &str, labels: &[&str], expected: impl Fn(f64) -> bool) -> f64 {
+        until(&format!("{name} {labels:?}"), || Some(self.metric(name, labels)).filter(|value| expected(*value)))
+    }
+
+    /// SIGTERM, and the end.
+    fn stop(self) -> Run {
+        self.process.terminate()
+    }
+}
+
+/// The ledger's entries of a kind.
+fn entries(product: &Product, kind: &str) -> Vec<Value> {
+    let lines = product.cli("ledger export").expect(0).json_lines();
+    lines.into_iter().filter(|line| line["kind"] == kind).collect()
+}
+
+/// How many accounts are left.
+fn left(product: &Product) -> i64 {
+    product.data.number("SELECT count(*) FROM accounts")
+}
