@@ -74,7 +74,20 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>)
         sources: sources?,
         defaults: file.defaults?,
     };
+    rules.iter().filter_map(|rule| never_open(rule, &config)).for_each(|never| found.borrow_mut().push(never));
     Some((config, rules))
+}
+
+/// A rule whose window has no minute of its source's would wait for ever. Windows in different zones drift against each
+/// other and may meet on some days.
+fn never_open(rule: &Rule, config: &Config) -> Option<Diagnostic> {
+    let (window, of_source) = (rule.window?, config.sources.get(&rule.source)?.window?);
+    if window.meets(&of_source) || rule.timezone != config.timezone {
+        return None;
+    }
+    let message = format!("the rule's window {window} is closed whenever that of source `{}`, {of_source}, is open", rule.source);
+    let never = Diagnostic::error("never-open", rule.origin.place("window"), message).label("the rule would never be swept");
+    Some(never.help("a rule's window narrows its source's: choose hours inside that, or leave it out"))
 }
 
 /// The folder of the configuration, as it was named: relative to where the command was started.

@@ -14,7 +14,18 @@ pub struct Window {
 impl Window {
     /// Whether the clock on the wall in `zone` shows a time inside the window.
     pub fn contains(&self, now: Timestamp, zone: &TimeZone) -> bool {
-        let time = zone.to_datetime(now).time();
+        self.holds(zone.to_datetime(now).time())
+    }
+}
+
+impl Window {
+    /// Whether some time of day is inside both.
+    pub fn meets(&self, other: &Self) -> bool {
+        // Two stretches of a circle meet where one of them begins.
+        self.holds(other.from) || other.holds(self.from)
+    }
+
+    fn holds(&self, time: Time) -> bool {
         if self.from < self.until { self.from <= time && time < self.until } else { self.from <= time || time < self.until }
     }
 }
@@ -76,6 +87,21 @@ mod tests {
     fn the_zone_is_the_configured_one() {
         assert!(open("01:00-05:30", "2026-07-01T23:30:00Z", "Europe/Berlin"));
         assert!(!open("01:00-05:30", "2026-07-01T23:30:00Z", "UTC"));
+    }
+
+    #[test]
+    fn two_windows_meet_or_never_do() {
+        let meets = |one: &str, other: &str| {
+            let (one, other): (Window, Window) = (one.parse().expect("a window"), other.parse().expect("a window"));
+            assert_eq!(one.meets(&other), other.meets(&one));
+            one.meets(&other)
+        };
+        assert!(meets("01:00-05:30", "05:00-06:00"));
+        assert!(meets("22:00-04:00", "03:00-05:00"));
+        assert!(meets("22:00-04:00", "23:00-01:00"));
+        assert!(meets("22:00-04:00", "20:00-03:00"));
+        assert!(!meets("01:00-05:30", "05:30-06:00"));
+        assert!(!meets("22:00-04:00", "04:00-22:00"));
     }
 
     #[test]

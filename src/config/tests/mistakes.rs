@@ -93,6 +93,21 @@ fn mistakes_in_when_and_how_gently_a_rule_is_swept() {
 }
 
 #[test]
+fn a_window_that_never_opens_within_its_sources_is_told() {
+    let load = |window: &str| {
+        let rules = RULES.replace("\"delete\"", &format!("\"delete\"\nwindow = \"{window}\""));
+        let folder = folder(&format!("{CONFIG}window = \"01:00-05:30\"\n"), &[PEPPER, ("rules/app.toml", &rules)]);
+        load_in(folder.path()).map(drop).map_err(|found| seen(folder.path(), &found))
+    };
+    assert_eq!(load("22:00-02:00"), Ok(()));
+    let seen = load("22:00-01:00").expect_err("they never meet");
+    assert!(
+        seen.starts_with("error[never-open]: the rule's window 22:00-01:00 is closed whenever that of source `app`, 01:00-05:30, is open")
+    );
+    assert!(seen.contains("rules/app.toml:13:10"), "{seen}");
+}
+
+#[test]
 fn mistakes_in_rules() {
     assert_mistakes(
         "mistakes_in_rules",

@@ -3,7 +3,7 @@
 //!
 //! The rules are those of `rules/`, word for word, so that what a newcomer reads there is what she sees at work. `rows`
 //! makes the data, the same in every run but for the dates, which count back from now. Another policy is a line in
-//! [`POLICIES`] and its rows.
+//! `POLICIES` and its rows.
 
 mod rows;
 

@@ -298,6 +298,7 @@ impl Check<'_> {
         let periods = [("keep_for", &raw.keep_for), ("floor", &raw.floor)];
         spans.extend(periods.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
+        spans.extend(raw.window.iter().map(|window| ("window".to_owned(), window.span.clone())));
         spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
         for (key, columns) in [("key", &raw.key), ("retains", &raw.retains)] {
             spans.extend(
