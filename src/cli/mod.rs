@@ -6,6 +6,7 @@
 mod approve;
 mod check;
 mod demo;
+mod explain;
 mod failure;
 mod hold;
 mod ledger;
@@ -82,6 +83,8 @@ enum Command {
     Plan(plan::Args),
     /// One sweep now
     Sweep(sweep::Args),
+    /// One row: what each rule makes of it, who holds it, and when it will go; or what the ledger says, if it is gone
+    Explain(explain::Args),
     /// Lets a waiting rule go: as it is now, for the rows that are due now and ten per cent more
     Approve(approve::Args),
     /// Stops rules, sources or everything, from the next batch on until `resume`
@@ -143,6 +146,7 @@ impl Cli {
             Command::Check(args) => check::run(common, &world()?, args).await,
             Command::Plan(args) => plan::run(common, world()?, args).await,
             Command::Sweep(args) => sweep::run(common, &world()?, args).await,
+            Command::Explain(args) => explain::run(common, world()?, args).await,
             Command::Approve(args) => approve::run(common, &world()?, args).await,
             Command::Pause(args) => pause::pause(common, &world()?, args).await,
             Command::Resume(args) => pause::resume(common, &world()?, args).await,

@@ -49,6 +49,10 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
         render::line(&format!("\nnew, and waiting for `retentiond approve RULE`: {}", new.join(", ")))?;
     }
     for rule in &report.rules {
+        for by in &rule.protected_by {
+            let what = by.rule.clone().or_else(|| by.table.as_ref().map(|table| format!("rows of {table} that refer to them")));
+            render::line(&format!("\n{}: {} protected by {}", rule.rule, render::grouped(by.rows), what.unwrap_or_default()))?;
+        }
         if let Some(obstacle) = &rule.blocked {
             render::line(&format!("\n{} would be {}: {}", rule.rule, obstacle.reason.outcome().name(), obstacle.message))?;
         }

@@ -18,7 +18,7 @@ use crate::{
     config::{Limits, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
-    sql::selection::{Act, Cell, Counts, Range, Selection, SubjectTest, TableRef, Way},
+    sql::selection::{Act, Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way},
 };
 
 /// Connects to a source. Nothing is created there.
@@ -79,8 +79,14 @@ pub trait Engine: Send + Sync {
     /// each selection within the range.
     async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error>;
 
+    /// The protected rows within the range by what protects them: a number for each protector, then for each reference.
+    async fn count_protected(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error>;
+
     /// The rows within the range that are due under `selection` and would not be under `before`.
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error>;
+
+    /// The rows of that key, at most two of them, and what the selection says of each.
+    async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error>;
 
     /// How many rows a hold on these subjects covers now.
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error>;

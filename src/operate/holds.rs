@@ -271,7 +271,7 @@ async fn resolve_scope(world: &World, request: &PlaceRequest) -> Result<HoldScop
     Ok(HoldScope { sources: request.sources.clone(), tables, categories: request.categories.clone() })
 }
 
-fn names_table(rule: &Rule, name: &str) -> bool {
+pub(super) fn names_table(rule: &Rule, name: &str) -> bool {
     name == format!("{}.{}", rule.source, rule.table) || name == format!("{}.{}", rule.source, rule.table.table)
 }
 

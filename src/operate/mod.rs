@@ -9,6 +9,7 @@ pub mod attend;
 pub mod check;
 pub mod demo;
 pub mod evidence;
+pub mod explain;
 pub mod holds;
 pub mod measure;
 pub mod pause;

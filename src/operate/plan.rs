@@ -12,7 +12,7 @@ use crate::{
     sql::selection::Selection,
     state::{self, State},
     sweep::{
-        count::{count, count_due},
+        count::{count, count_due, count_protected},
         guard,
         obstacle::Obstacle,
         prepare::{Prepared, Ready, Target, prepare},
@@ -102,6 +102,12 @@ async fn report(world: &World, target: &Target, prepared: &Prepared, request: &P
                 report.blocked = guard::plausible(&prepared.rule, counts.implausible, counts.total).err();
             }
             Err(obstacle) => report.blocked = Some(obstacle),
+        }
+        if report.rows.is_some_and(|rows| rows.protected > 0) {
+            match count_protected(target, ready).await {
+                Ok(by) => report.protected_by = by,
+                Err(obstacle) => report.blocked = Some(obstacle),
+            }
         }
     }
     if prepared.rule.action.acts() {

@@ -9,6 +9,7 @@ use crate::{
     state::Pause,
     sweep::{
         Ended,
+        count::ProtectedBy,
         obstacle::{Obstacle, Outcome, Reason},
         prepare::Prepared,
     },
@@ -31,6 +32,9 @@ pub struct RuleReport {
     /// `None`: not counted, or not countable.
     pub rows: Option<Counts>,
     pub blocked: Option<Obstacle>,
+    /// What protects the rows that are protected; only in a plan that counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protected_by: Vec<ProtectedBy>,
     /// What a sweep would wait for a person for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<Waiting>,
@@ -95,6 +99,7 @@ impl RuleReport {
             as_of,
             rows: None,
             blocked: prepared.outcome.as_ref().err().cloned(),
+            protected_by: Vec::new(),
             waits: None,
             paused: None,
             way: None,

@@ -10,6 +10,7 @@ use super::{
     world::{Error, World},
 };
 use crate::{
+    fault,
     policy::{Action, Rule},
     sql::selection::Counts,
     state::{Owner, State},
@@ -62,7 +63,8 @@ pub async fn sweep(world: &World, asked: &SweepRequest, stop: &StopSignal, obser
         }
     }
     for field in &mut fields {
-        field.rules.sort_by_key(|(prepared, _)| !matches!(prepared.rule.action, Action::Delete));
+        let deletes_first = !fault::seeded("stages-swapped");
+        field.rules.sort_by_key(|(prepared, _)| matches!(prepared.rule.action, Action::Delete) != deletes_first);
         for (prepared, counts) in &field.rules {
             let mut report = RuleReport::of(prepared, now);
             report.rows = counts.as_ref().and_then(|counts| counts.as_ref().ok()).copied();

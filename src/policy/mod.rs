@@ -101,6 +101,8 @@ pub struct Rule {
     /// Which rows the rule is about; absent: all.
     pub condition: Option<Condition>,
     pub subjects: Subjects,
+    /// Rules of the same table that count as not matching for the rows that this one matches. Only with a condition.
+    pub overrides: Vec<RuleId>,
     /// When a row ends; `None` for a `keep` rule without period, which never ends.
     pub term: Option<Term>,
     pub action: Action,

@@ -49,6 +49,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
         table: TableRef { schema: if dialect == Dialect::Sqlite { "main" } else { "o'dd" }.to_owned(), table: "ta\"ble; --".to_owned() },
         workspace: WorkspaceRef { dialect, name: "re\"tentiond".to_owned() },
         condition: condition("t.\"state\" = 'closed'"),
+        overridden: Vec::new(),
         start: Some(start_test(column("se\"nt", TypeClass::Integer, integer), StartFormat::UnixMs)),
         done: vec![
             DoneTest::IsNull(column("body", TypeClass::Text, text)),
@@ -63,10 +64,18 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
             ],
         },
         protectors: vec![
-            Protector { rule: RuleId::new("law", "keep"), condition: condition("t.\"paid\" = 1"), start: None },
+            Protector {
+                rule: RuleId::new("law", "keep"),
+                condition: condition("t.\"paid\" = 1"),
+                overridden: Vec::new(),
+                floor: None,
+                start: None,
+            },
             Protector {
                 rule: RuleId::new("law", "later"),
                 condition: None,
+                overridden: Vec::new(),
+                floor: None,
                 start: Some(start_test(column("paid at", TypeClass::Text, text), StartFormat::Compact)),
             },
         ],

@@ -72,6 +72,8 @@ pub struct Selection {
     pub workspace: WorkspaceRef,
     /// The rule's `where`; it must be true.
     pub condition: Option<Condition>,
+    /// Rules for whose rows this one counts as not matching.
+    pub overridden: Vec<Override>,
     /// `None` only for a `keep` rule without a period: then nothing is ever due.
     pub start: Option<StartTest>,
     /// When this row needs nothing more; empty for `delete`. All must hold.
@@ -174,11 +176,42 @@ pub struct SubjectTest {
     pub null_is_held: bool,
 }
 
-/// A rule that protects rows until its own end. It protects unless its condition is false.
+impl Selection {
+    /// Every row of a table, under no rule at all: nothing is ever due.
+    pub fn of_no_rule(table: TableRef, workspace: WorkspaceRef) -> Self {
+        Self {
+            table,
+            workspace,
+            condition: None,
+            overridden: Vec::new(),
+            start: None,
+            done: Vec::new(),
+            held: HeldTest { scopes: Vec::new(), subjects: Vec::new() },
+            protectors: Vec::new(),
+            references: Vec::new(),
+        }
+    }
+}
+
+/// A rule that overrides another, for the rows that it matches: those for which its condition is true, and for which no
+/// third rule overrides it.
+#[derive(Debug, Clone)]
+pub struct Override {
+    pub rule: RuleId,
+    pub condition: Condition,
+    /// Rules that override this one; overrides make no circle.
+    pub unless: Vec<Override>,
+}
+
+/// A rule that protects rows until its own end. It protects unless its condition is false, or it is overridden; what it
+/// has of a floor protects all the same.
 #[derive(Debug, Clone)]
 pub struct Protector {
     pub rule: RuleId,
     pub condition: Option<Condition>,
+    pub overridden: Vec<Override>,
+    /// The comparison with the end of its floor alone.
+    pub floor: Option<StartTest>,
     /// `None`: it never ends. A row that is undated here never ends either.
     pub start: Option<StartTest>,
 }
@@ -257,6 +290,30 @@ impl Range {
     pub fn whole(way: Way) -> Self {
         Self { way, after: None, through: None }
     }
+}
+
+/// A column that names a row, and the value that is looked for there, as text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyPart {
+    pub column: ColumnRef,
+    pub value: String,
+}
+
+/// What a selection says of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The class of law 5, by its name.
+    pub class: String,
+    /// The text of the start, where the rule has one and it isn't NULL.
+    pub start: Option<String>,
+    /// Of each of the selection's overrides: it overrides the rule for the row.
+    pub overridden: Vec<bool>,
+    /// Of each protector: it protects the row, and whether it is overridden there, so that only its floor does.
+    pub protectors: Vec<(bool, bool)>,
+    /// Of each reference: a child refers to the row.
+    pub referenced: Vec<bool>,
+    /// Holds that cover the row, each with the kind of subject that is held; empty: everything in its scope.
+    pub holds: Vec<(String, String)>,
 }
 
 /// What happens to the selected rows.

@@ -69,6 +69,23 @@ impl State {
         stored.into_iter().map(|(_, entry)| entry.map_err(|error| Error::Unreadable(error.to_string()))).collect()
     }
 
+    /// Up to `limit` entries of a kind about a source after entry `after`, in order. Texts beside them are left out.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if one of them isn't what retentiond writes.
+    pub async fn entries_of(&self, source: &str, kind: &str, after: u64, limit: u32) -> Result<Vec<Entry>, Error> {
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT canonical, prev, hash FROM ledger WHERE source = $1 AND kind = $2 AND seq > $3 ORDER BY seq LIMIT $4")
+                .bind(source)
+                .bind(kind)
+                .bind(stored(after)?)
+                .bind(i64::from(limit))
+                .fetch_all(&self.database.pool)
+                .await?;
+        let entry = |(canonical, prev, hash): (String, String, String)| Entry::from_canonical(&canonical, prev, hash, Vec::new());
+        rows.into_iter().map(|row| entry(row).map_err(|error| Error::Unreadable(error.to_string()))).collect()
+    }
+
     /// As [`State::entries`], for a verification: an entry that can't be read is told in its place, with its number.
     ///
     /// # Errors

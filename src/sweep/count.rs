@@ -63,6 +63,45 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection],
     Ok(sums)
 }
 
+/// What keeps rows from a rule.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ProtectedBy {
+    /// The rule that protects; `None`: rows of a table that refer to these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// Rows that it protects; one that several protect counts for each.
+    pub rows: u64,
+}
+
+/// Counts the protected rows of a rule by what protects them; what protects none is left out.
+///
+/// # Errors
+/// An [`Obstacle`] with the database's words.
+pub async fn count_protected(target: &Target, ready: &Ready) -> Result<Vec<ProtectedBy>, Obstacle> {
+    let selection = &ready.planned.selection;
+    let rules = selection.protectors.iter().map(|protector| (Some(protector.rule.to_string()), None));
+    let references = selection.references.iter().map(|reference| (None, Some(reference.child.table.clone())));
+    let mut by: Vec<ProtectedBy> = rules.chain(references).map(|(rule, table)| ProtectedBy { rule, table, rows: 0 }).collect();
+    if by.is_empty() {
+        return Ok(by);
+    }
+    let never = StopSignal::never();
+    let mut pass = Pass::new(target, ready, &never)?;
+    while let Some(range) = pass.next().await? {
+        match target.engine.count_protected(selection, &range).await {
+            Ok(found) => {
+                by.iter_mut().zip(found).for_each(|(by, rows)| by.rows += rows);
+                pass.passed(&range);
+            }
+            Err(error) => pass.smaller(error)?,
+        }
+    }
+    by.retain(|by| by.rows > 0);
+    Ok(by)
+}
+
 /// Counts the rows that are due under a rule and would not be under another selection on its table.
 ///
 /// # Errors

@@ -11,10 +11,13 @@ use crate::{
     anonymise::{self, Target},
     engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
     fault, hold,
-    policy::{self, Action, Dialect, OnNull, Rule, Start, StartFormat, Term, condition::Condition, period::cutoff_of, start::Thresholds},
+    policy::{
+        self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term, condition::Condition, period::cutoff_of, start::Thresholds,
+    },
     secret::Keys,
     sql::selection::{
-        Act, Assignment, ColumnRef, DoneTest, HeldTest, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass, WorkspaceRef,
+        Act, Assignment, ColumnRef, DoneTest, HeldTest, Override, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass,
+        WorkspaceRef,
     },
 };
 
@@ -57,11 +60,15 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     let protectors = protectors(rule, around)?;
     let condition = rule.condition.clone().filter(|_| !fault::seeded("condition-dropped"));
     let references = if matches!(rule.action, Action::Delete) { references(around.shape) } else { Vec::new() };
-    let held = held_test(around, dialect)?;
+    let mut held = held_test(around, dialect)?;
+    if fault::seeded("override-passes-hold") && !rule.overrides.is_empty() {
+        held.scopes = vec!["no such scope".to_owned()];
+    }
     let selection = Selection {
         table: around.shape.table.clone(),
         workspace: around.workspace.clone(),
         condition,
+        overridden: overriding(rule, rule, around)?,
         start,
         done,
         held,
@@ -330,9 +337,32 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
         };
         condition_columns(other.condition.as_ref(), around.shape, "where").map_err(unreadable)?;
         let start = other.term.as_ref().map(|term| start_test(other, term, around)).transpose().map_err(unreadable)?;
-        protectors.push(Protector { rule: other.id.clone(), condition: other.condition.clone(), start });
+        let floor = other.term.as_ref().and_then(|term| Some(Term { keep_for: term.floor?, ..term.clone() }));
+        protectors.push(Protector {
+            rule: other.id.clone(),
+            condition: other.condition.clone(),
+            overridden: overriding(other, rule, around)?,
+            floor: floor.map(|floor| start_test(other, &floor, around)).transpose().map_err(unreadable)?,
+            start,
+        });
     }
     Ok(protectors)
+}
+
+/// The rules that override `target`, as far as they count when `rule` is planned. One that only observes takes nothing
+/// from another rule's protection; its own plan shows what it would do.
+fn overriding(target: &Rule, rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Override>, Obstacle> {
+    let mut overriding = Vec::new();
+    for other in around.rules.iter().filter(|other| other.overrides.contains(&target.id)) {
+        let counts = other.mode == Mode::Enforce || other.id == rule.id;
+        let Some(condition) = other.condition.clone().filter(|_| counts) else { continue };
+        condition_columns(Some(&condition), around.shape, "where").map_err(|obstacle| {
+            let message = format!("rule {}, which overrides {}, can't be evaluated: {}", other.id, target.id, obstacle.message);
+            Obstacle::new(Reason::Competitor, message)
+        })?;
+        overriding.push(Override { rule: other.id.clone(), condition, unless: self::overriding(other, rule, around)? });
+    }
+    Ok(overriding)
 }
 
 /// Delete waits for every other rule; anonymise for `keep` and for anonymise rules on one of its columns.
@@ -344,7 +374,7 @@ fn competes(rule: &Rule, other: &Rule) -> bool {
         (Action::Anonymise { columns, .. }, Action::Anonymise { columns: others, .. }) => {
             columns.iter().any(|(name, _)| others.iter().any(|(other, _)| other == name))
         }
-        (Action::Anonymise { .. }, Action::Delete) => false,
+        (Action::Anonymise { .. }, Action::Delete) => fault::seeded("stage-is-obstacle"),
     }
 }
 

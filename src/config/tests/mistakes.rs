@@ -264,6 +264,42 @@ fn rules_that_undo_each_other() {
 }
 
 #[test]
+fn rules_that_override() {
+    let rule = |id: &str, rest: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\ncategory = \"logs\"\nsource = \"app\"\ntable = \"logs\"\nsubject = \"none\"\nno_subject_reason = \"r\"\n\
+             start = \"at\"\nstart_format = \"date\"\nkeep_for = \"1 year\"\naction = \"delete\"\n{rest}\n"
+        )
+    };
+    let file = |rules: &[String]| format!("[policy]\nid = \"p\"\n{}", rules.concat());
+    let on_spam = "where = \"kind = 'spam'\"\n";
+    let kept = rule("kept", on_spam)
+        .replace("action = \"delete\"", "action = \"keep\"\nreason = \"law\"")
+        .replace("start = \"at\"\nstart_format = \"date\"\nkeep_for = \"1 year\"\n", "");
+    let texts = [
+        // Right, and yet one of the two is pointless.
+        file(&[rule("general", on_spam), rule("spam", &format!("{on_spam}overrides = [\"general\"]"))]),
+        file(&[rule("spam", on_spam), kept]),
+        file(&[rule("general", ""), rule("spam", "overrides = [\"general\"]")]),
+        file(&[rule("general", ""), rule("spam", &format!("{on_spam}overrides = [\"p/genral\"]"))]),
+        file(&[rule("spam", &format!("{on_spam}overrides = [\"spam\"]"))]),
+        file(&[
+            rule("general", "").replace("table = \"logs\"", "table = \"others\""),
+            rule("spam", &format!("{on_spam}overrides = [\"general\"]")),
+        ]),
+        file(&[
+            rule("one", &format!("{on_spam}overrides = [\"two\"]")),
+            rule("two", "where = \"kind = 'ham'\"\noverrides = [\"three\"]"),
+            rule("three", "where = \"kind <> ''\"\noverrides = [\"one\"]"),
+        ]),
+        file(&[rule("general", on_spam), rule("spam", &format!("{on_spam}overrides = [\"general\", \"general\"]"))]),
+        file(&[rule("spam", &format!("{on_spam}overrides = []"))]),
+        file(&[rule("spam", &format!("{on_spam}overrides = \"general\""))]),
+    ];
+    assert_mistakes("rules_that_override", &texts.map(|text| Rules(String::leak(text))));
+}
+
+#[test]
 fn mistakes_in_several_files_come_in_order_and_all_at_once() {
     let folder = folder(
         &format!("{CONFIG}windows = 1\n"),

@@ -32,7 +32,7 @@ use crate::{
     policy::{Dialect, TableName, condition::Condition},
     sql::{
         Statement, qualified,
-        selection::{Cell, Counts, Range, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
@@ -210,9 +210,28 @@ impl Engine for Postgres {
         self.numbers("counting what becomes due", &statement::count_due(selections, range)).await
     }
 
+    async fn count_protected(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error> {
+        self.numbers("counting what is protected", &statement::count_protected(selection, range)).await
+    }
+
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {
         let statement = statement::count_beyond(selection, before, range);
         Ok(self.numbers("counting what a change takes", &statement).await?.into_iter().sum())
+    }
+
+    async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error> {
+        let what = "looking at a row";
+        let texts = |rows: Vec<PgRow>| -> Result<Vec<Vec<Option<String>>>, Failure> {
+            let text = |row: &PgRow| (0..row.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>();
+            rows.iter().map(text).collect::<Result<_, _>>().map_err(|error| Failure { what, error })
+        };
+        let rows = texts(self.rows(what, &statement::look(selection, key)).await?)?;
+        let holders = match statement::holders(selection, key) {
+            Some(holders) => texts(self.rows(what, &holders).await?)?,
+            None => Vec::new(),
+        };
+        let seen = |row| statement::seen(selection, row, holders.clone());
+        rows.into_iter().map(seen).collect::<Option<_>>().ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
     }
 
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {

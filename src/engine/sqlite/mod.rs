@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use sqlx::{Executor as _, SqlSafeStr as _};
 
 pub use self::create::create;
-use self::database::{Database, get_count};
+use self::database::{Database, get, get_count};
 use super::{
     Batch, Engine, Error, GateChange, Inspected, LaneMark, Stamp, Workspace,
     shape::{Shape, TableKind},
@@ -33,7 +33,7 @@ use crate::{
     policy::{Dialect, TableName, condition::Condition},
     sql::{
         checked, qualified,
-        selection::{Cell, Counts, Range, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
@@ -123,8 +123,24 @@ impl Engine for Sqlite {
         (0..selections.len()).map(|index| get_count(&row, index)).collect()
     }
 
+    async fn count_protected(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error> {
+        let row = self.database.first(&statement::count_protected(selection, range)).await?.ok_or_else(no_row)?;
+        (0..selection.protectors.len() + selection.references.len()).map(|index| get_count(&row, index)).collect()
+    }
+
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {
         get_count(&self.database.first(&statement::count_beyond(selection, before, range)).await?.ok_or_else(no_row)?, 0)
+    }
+
+    async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error> {
+        let mut connection = self.database.connection().await?;
+        let rows = self.database.fetch(&mut connection, &statement::look(selection, key)).await?;
+        let holders = match statement::holders(selection, key) {
+            Some(holders) => self.database.fetch(&mut connection, &holders).await?,
+            None => Vec::new(),
+        };
+        let holders = holders.iter().map(texts).collect::<Result<Vec<_>, _>>()?;
+        rows.iter().map(|row| statement::seen(selection, texts(row)?, holders.clone()).ok_or_else(no_row)).collect()
     }
 
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {
@@ -169,6 +185,11 @@ impl Engine for Sqlite {
     }
 }
 
+/// A row of texts.
+fn texts(row: &sqlx::sqlite::SqliteRow) -> Result<Vec<Option<String>>, Error> {
+    (0..sqlx::Row::len(row)).map(|index| get(row, index)).collect()
+}
+
 fn no_row() -> Error {
-    Error::Database("a statement that counts returned no row".to_owned())
+    Error::Database("a statement returned no row, or not the columns it was asked for".to_owned())
 }

@@ -26,14 +26,13 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 14] = [
+const LATER: [&str; 13] = [
     "archive",
     "dependents",
     "ends",
     "evidence",
     "fiscal_year_start",
     "on_erasure",
-    "overrides",
     "partitions",
     "residue",
     "start_at",
@@ -82,6 +81,7 @@ pub struct RawRule {
     pub never: Option<At<Vec<Never>>>,
     pub keep_for: Option<At<Period>>,
     pub floor: Option<At<Period>>,
+    pub overrides: Option<At<Vec<At<String>>>>,
     pub timezone: Option<At<TimeZone>>,
     pub schedule: Option<At<Schedule>>,
     pub window: Option<At<Window>>,
@@ -192,6 +192,7 @@ impl RawRule {
             never: values::never(fields),
             keep_for: values::period(fields, "keep_for"),
             floor: values::period(fields, "floor"),
+            overrides: values::rules(fields, "overrides"),
             timezone: timezone(fields, "timezone").map(|zone| zone.map(|(zone, _)| zone)),
             schedule: schedule(fields),
             window: fields.parsed("window", Window::from_str),

@@ -94,6 +94,21 @@ pub(super) fn columns(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<A
     Some(columns)
 }
 
+/// A list of rules, each once.
+pub(super) fn rules(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<At<String>>>> {
+    let rules = fields.texts(key)?;
+    for (index, rule) in rules.value.iter().enumerate() {
+        if let Some(first) = rules.value[..index].iter().find(|other| other.value == rule.value) {
+            let twice = fields.reader.error("duplicate", &rule.span, format!("`{key}` names `{}` twice", rule.value));
+            fields.reader.report(twice.also(fields.reader.file.at(first.span.clone()), "first named here"));
+        }
+    }
+    if rules.value.is_empty() {
+        fields.reader.report(fields.reader.error("empty", &rules.span, format!("`{key}` names no rule")));
+    }
+    Some(rules)
+}
+
 /// A value that the language lets be a table, but this version not.
 pub(super) fn plain(fields: &Fields<'_>, key: &'static str, what: &str) -> Option<At<String>> {
     let at = fields.value(key)?;

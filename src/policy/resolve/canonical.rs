@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::policy::{Action, Never, Normalise, OnNull, Rule, Start, StartFormat, StrategySpec, Subjects};
+use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartFormat, StrategySpec, Subjects};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
@@ -16,6 +16,7 @@ pub(super) fn canonical(rule: &Rule) -> String {
         "key": rule.key,
         "where": rule.condition.as_ref().map(|condition| &condition.sql),
         "subject": subjects(&rule.subjects),
+        "overrides": overrides(rule),
         "start": rule.term.as_ref().map(|term| start(&term.start)),
         "keep_for": rule.term.as_ref().map(|term| term.keep_for.to_string()),
         "floor": rule.term.as_ref().and_then(|term| term.floor.as_ref()).map(ToString::to_string),
@@ -24,6 +25,12 @@ pub(super) fn canonical(rule: &Rule) -> String {
         "max_share": rule.max_share,
     })
     .to_string()
+}
+
+fn overrides(rule: &Rule) -> Vec<&str> {
+    let mut overrides: Vec<&str> = rule.overrides.iter().map(RuleId::as_str).collect();
+    overrides.sort_unstable();
+    overrides
 }
 
 fn subjects(subjects: &Subjects) -> Value {

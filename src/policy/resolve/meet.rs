@@ -54,7 +54,7 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
 }
 
 /// Where a table without a schema is, unless the database is set up otherwise; `check` asks the database.
-fn default_schema(source: &str, context: &Context) -> &'static str {
+pub(super) fn default_schema(source: &str, context: &Context) -> &'static str {
     match context.sources.get(source).and_then(|facts| facts.dialect) {
         Some(Dialect::Postgres) => "public",
         Some(Dialect::Sqlite) | None => "main",
@@ -113,15 +113,22 @@ fn never_acts(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
     let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts()) else { return };
     let warn = |message: String, other: &Rule, label: &str| {
         let warning = Diagnostic::warning("never-acts", rule.origin.place("id"), message).label("never acts");
-        found.borrow_mut().push(warning.also(other.origin.place("id"), label).help("give one of them a `where`, or remove one"));
+        found.borrow_mut().push(warning.also(other.origin.place("id"), label).help("give one of them another `where`, or remove one"));
     };
-    for other in others.iter().filter(|other| other.condition.is_none()) {
+    // One that matches every row of this rule, and of which no other rule makes exceptions.
+    let covers = |other: &Rule| match (&other.condition, &rule.condition) {
+        (None, _) => true,
+        (Some(other), Some(mine)) => other.sql == mine.sql,
+        (Some(_), None) => false,
+    };
+    let overridden = |other: &Rule| others.iter().any(|third| third.overrides.contains(&other.id));
+    for other in others.iter().filter(|other| other.id != rule.id && covers(other) && !overridden(other)) {
         match (&other.action, &other.term) {
             (Action::Keep { .. }, None) => {
                 warn(
-                    format!("`{}` can never act: `{}` keeps every row of the table for ever", rule.id, other.id),
+                    format!("`{}` can never act: `{}` keeps every row {} for ever", rule.id, other.id, rows_of(other)),
                     other,
-                    "keeps every row",
+                    "keeps them",
                 );
             }
             (Action::Delete, Some(deletion))
@@ -132,6 +139,10 @@ fn never_acts(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
             _ => {}
         }
     }
+}
+
+fn rows_of(rule: &Rule) -> &'static str {
+    if rule.condition.is_none() { "of the table" } else { "that it matches" }
 }
 
 /// Whether some row of one start ends under `rule` before it ends under `other`. Months have different lengths, so starts

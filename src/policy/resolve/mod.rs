@@ -1,11 +1,12 @@
 //! From what files say to valid rules, or to diagnostics.
 //!
 //! `rule` makes a rule of what one `[[rule]]` says, `meet` looks at rules that meet (one id, one table), `undo` at those
-//! that anonymise one column, `canonical` writes down what a rule means, and `recall` reads that again. A new key of a
-//! rule is a line in each of `rule`, `canonical` and `recall`.
+//! that anonymise one column, `overrides` at those that override others, `canonical` writes down what a rule means, and
+//! `recall` reads that again. A new key of a rule is a line in each of `rule`, `canonical` and `recall`.
 
 mod canonical;
 mod meet;
+mod overrides;
 mod recall;
 mod rule;
 mod undo;
@@ -60,9 +61,11 @@ pub struct SourceFacts {
 pub fn resolve(files: &[SourceFile], context: &Context, found: &RefCell<Diagnostics>) -> Vec<Rule> {
     let raw: Vec<RawFile> = files.iter().map(|file| RawFile::read(file, found)).collect();
     meet::identities(&raw, found);
+    overrides::names(&raw, found);
     let mut rules: Vec<Rule> =
         raw.iter().flat_map(|file| file.rules.iter().filter_map(|rule| rule::resolve(file, rule, context, found))).collect();
     rules.sort_by(|one, other| one.id.cmp(&other.id));
     meet::tables(&rules, context, found);
+    overrides::meet(&rules, context, found);
     rules
 }

@@ -40,6 +40,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             Some(condition) => Some(Condition::parse(condition, dialect).ok()?),
         },
         subjects: subjects(&said["subject"])?,
+        overrides: names(&said["overrides"])?.into_iter().map(RuleId::from_full).collect(),
         term,
         action: action(&said["action"])?,
         timezone: TimeZone::get(said["timezone"].as_str()?).ok()?,
@@ -137,6 +138,7 @@ action = "delete"
 schema = "s"
 key = ["x", "y"]
 where = "state <> 'o''pen' and (n is null or n > 3)"
+overrides = ["e", "p/b"]
 keep_for = "1 year 6 months"
 floor = "P40DT3H"
 timezone = "Europe/Berlin"
@@ -145,6 +147,7 @@ max_share = 0.25
 id = "b"
 category = "d"
 source = "app"
+schema = "s"
 table = "t"
 action = "keep"
 reason = "r"
@@ -152,6 +155,7 @@ reason = "r"
 id = "e"
 category = "d"
 source = "app"
+schema = "s"
 table = "t"
 action = "anonymise"
 anonymise = { z = "null" }

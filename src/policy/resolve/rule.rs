@@ -30,6 +30,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     let action = action.and_then(|action| check.action(action, context));
     check.floor();
     check.format();
+    check.overrides();
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -40,6 +41,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         key: names(&raw.key),
         condition: condition?,
         subjects: subjects?,
+        overrides: overridden(file, raw).into_iter().map(|(id, _)| id).collect(),
         term: term?,
         action: action?,
         timezone: value(&raw.timezone).unwrap_or_else(|| context.timezone.clone()),
@@ -281,6 +283,17 @@ impl Check<'_> {
         }
     }
 
+    /// What overrides rules for all rows would make them pointless.
+    fn overrides(&self) {
+        if let Some(overrides) = &self.raw.overrides
+            && !self.raw.written.contains("where")
+        {
+            let error = self.error("override-without-where", &overrides.span, "a rule that overrides others needs a `where`");
+            let error = error.label("overrides them for every row");
+            self.report(error.help("say for which rows: where = \"kind = 'spam'\"; to replace a rule for all rows, remove it"));
+        }
+    }
+
     fn origin(&self) -> Origin {
         let raw = self.raw;
         let mut spans = BTreeMap::new();
@@ -297,6 +310,7 @@ impl Check<'_> {
         spans.extend(texts.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
         let periods = [("keep_for", &raw.keep_for), ("floor", &raw.floor)];
         spans.extend(periods.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
+        spans.extend(overridden(self.file, raw).into_iter().map(|(id, span)| (format!("overrides.{id}"), span)));
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
         spans.extend(raw.window.iter().map(|window| ("window".to_owned(), window.span.clone())));
         spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
@@ -312,6 +326,14 @@ impl Check<'_> {
         spans.extend(columns.map(|RawAnonymised { column, .. }| (format!("anonymise.{}", column.value), column.span.clone())));
         Origin { file: self.file.file.clone(), header: raw.header.clone(), spans }
     }
+}
+
+/// The rules that a rule overrides, with their places. A name without a policy is one of the same policy.
+pub(super) fn overridden(file: &RawFile, raw: &RawRule) -> Vec<(RuleId, Range<usize>)> {
+    let policy = file.policy.id.as_ref().map_or("", |policy| policy.value.as_str());
+    let names = raw.overrides.iter().flat_map(|names| &names.value);
+    let id = |name: &str| if name.contains('/') { RuleId::from_full(name) } else { RuleId::new(policy, name) };
+    names.map(|name| (id(&name.value), name.span.clone())).collect()
 }
 
 fn value<T: Clone>(at: &Option<At<T>>) -> Option<T> {

@@ -28,15 +28,36 @@ pub(in crate::sql) fn covered(workspace: &WorkspaceRef, scopes: &[String], subje
     let exists =
         |what: &str| format!("EXISTS (SELECT 1 FROM {} h WHERE h.scope IN ({}){hold} AND {what})", workspace.held(), scopes.join(", "));
 
-    let mut parts = vec![exists("h.kind = ''")];
+    let part = |Cover { row, held, .. }: Cover<'_>| match row {
+        None => exists(&held),
+        Some(row) => format!("{row} AND {}", exists(&held)),
+    };
+    let parts: Vec<String> = covers(dialect, subjects).into_iter().map(part).collect();
+    format!("({})", parts.join(" OR "))
+}
+
+/// A way in which a hold covers a row.
+pub(in crate::sql) struct Cover<'a> {
+    /// The kind of subject that is held; empty: everything in scope.
+    pub kind: &'a str,
+    /// What must be true of the row by itself.
+    pub row: Option<String>,
+    /// What must be true of a row `h` of the `held` table.
+    pub held: String,
+}
+
+/// Every way in which a hold in scope can cover a row with these subjects.
+pub(in crate::sql) fn covers(dialect: Dialect, subjects: &[SubjectTest]) -> Vec<Cover<'_>> {
+    let mut covers = vec![Cover { kind: "", row: None, held: "h.kind = ''".to_owned() }];
     for SubjectTest { kind, column: of, null_is_held } in subjects {
-        let kind = quote_literal(dialect, kind);
-        parts.extend(comparisons(dialect, of).iter().map(|comparison| exists(&format!("h.kind = {kind} AND {comparison}"))));
+        let quoted = quote_literal(dialect, kind);
+        let compared = comparisons(dialect, of).into_iter();
+        covers.extend(compared.map(|comparison| Cover { kind, row: None, held: format!("h.kind = {quoted} AND {comparison}") }));
         if *null_is_held {
-            parts.push(format!("{} IS NULL AND {}", column(of), exists("h.kind <> ''")));
+            covers.push(Cover { kind, row: Some(format!("{} IS NULL", column(of))), held: "h.kind <> ''".to_owned() });
         }
     }
-    format!("({})", parts.join(" OR "))
+    covers
 }
 
 /// Ways in which the held value `h` can be the column's; any of them holds the row. Each is on one column of `held`, so

@@ -16,7 +16,7 @@ mod tests;
 use self::start::Start;
 use super::{
     qualified, quote_identifier,
-    selection::{Protector, Reference, Selection, StartTest},
+    selection::{Override, Protector, Reference, Selection, StartTest},
 };
 use crate::{fault, policy::Dialect};
 
@@ -27,6 +27,7 @@ pub(super) fn due(selection: &Selection) -> Vec<String> {
     let Some(test) = &selection.start else { return vec!["FALSE".to_owned()] };
     let mut conjuncts = Start::new(selection.workspace.dialect, test).ended();
     conjuncts.extend(selection.condition.as_ref().map(|condition| acts(&condition.sql)));
+    conjuncts.extend(overridden(&selection.overridden).map(|overridden| format!("{overridden} IS NOT TRUE")));
     conjuncts.extend(done::done(selection.workspace.dialect, &selection.done).map(|done| format!("{done} IS NOT TRUE")));
     conjuncts.push(format!("{} IS NOT TRUE", held(selection)));
     conjuncts.extend(protected(selection).map(|protected| format!("{protected} IS NOT TRUE")));
@@ -40,6 +41,7 @@ pub(super) fn class(selection: &Selection) -> String {
     let running = start.as_ref().map_or_else(|| "TRUE".to_owned(), |start| format!("({}) IS NOT TRUE", start.ended().join(" AND ")));
     let classes = [
         ("outside", selection.condition.as_ref().map(|condition| format!("{} IS NOT TRUE", acts(&condition.sql)))),
+        ("outside", overridden(&selection.overridden)),
         ("done", done::done(dialect, &selection.done)),
         ("undated", start.as_ref().map(Start::undated)),
         ("running", Some(running)),
@@ -65,6 +67,25 @@ fn acts(condition: &str) -> String {
     if fault::seeded("null-condition-acts") { format!("(({condition}) IS NOT FALSE)") } else { format!("({condition})") }
 }
 
+/// TRUE or FALSE of each rule that overrides: it does so for the row.
+pub(super) fn overriding(overrides: &[Override]) -> impl Iterator<Item = String> {
+    overrides.iter().filter_map(|one| overridden(std::slice::from_ref(one)))
+}
+
+/// TRUE or FALSE: one of the rules overrides for the row. `None`: there is none.
+pub(super) fn overridden(overrides: &[Override]) -> Option<String> {
+    let active = |one: &Override| {
+        let when = if fault::seeded("override-of-null") { "IS NOT FALSE" } else { "IS TRUE" };
+        let matches = if fault::seeded("override-of-all-rows") { "TRUE".to_owned() } else { format!("({}) {when}", one.condition.sql) };
+        match overridden(&one.unless) {
+            Some(unless) => format!("({matches} AND {unless} IS NOT TRUE)"),
+            None => format!("({matches})"),
+        }
+    };
+    let parts: Vec<String> = overrides.iter().map(active).collect();
+    (!parts.is_empty()).then(|| format!("({})", parts.join(" OR ")))
+}
+
 fn held(selection: &Selection) -> String {
     if fault::seeded("hold-clause-dropped") {
         return "FALSE".to_owned();
@@ -74,10 +95,15 @@ fn held(selection: &Selection) -> String {
 
 /// TRUE or FALSE: another rule's end, or a child, is waited for. `None`: there is neither.
 fn protected(selection: &Selection) -> Option<String> {
-    let dialect = selection.workspace.dialect;
-    let rules = selection.protectors.iter().map(|protector| protects(dialect, protector));
-    let parts: Vec<String> = rules.chain(selection.references.iter().map(|reference| is_referenced(dialect, reference))).collect();
+    let parts: Vec<String> = protections(selection).collect();
     (!parts.is_empty()).then(|| format!("({})", parts.join(" OR ")))
+}
+
+/// TRUE or FALSE of each protector, then of each reference: it protects the row.
+pub(super) fn protections(selection: &Selection) -> impl Iterator<Item = String> {
+    let dialect = selection.workspace.dialect;
+    let rules = selection.protectors.iter().map(move |protector| protects(dialect, protector));
+    rules.chain(selection.references.iter().map(move |reference| is_referenced(dialect, reference)))
 }
 
 /// TRUE or FALSE: a row that bears no date under the other rule never ends there.
@@ -92,10 +118,19 @@ fn protects(dialect: Dialect, protector: &Protector) -> String {
         }
         format!("({ended}) IS NOT TRUE")
     };
-    match (matches, protector.start.as_ref().map(running)) {
-        (None, None) => "TRUE".to_owned(),
-        (Some(part), None) | (None, Some(part)) => part,
-        (Some(matches), Some(running)) => format!("({matches} AND {running})"),
+    // Who has not reached the later of period and floor may have reached the floor.
+    let counts = overridden(&protector.overridden).map(|overridden| {
+        let floor = protector.floor.as_ref().filter(|_| !fault::seeded("override-ignores-floor")).map(running);
+        match floor {
+            Some(floor) => format!("({overridden} IS NOT TRUE OR {floor})"),
+            None => format!("{overridden} IS NOT TRUE"),
+        }
+    });
+    let parts: Vec<String> = [matches, protector.start.as_ref().map(running), counts].into_iter().flatten().collect();
+    match parts.as_slice() {
+        [] => "TRUE".to_owned(),
+        [part] => part.clone(),
+        parts => format!("({})", parts.join(" AND ")),
     }
 }
 

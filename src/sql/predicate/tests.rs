@@ -307,7 +307,7 @@ async fn a_protecting_condition_protects_unless_it_is_false_and_an_end_that_is_u
     ] {
         let mut trial = one_row("INTEGER", value, "").await;
         let condition = condition.and_then(crate::sql::fixture::condition);
-        let protector = Protector { rule: crate::policy::RuleId::new("p", "r"), condition, start };
+        let protector = Protector { rule: crate::policy::RuleId::new("p", "r"), condition, overridden: Vec::new(), floor: None, start };
         let rows = trial.text(&format!("SELECT {} FROM x t", protects_row(&protector))).await;
         assert_eq!(rows, [[Cell::Integer(protects.into())]], "{value}, {protector:?}");
     }

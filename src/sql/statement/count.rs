@@ -5,7 +5,7 @@ use crate::{
     policy::Dialect,
     sql::{
         Statement,
-        predicate::{class, due, held::covered, implausible},
+        predicate::{class, due, held::covered, implausible, protections},
         qualified,
         selection::{Cell, Range, Selection, SubjectTest, TableRef, WorkspaceRef},
     },
@@ -45,6 +45,26 @@ pub fn count_due(selections: &[Selection], range: &Range) -> Statement {
         selections.iter().map(|selection| format!("count(*) FILTER (WHERE {})", due(selection).join(" AND "))).collect();
     let table = qualified(first.workspace.dialect, &first.table);
     let text = format!("SELECT {} FROM {table} AS t WHERE {}", counts.join(", "), all(&within(range, &mut binds)));
+    Statement { text, binds: binds.cells }
+}
+
+/// The protected rows within the range, by what protects them: one row with a 64-bit number for each protector, then one
+/// for each reference, in their order. A row that several protect is counted for each.
+pub fn count_protected(selection: &Selection, range: &Range) -> Statement {
+    let dialect = selection.workspace.dialect;
+    let mut binds = Binds::new(dialect);
+    let (mut inner, mut outer) = (String::new(), Vec::new());
+    for (index, protects) in protections(selection).enumerate() {
+        inner.push_str(&format!(", {protects} AS p{index}"));
+        outer.push(format!("count(*) FILTER (WHERE s.p{index})"));
+    }
+    let text = format!(
+        "SELECT {} FROM (SELECT {} AS class{inner} FROM {} AS t WHERE {}) s WHERE s.class = 'protected'",
+        if outer.is_empty() { "count(*)".to_owned() } else { outer.join(", ") },
+        class(selection),
+        qualified(dialect, &selection.table),
+        all(&within(range, &mut binds)),
+    );
     Statement { text, binds: binds.cells }
 }
 

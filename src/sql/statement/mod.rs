@@ -1,18 +1,20 @@
 //! Whole statements: a selection, a range and an act, as text with binds.
 //!
 //! Values of rows (cursor positions, new values) are bound; cut-offs, names and patterns are written in the text, so
-//! that a sweep uses one text for all its ranges. `count` is what plans ask, `walk` cuts a table into ranges, `change`
+//! that a sweep uses one text for all its ranges. `count` is what plans ask, `look` what is asked of one row, `walk` cuts a table into ranges, `change`
 //! is what batches run. A new statement is a function in one of them and a snapshot for each dialect.
 
 mod change;
 mod count;
+mod look;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use self::{
     change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, delete, digest, old_values, update},
-    count::{count, count_beyond, count_due, count_held},
+    count::{count, count_beyond, count_due, count_held, count_protected},
+    look::{holders, look, seen},
     walk::boundary,
 };
 use super::{

@@ -8,7 +8,7 @@ use crate::sql::{
     Statement,
     fixture::{at, column, hostile, start_test},
     quote_identifier, quote_literal,
-    selection::{Act, Assignment, ColumnRef, Compute, NewValue, Range, Selection, TypeClass, Way},
+    selection::{Act, Assignment, ColumnRef, Compute, KeyPart, NewValue, Override, Range, Selection, TypeClass, Way},
     trial::Trial,
     without_nul,
 };
@@ -78,10 +78,17 @@ fn texts() {
         let mail = column("mail", TypeClass::Text, "text");
         let new_values = [NewValues::from([("a'b".to_owned(), Some("b'a".to_owned())), ("x".to_owned(), None)])];
         let held = &selection.held;
+        let overridden = overridden(&selection);
+        let plain = Selection { done: Vec::new(), protectors: Vec::new(), references: Vec::new(), ..selection.clone() };
+        let key = [KeyPart { column: column("i\"d", TypeClass::Integer, "bigint"), value: "42".to_owned() }];
         let statements = [
             ("count", count(&selection, &whole)),
             ("count_due", count_due(std::slice::from_ref(&selection), &whole)),
             ("count_held", count_held(&selection.table, &selection.workspace, &held.subjects, &held.scopes, "hold-1")),
+            ("count_protected", count_protected(&overridden, &whole)),
+            ("count_beyond", count_beyond(&plain, &overridden, &whole)),
+            ("look", look(&overridden, &key)),
+            ("holders", holders(&overridden, &key).expect("the source holds somebody")),
             ("delete", delete(&selection, &whole)),
             ("old_values", old_values(&selection, &whole, &mail)),
             ("update", update(&selection, &whole, &act, &new_values)),
@@ -98,6 +105,22 @@ fn texts() {
             insta::assert_snapshot!(format!("delete_by_columns_{dialect:?}"), shown(&delete(&simple, &range)));
         }
     }
+}
+
+/// The rule and the rules that protect from it are overridden by a third, which a fourth overrides.
+fn overridden(selection: &Selection) -> Selection {
+    let by = |name: &str, sql: &str, unless| Override {
+        rule: crate::policy::RuleId::new("p", name),
+        condition: crate::sql::fixture::condition(sql).expect("a condition"),
+        unless,
+    };
+    let overridden = vec![by("spam", "t.\"kind\" = 'spam'", vec![by("vip", "t.\"vip\"", Vec::new())])];
+    let mut selection = Selection { overridden: overridden.clone(), ..selection.clone() };
+    for protector in &mut selection.protectors {
+        protector.overridden.clone_from(&overridden);
+        protector.floor.clone_from(&protector.start);
+    }
+    selection
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod evidence;
+mod explain;
 mod guards;
 mod holds;
 mod lost;

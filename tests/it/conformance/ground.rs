@@ -140,6 +140,7 @@ impl Ground {
             table: shape.table.clone(),
             workspace,
             condition: None,
+            overridden: Vec::new(),
             start: None,
             done: Vec::new(),
             held,
@@ -267,7 +268,13 @@ impl Rule {
     /// Another rule on the same table: its condition, and its start with its own cut-off (`None`: it never ends).
     pub fn protected_by(mut self, sql: Option<&str>, start: Option<(&str, StartFormat, &str)>) -> Self {
         let start = start.map(|(column, format, cutoff)| self.start_test(column, format, cutoff));
-        self.selection.protectors.push(Protector { rule: RuleId::new("other", "rule"), condition: sql.map(condition), start });
+        self.selection.protectors.push(Protector {
+            rule: RuleId::new("other", "rule"),
+            condition: sql.map(condition),
+            overridden: Vec::new(),
+            floor: None,
+            start,
+        });
         self
     }
 

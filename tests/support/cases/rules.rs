@@ -29,11 +29,15 @@ struct Common<'a> {
     one_zone: bool,
     policy: String,
     categories: Vec<String>,
+    /// The rules meet as overrides make them meet: most have conditions and floors, and the later ones override the
+    /// earlier.
+    overriding: bool,
 }
 
 /// The rules of a table: some set of deletions, anonymisations and protections.
 pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, number: usize) -> Vec<Written> {
-    let mut actions = actions(dice, draft);
+    let overriding = dice.chance(30);
+    let mut actions = if overriding { overriding_actions(dice, draft) } else { actions(dice, draft) };
     let pair = matches!(actions[..], [Action::Anonymise { .. }, Action::Anonymise { .. }]);
     if pair && dice.chance(30) {
         // With a mark each, any two may meet.
@@ -49,7 +53,7 @@ pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, num
         mark(dice, engine, draft, &mut actions);
     }
     let categories = vec![format!("category-{number}"), format!("shared-{}", number % 3)];
-    let common = Common { engine, draft, zone, one_zone: pair, policy: format!("case{number}"), categories };
+    let common = Common { engine, draft, zone, one_zone: pair, policy: format!("case{number}"), categories, overriding };
     let mut rules = actions.into_iter().enumerate().map(|(index, action)| common.rule(dice, index, action)).collect::<Vec<_>>();
     if dice.chance(30) {
         let last = rules.len() - 1;
@@ -70,6 +74,23 @@ fn actions(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
         6 | 7 => vec![anonymise(dice), Action::Delete],
         8 => vec![anonymise(dice), Action::Delete, Action::Keep],
         _ => twice(dice, draft),
+    }
+}
+
+/// Rules of which the later override the earlier.
+fn overriding_actions(dice: &mut Dice, draft: &Draft) -> Vec<Action> {
+    let anonymise = |dice: &mut Dice| anonymise(dice, draft, &draft.personal.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+    let shape = if draft.personal.is_empty() { dice.number(0..=4) } else { dice.number(0..=8) };
+    match shape {
+        0 => vec![Action::Delete, Action::Delete],
+        1 => vec![Action::Keep, Action::Delete],
+        2 => vec![Action::Keep, Action::Delete, Action::Delete],
+        3 => vec![Action::Delete, Action::Delete, Action::Keep],
+        4 => vec![Action::Delete, Action::Keep, Action::Keep, Action::Delete],
+        5 => vec![Action::Keep, anonymise(dice)],
+        6 => vec![anonymise(dice), Action::Delete, Action::Delete],
+        7 => vec![Action::Delete, Action::Keep, anonymise(dice), Action::Delete],
+        _ => vec![Action::Keep, anonymise(dice), Action::Delete, Action::Keep],
     }
 }
 
@@ -127,10 +148,12 @@ impl Common<'_> {
         lines.push(format!("table = {}", toml(&self.draft.name)));
         lines.push(format!("action = {}", toml(action_name(dice, &action))));
         let is_keep = matches!(action, Action::Keep);
-        let condition = dice.chance(if is_keep { 70 } else { 35 }).then(|| condition(dice, self.draft, 2));
+        let often = if is_keep { 70 } else { 35 };
+        let condition = dice.chance(if self.overriding && index > 0 { 95 } else { often }).then(|| condition(dice, self.draft, 2));
         if let Some(condition) = &condition {
             lines.push(format!("where = {}", toml(&sql(condition, &self.draft.columns))));
         }
+        let overrides = if condition.is_some() { self.overrides(dice, index, &mut lines) } else { Vec::new() };
         let subjects = self.subjects(dice, is_keep, &mut lines);
         if let Action::Anonymise { columns, .. } = &mut action {
             unlink(dice, &subjects, columns, &mut lines);
@@ -148,8 +171,22 @@ impl Common<'_> {
         if observe {
             lines.push("mode = \"observe\"".to_owned());
         }
-        let rule = Rule { id: format!("{}/rule{index}", self.policy), category, condition, subjects, term, action, observe };
+        let rule = Rule { id: format!("{}/rule{index}", self.policy), category, condition, subjects, term, action, overrides, observe };
         Written { rule, toml: format!("[[rule]]\n{}\n", lines.join("\n")) }
+    }
+
+    /// Only rules that were made before, so that there is no circle.
+    fn overrides(&self, dice: &mut Dice, index: usize, lines: &mut Vec<String>) -> Vec<String> {
+        let chance = if self.overriding { 70 } else { 8 };
+        let named = (0..index).filter(|_| dice.chance(chance)).collect::<Vec<_>>();
+        if !named.is_empty() {
+            let names = named.iter().map(|other| {
+                let policy = if dice.chance(50) { format!("{}/", self.policy) } else { String::new() };
+                toml(&format!("{policy}rule{other}"))
+            });
+            lines.push(format!("overrides = [{}]", names.collect::<Vec<_>>().join(", ")));
+        }
+        named.into_iter().map(|other| format!("{}/rule{other}", self.policy)).collect()
     }
 
     fn subjects(&self, dice: &mut Dice, is_keep: bool, lines: &mut Vec<String>) -> Vec<Subject> {
@@ -180,7 +217,9 @@ impl Common<'_> {
         }
         let period = period(dice);
         lines.push(format!("keep_for = {}", toml(&words(dice, period))));
-        let floor = dice.chance(25).then(|| if dice.chance(50) { period_at_most(dice, period) } else { self::period(dice) });
+        let floor = dice
+            .chance(if self.overriding { 60 } else { 25 })
+            .then(|| if dice.chance(50) { period_at_most(dice, period) } else { self::period(dice) });
         if let Some(floor) = floor {
             lines.push(format!("floor = {}", toml(&words(dice, floor))));
         }

@@ -1,6 +1,8 @@
 //! A pack for real: the tables in a database, the rules in a folder, and the program run over them. What it says and
 //! what it leaves is compared with the oracle; every disagreement is a sentence.
 
+mod explained;
+
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
@@ -106,6 +108,7 @@ impl<'a> Real<'a> {
         if let Some(plan) = plan {
             self.compare_plan(verdicts, &plan.json());
         }
+        self.compare_explanations(verdicts);
         self.same_everywhere(&before, "after plan");
         let sweep = self.expect(&["sweep", "--output", "json"], status);
         let after = self.snapshots();
@@ -113,6 +116,7 @@ impl<'a> Real<'a> {
             self.compare_sweep(verdicts, &sweep.json());
         }
         self.compare_rows(verdicts, &before, &after);
+        self.explain_what_is_gone(verdicts);
         self.expect(&["ledger", "verify"], 0);
         self.compare_ledger(sweep.as_ref());
         // The table may have shrunk so far that starts which can't be meant are now too large a share of it.
@@ -151,6 +155,13 @@ impl<'a> Real<'a> {
                 }
                 continue;
             };
+            let index = table.rules.iter().position(|other| other.id == rule.id).expect("it is one of them");
+            let by = report["protected_by"].as_array().into_iter().flatten();
+            let by = by.filter_map(|by| Some((by["rule"].as_str()?.to_owned(), by["rows"].as_u64()?))).collect::<BTreeMap<_, _>>();
+            let wanted = &verdicts[number].protected_by[index];
+            if by != *wanted {
+                self.disagree(format!("law 3: plan says that {by:?} protect rows from {}, the oracle {wanted:?}; {report}", rule.id));
+            }
             let count = |name: &str| report["rows"][name].as_u64();
             if count("total") != Some(table.rows.len() as u64) {
                 self.disagree(format!(

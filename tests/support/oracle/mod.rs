@@ -26,9 +26,11 @@ impl World {
             ends.map(|period| calendar::cutoff(self.now, period, &term.zone)).min().expect("at least one")
         };
         let cutoffs = table.rules.iter().map(|rule| rule.term.as_ref().map(cutoff)).collect();
+        let floor = |term: &Term| Some(calendar::cutoff(self.now, term.floor?, &term.zone));
+        let floors = table.rules.iter().map(|rule| rule.term.as_ref().and_then(floor)).collect();
         let starts_of = |rule: &Rule| table.rows.iter().map(|row| self.start(rule.term.as_ref()?, row)).collect();
         let starts = table.rules.iter().map(starts_of).collect();
-        Judge { world: self, table, cutoffs, starts }.verdict()
+        Judge { world: self, table, cutoffs, floors, starts }.verdict()
     }
 
     /// The start of a row under a term, if it has one that can be meant.
@@ -48,6 +50,8 @@ struct Judge<'a> {
     world: &'a World,
     table: &'a Table,
     cutoffs: Vec<Option<Timestamp>>,
+    /// The cut-off of each rule's floor alone.
+    floors: Vec<Option<Timestamp>>,
     /// For each rule the start of each row.
     starts: Vec<Vec<Option<(Timestamp, Met)>>>,
 }
@@ -68,6 +72,10 @@ impl Judge<'_> {
         acting.sort_by_key(|rule| &table.rules[*rule].id);
         Verdict {
             rules: rules.collect(),
+            classes: (0..table.rules.len())
+                .map(|rule| table.rows.iter().enumerate().map(|(number, row)| self.class(rule, number, row)).collect())
+                .collect(),
+            protected_by: (0..table.rules.len()).map(|rule| self.protected_by(rule)).collect(),
             rows: table.rows.iter().enumerate().map(|(number, row)| self.fate(&acting, number, row)).collect(),
             sights: self.sights(),
         }
@@ -113,7 +121,7 @@ impl Judge<'_> {
     /// Law 5: where a row stands.
     fn class(&self, index: usize, number: usize, row: &Row) -> Class {
         let rule = &self.table.rules[index];
-        if self.condition(rule, row) != Some(true) {
+        if self.condition(rule, row) != Some(true) || self.is_overridden(index, row, index) {
             return Class::Outside;
         }
         if let Action::Anonymise { columns, mark } = &rule.action {
@@ -138,6 +146,16 @@ impl Judge<'_> {
             _ if self.is_protected(index, number, row) => Class::Protected,
             _ => Class::Due,
         }
+    }
+
+    /// Whether another rule that matches the row overrides this one there, when the plan of `viewer` is made. What only
+    /// observes overrides nothing, but shows in its own plan what it would do.
+    fn is_overridden(&self, index: usize, row: &Row, viewer: usize) -> bool {
+        let rules = &self.table.rules;
+        let overrides = |other: &usize| rules[*other].overrides.contains(&rules[index].id) && (!rules[*other].observe || *other == viewer);
+        (0..rules.len())
+            .filter(overrides)
+            .any(|other| self.condition(&rules[other], row) == Some(true) && !self.is_overridden(other, row, viewer))
     }
 
     fn condition(&self, rule: &Rule, row: &Row) -> Option<bool> {
@@ -170,30 +188,84 @@ impl Judge<'_> {
             })
     }
 
-    /// Law 3: another rule of the table, whose condition is not false, has not ended for the row; or something refers
-    /// to a row that would be deleted.
+    /// Law 3: another rule protects the row, or something refers to a row that would be deleted.
     fn is_protected(&self, index: usize, number: usize, row: &Row) -> bool {
-        let mine = &self.table.rules[index];
-        let matters = |other: &Rule| match (&mine.action, &other.action) {
+        (0..self.table.rules.len()).any(|other| self.protects(other, index, number, row))
+            || (row.referred_to && matches!(self.table.rules[index].action, Action::Delete))
+    }
+
+    /// Another rule protects a row if it matters for what is to be done, its condition is not false, and it has not ended
+    /// for the row. Where it is overridden only its floor protects.
+    fn protects(&self, other: usize, index: usize, number: usize, row: &Row) -> bool {
+        let (mine, rule) = (&self.table.rules[index], &self.table.rules[other]);
+        let matters = match (&mine.action, &rule.action) {
             (_, Action::Keep) | (Action::Delete, _) => true,
             (Action::Anonymise { columns: mine, .. }, Action::Anonymise { columns: theirs, .. }) => {
                 mine.iter().any(|(column, _)| theirs.iter().any(|(other, _)| other == column))
             }
             _ => false,
         };
-        let has_ended = |other: usize| {
-            let cutoff = self.cutoffs[other];
-            cutoff.is_some_and(|cutoff| self.starts[other][number].is_some_and(|(start, _)| start < cutoff))
+        let is_overridden = self.is_overridden(other, row, index);
+        let still = if is_overridden {
+            self.floors[other].is_some() && !self.has_ended(other, self.floors[other], number)
+        } else {
+            !self.has_ended(other, self.cutoffs[other], number)
         };
-        let competitors = self.table.rules.iter().enumerate().filter(|(other, rule)| *other != index && matters(rule));
-        let protects = |(other, rule): (usize, &Rule)| self.condition(rule, row) != Some(false) && !has_ended(other);
-        competitors.into_iter().any(protects) || (row.referred_to && matches!(mine.action, Action::Delete))
+        other != index && matters && self.condition(rule, row) != Some(false) && still
+    }
+
+    fn has_ended(&self, rule: usize, cutoff: Option<Timestamp>, number: usize) -> bool {
+        cutoff.is_some_and(|cutoff| self.starts[rule][number].is_some_and(|(start, _)| start < cutoff))
+    }
+
+    /// How many protected rows each other rule keeps from this one.
+    fn protected_by(&self, index: usize) -> BTreeMap<String, u64> {
+        let mut by = BTreeMap::new();
+        for (number, row) in self.table.rows.iter().enumerate() {
+            if self.class(index, number, row) != Class::Protected {
+                continue;
+            }
+            for (other, rule) in self.table.rules.iter().enumerate() {
+                if self.protects(other, index, number, row) {
+                    *by.entry(rule.id.clone()).or_default() += 1;
+                }
+            }
+        }
+        by
+    }
+
+    fn stages(&self, number: usize, row: &Row, sights: &mut Sights) {
+        let stands = |index: usize| self.class(index, number, row);
+        let rules = || self.table.rules.iter().enumerate();
+        let anonymised = rules().any(|(index, rule)| matches!(rule.action, Action::Anonymise { .. }) && stands(index) == Class::Due);
+        let deleted = |class| rules().any(|(index, rule)| rule.action == Action::Delete && stands(index) == class);
+        sights.staged |= anonymised && deleted(Class::Running);
+        sights.both_due |= anonymised && deleted(Class::Due);
+    }
+
+    fn overriding(&self, index: usize, number: usize, row: &Row, sights: &mut Sights) {
+        let rules = &self.table.rules;
+        let mine = &rules[index];
+        let overridden = self.condition(mine, row) == Some(true) && self.is_overridden(index, row, index);
+        sights.overridden |= overridden && mine.action != Action::Keep;
+        sights.override_overridden |= overridden && !mine.overrides.is_empty();
+        let stands = self.class(index, number, row);
+        for other in (0..rules.len()).filter(|other| *other != index && self.is_overridden(*other, row, index)) {
+            let runs = self.condition(&rules[other], row) != Some(false) && !self.has_ended(other, self.cutoffs[other], number);
+            let matters = mine.action == Action::Delete || rules[other].action == Action::Keep;
+            sights.freed |= stands == Class::Due && runs && matters;
+            sights.stopped_at_floor |= stands == Class::Protected && self.protects(other, index, number, row);
+        }
     }
 
     fn sights(&self) -> Sights {
         let mut sights = Sights::default();
+        for (number, row) in self.table.rows.iter().enumerate() {
+            self.stages(number, row, &mut sights);
+        }
         for (index, rule) in self.table.rules.iter().enumerate() {
             for (number, row) in self.table.rows.iter().enumerate() {
+                self.overriding(index, number, row, &mut sights);
                 sights.unknown_condition |= self.condition(rule, row).is_none();
                 sights.implausible |= self.is_implausible(index, number);
                 let (Some(term), Some(cutoff)) = (&rule.term, self.cutoffs[index]) else { continue };

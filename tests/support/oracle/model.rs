@@ -77,6 +77,8 @@ pub struct Rule {
     /// Absent: never ends.
     pub term: Option<Term>,
     pub action: Action,
+    /// Names of rules that count as not matching for the rows that this one matches.
+    pub overrides: Vec<String>,
     pub observe: bool,
 }
 
@@ -99,7 +101,7 @@ pub struct Term {
     pub never: Vec<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     Delete,
     Anonymise { columns: Vec<(usize, Strategy)>, mark: Option<usize> },
@@ -135,6 +137,21 @@ pub enum Strategy {
     Json {
         places: Vec<(Vec<&'static str>, Strategy)>,
     },
+}
+
+impl Class {
+    /// Its word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::Done => "done",
+            Self::Undated => "undated",
+            Self::Running => "running",
+            Self::Held => "held",
+            Self::Protected => "protected",
+            Self::Due => "due",
+        }
+    }
 }
 
 impl Strategy {
@@ -185,6 +202,10 @@ pub enum Class {
 pub struct Verdict {
     /// For each rule its counts, or `None` if it must be refused.
     pub rules: Vec<Option<BTreeMap<Class, u64>>>,
+    /// For each rule where each row stands.
+    pub classes: Vec<Vec<Class>>,
+    /// For each rule the others that keep protected rows from it, and how many.
+    pub protected_by: Vec<BTreeMap<String, u64>>,
     /// For each row what it holds afterwards; `None`: it is gone.
     pub rows: Vec<Option<Vec<Cell>>>,
     /// What the rows met, for the generator's counters.
@@ -199,4 +220,16 @@ pub struct Sights {
     pub tie: bool,
     pub unknown_condition: bool,
     pub implausible: bool,
+    /// A rule does not act on a row because another overrides it there.
+    pub overridden: bool,
+    /// A row is due that would be protected if nothing was overridden.
+    pub freed: bool,
+    /// The floor of a rule that is overridden protects a row.
+    pub stopped_at_floor: bool,
+    /// A rule does not override because it is overridden itself.
+    pub override_overridden: bool,
+    /// A row is anonymised now and deleted later.
+    pub staged: bool,
+    /// A row is due for both at once.
+    pub both_due: bool,
 }

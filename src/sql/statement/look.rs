@@ -1,0 +1,95 @@
+//! What is asked of one row: where it stands under a selection, and why. The parts are those of the acting statement.
+
+use super::{Binds, all};
+use crate::{
+    policy::Dialect,
+    sql::{
+        Statement,
+        predicate::{
+            class,
+            column::{column, text_of},
+            held::covers,
+            overridden, overriding, protections,
+        },
+        qualified, quote_literal,
+        selection::{Cell, KeyPart, Seen, Selection},
+    },
+};
+
+/// The row of that key under a selection: columns of text, as [`seen`] reads them. Two rows where the key names several.
+pub fn look(selection: &Selection, key: &[KeyPart]) -> Statement {
+    let dialect = selection.workspace.dialect;
+    let mut binds = Binds::new(dialect);
+    let said = |condition: String| format!("CASE WHEN {condition} THEN '1' ELSE '0' END");
+    let mut columns = vec![class(selection)];
+    columns.push(selection.start.as_ref().map_or_else(|| "NULL".to_owned(), |start| text_of(dialect, &start.column)));
+    columns.extend(overriding(&selection.overridden).map(said));
+    columns.extend(protections(selection).map(said));
+    let overridden = selection.protectors.iter().map(|protector| overridden(&protector.overridden));
+    columns.extend(overridden.map(|overridden| said(overridden.unwrap_or_else(|| "FALSE".to_owned()))));
+    let text = format!(
+        "SELECT {} FROM {} AS t WHERE {} LIMIT 2",
+        columns.join(", "),
+        qualified(dialect, &selection.table),
+        all(&named(dialect, key, &mut binds)),
+    );
+    Statement { text, binds: binds.cells }
+}
+
+/// The holds that cover the row: `hold, kind` each, perhaps several times. `None`: the source holds nobody.
+pub fn holders(selection: &Selection, key: &[KeyPart]) -> Option<Statement> {
+    let dialect = selection.workspace.dialect;
+    if selection.held.scopes.is_empty() {
+        return None;
+    }
+    let mut binds = Binds::new(dialect);
+    let row = named(dialect, key, &mut binds);
+    let scopes: Vec<String> = selection.held.scopes.iter().map(|scope| quote_literal(dialect, scope)).collect();
+    let parts = covers(dialect, &selection.held.subjects).into_iter().map(|cover| {
+        let conjuncts: Vec<String> = row.iter().cloned().chain(cover.row).chain([cover.held]).collect();
+        format!(
+            "SELECT h.hold, {} FROM {} AS t, {} h WHERE h.scope IN ({}) AND {}",
+            quote_literal(dialect, cover.kind),
+            qualified(dialect, &selection.table),
+            selection.workspace.held(),
+            scopes.join(", "),
+            all(&conjuncts),
+        )
+    });
+    Some(Statement { text: parts.collect::<Vec<_>>().join(" UNION ALL "), binds: binds.cells })
+}
+
+/// Reads a row of [`look`] with the rows of [`holders`]. `None`: the row has not the columns that were asked for.
+pub fn seen(selection: &Selection, row: Vec<Option<String>>, holders: Vec<Vec<Option<String>>>) -> Option<Seen> {
+    let mut cells = row.into_iter();
+    let class = cells.next()??;
+    let start = cells.next()?;
+    let mut flags = cells.map(|cell| cell.as_deref() == Some("1"));
+    let overridden = flags.by_ref().take(selection.overridden.len()).collect();
+    let protects: Vec<bool> = flags.by_ref().take(selection.protectors.len()).collect();
+    let referenced = flags.by_ref().take(selection.references.len()).collect();
+    let protectors = protects.into_iter().zip(flags).collect();
+    let mut holds: Vec<(String, String)> = holders
+        .into_iter()
+        .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(hold), Some(kind)]) => Some((hold, kind)),
+            _ => None,
+        })
+        .collect();
+    holds.sort_unstable();
+    holds.dedup();
+    Some(Seen { class, start, overridden, protectors, referenced, holds })
+}
+
+/// Conjuncts: the row is the one that is named.
+fn named(dialect: Dialect, key: &[KeyPart], binds: &mut Binds) -> Vec<String> {
+    let one = |KeyPart { column: of, value }: &KeyPart, binds: &mut Binds| {
+        let text = binds.add(Cell::Text(value.clone()), &of.declared);
+        match (dialect, value.parse::<i64>()) {
+            // Any column may hold any type of value.
+            (Dialect::Sqlite, Ok(number)) => format!("{} IN ({text}, {})", column(of), binds.add(Cell::Integer(number), "")),
+            _ => format!("{} = {text}", column(of)),
+        }
+    };
+    key.iter().map(|part| one(part, binds)).collect()
+}
