@@ -17,6 +17,7 @@ mod plan;
 mod progress;
 mod render;
 mod run;
+mod schema;
 mod source;
 mod state;
 mod sweep;
@@ -105,6 +106,8 @@ enum Command {
     State(state::Command),
     /// The whole of it in one minute, on an embedded database with realistic rows
     Demo(demo::Args),
+    /// JSON Schemas, so that editors complete and check rules and configuration
+    Schema(schema::Args),
     /// The completions of a shell, to be sourced
     Completions(manual::Completions),
     /// The manual
@@ -155,6 +158,7 @@ impl Cli {
             Command::Source(command) => source::run(common, &world()?, command).await,
             Command::State(command) => state::run(common, &world()?, command).await,
             Command::Demo(args) => demo::run(common, surroundings, args).await,
+            Command::Schema(args) => schema::run(&args),
             Command::Completions(args) => manual::completions(&args),
             Command::Man(args) => manual::man(&args),
         }

@@ -7,6 +7,7 @@
 mod file;
 mod hide;
 mod load;
+pub mod schema;
 mod url;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};

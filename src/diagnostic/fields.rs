@@ -311,6 +311,8 @@ impl<'a> Fields<'a> {
     /// The same, where `explain` may know why a key is not taken.
     pub fn finish_with(&self, explain: impl Fn(&str) -> Option<String>) {
         let asked = self.asked.borrow();
+        #[cfg(test)]
+        READ.with_borrow_mut(|read| read.entry(self.what.clone()).or_default().extend(asked.iter().copied()));
         for (key, _) in self.entries() {
             if !asked.contains(&key.value.as_str()) {
                 let unknown = self.reader.error("unknown-key", &key.span, format!("{} can't have `{}`", self.what, key.value));
@@ -318,5 +320,25 @@ impl<'a> Fields<'a> {
                 self.reader.report(unknown.label("not a key of this version").maybe_help(explain(&key.value).or_else(near)));
             }
         }
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The keys that each kind of table was read for in this test: what its schema has to say.
+    pub static READ: RefCell<std::collections::BTreeMap<String, BTreeSet<&'static str>>> = RefCell::default();
+}
+
+/// Says what is read for other than what the schema has. `tables` are names of what is read, each with the JSON pointer
+/// of its schema.
+#[cfg(test)]
+#[track_caller]
+pub fn assert_said(schema: &serde_json::Value, tables: &[(&str, &str)]) {
+    let read = READ.take();
+    for (what, pointer) in tables {
+        let said = schema.pointer(&format!("{pointer}/properties")).and_then(serde_json::Value::as_object);
+        let said: BTreeSet<&str> = said.unwrap_or_else(|| panic!("nothing at {pointer}")).keys().map(String::as_str).collect();
+        let read = read.get(*what).unwrap_or_else(|| panic!("{what} was not read; these were: {:?}", read.keys()));
+        assert_eq!(said, read.iter().copied().collect(), "{what}: what the schema says, and what is read");
     }
 }

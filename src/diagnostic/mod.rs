@@ -6,6 +6,7 @@
 //! is a call of [`Diagnostics::push`] where it is found, with a code of its own.
 
 pub mod fields;
+pub mod schema;
 mod render;
 pub mod suggest;
 

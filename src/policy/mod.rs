@@ -11,6 +11,7 @@ pub mod period;
 pub mod raw;
 pub mod resolve;
 pub mod schedule;
+pub mod schema;
 pub mod start;
 pub mod strategy;
 pub mod window;

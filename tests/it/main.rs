@@ -22,5 +22,6 @@ mod model_settlement;
 mod oracle;
 mod races;
 mod readme;
+mod schema;
 mod seeded_faults;
 mod state;

@@ -1,0 +1,109 @@
+//! `retentiond.toml` as a JSON Schema: `retentiond schema config`.
+//!
+//! That no key is missing here, and none too many, is tested against the reader. A new key is a line here.
+
+use serde_json::{Value, json};
+
+use crate::{
+    diagnostic::schema::{Key, document, duration, integer, key, list, named, pattern, table, text, word},
+    policy::{
+        limits::PACES,
+        raw::{FIRST_SWEEPS, MODES},
+    },
+};
+
+/// The schema of the configuration.
+pub fn schema() -> Value {
+    document("retentiond configuration", table(&["rules"], top()))
+}
+
+fn top() -> Vec<Key> {
+    vec![
+        key("rules", "Rule files, relative to this file", list(text())),
+        key("timezone", "IANA name of the zone of periods and schedules, unless a rule says otherwise", text()),
+        key("state", "retentiond's own database: holds, ledger, history, leases", table(&[], address())),
+        key("http", "Where the daemon listens", table(&[], vec![key("listen", "Address and port: \"127.0.0.1:9464\"", text())])),
+        key("keys", "Secrets that rules name; never sent to a server", named(table(&[], secret()))),
+        key("sources", "The connected databases", named(table(&[], source()))),
+        key("defaults", "For rules that don't say", table(&[], defaults())),
+    ]
+}
+
+fn address() -> Vec<Key> {
+    vec![
+        key("url", "The address; one with a password belongs in a file", text()),
+        key("url_file", "A file that holds the address", text()),
+        key("url_env", "An environment variable that holds the address", text()),
+    ]
+}
+
+fn secret() -> Vec<Key> {
+    vec![key("file", "A file that holds the secret", text()), key("env", "An environment variable that holds the secret", text())]
+}
+
+fn source() -> Vec<Key> {
+    let mut keys = address();
+    keys.extend([
+        key("workspace", "Schema (PostgreSQL) or table prefix (SQLite) of retentiond's own tables", text()),
+        key("naive_timestamps", "Zone of dates, and of timestamps that carry none", text()),
+        key("window", "When sweeps may run: \"01:00-05:30\"", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
+        key("limits", "How gently it is treated", table(&[], limits())),
+    ]);
+    keys
+}
+
+fn limits() -> Vec<Key> {
+    vec![
+        key("max_batch_rows", "Never more rows in one transaction", integer(1, 1_000_000)),
+        key("target_batch_time", "Batches grow and shrink towards it", duration()),
+        key("lock_timeout", "The longest wait for a lock", duration()),
+        key("statement_timeout", "The longest statement", duration()),
+        key("pace", "\"gentle\" pauses between batches", word(PACES.map(|(word, _)| word))),
+        key("max_rows_per_second", "A fixed limit; pacing still applies", integer(1, 1_000_000_000)),
+    ]
+}
+
+fn defaults() -> Vec<Key> {
+    vec![
+        key("schedule", "When rules are swept: cron, five fields, or six with seconds", text()),
+        key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
+        key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
+        key("max_share", "More of a table than this in one sweep waits for a person", json!({ "type": "number", "minimum": 0, "maximum": 1 })),
+        key("hold_cool_down", "After the release of a hold, before its rows can go", text()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, path::Path};
+
+    use super::*;
+    use crate::{
+        config::file::File,
+        diagnostic::{
+            SourceFile,
+            fields::{Fields, Reader, assert_said},
+        },
+    };
+
+    #[test]
+    fn it_has_exactly_the_keys_that_are_read() {
+        let text = "[state]\n[http]\n[keys.k]\n[sources.s.limits]\n[defaults]\n";
+        let (file, found) = (SourceFile::new("retentiond.toml", text), RefCell::default());
+        let (reader, document) = Reader::parse(&file, text, &found);
+        File::read(&Fields::new(reader, "the configuration", 0..0, document.get_ref()), Path::new("."));
+        let source = "/properties/sources/additionalProperties";
+        assert_said(
+            &schema(),
+            &[
+                ("the configuration", ""),
+                ("`state`", "/properties/state"),
+                ("`http`", "/properties/http"),
+                ("the key `k`", "/properties/keys/additionalProperties"),
+                ("the source `s`", source),
+                ("`limits`", &format!("{source}/properties/limits")),
+                ("`defaults`", "/properties/defaults"),
+            ],
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! The rule language as a JSON Schema: `retentiond schema rules`.
+//!
+//! What a value may be is taken from where it is read, wherever that is a list; that no key is missing here, and none too
+//! many, is tested against the reader. A new key of a rule is a line in [`rule`].
+
+use serde_json::{Value, json};
+
+use super::{
+    Basis, StartFormat,
+    limits::PACES,
+    raw::{FIRST_SWEEPS, MODES},
+};
+use crate::diagnostic::schema::{Key, any, boolean, document, duration, integer, key, list, named, pattern, table, text, word};
+
+/// Names of rules and policies.
+const IDENTIFIER: &str = "^[a-z0-9][a-z0-9-]*$";
+
+/// The schema of a rule file.
+pub fn schema() -> Value {
+    let policy = table(
+        &["id"],
+        vec![
+            key("id", "Names the policy; its rules are called <policy>/<rule> everywhere", pattern(IDENTIFIER)),
+            key("title", "The document that the rules come from", text()),
+            key("reference", "Which version of it", text()),
+            key("owner", "Who answers for it", text()),
+            key("reviewed", "When somebody last compared the rules with it", json!({ "type": "string", "format": "date" })),
+        ],
+    );
+    let shared = table(&[], rule().into_iter().filter(|(name, _)| !matches!(*name, "id" | "category")).collect());
+    let file = table(
+        &["policy"],
+        vec![
+            key("policy", "What the rules of this file come from", policy),
+            key("category", "What the rules of a category in this file share", named(shared)),
+            key("rule", "A rule: which rows, from when, for how long, and then what", list(table(&["id", "category"], rule()))),
+        ],
+    );
+    document("retentiond rules", file)
+}
+
+/// Every key of a rule.
+fn rule() -> Vec<Key> {
+    vec![
+        key("id", "Names the rule within its policy", pattern(IDENTIFIER)),
+        key("category", "The category of data; what it shares stands in [category.NAME]", text()),
+        key("source", "The database: [sources.NAME] in retentiond.toml", text()),
+        key("schema", "The table's schema, where it is not the first that has the table", text()),
+        key("table", "The table, as the catalogue has it", text()),
+        key("key", "Columns that name a row, where the table has no primary key", list(text())),
+        key("where", "One boolean expression on the row, in the source's dialect", text()),
+        key("subject", "Whose row it is: kind = column; \"none\" needs a `no_subject_reason`", any(vec![word(["none"]), named(text())])),
+        key("no_subject_reason", "Why the rows are nobody's", text()),
+        key("on_null_subject", "Whether a row whose subject is NULL may be anybody's, and is held with them", word(["nobody", "hold"])),
+        key("start", "The column that the period counts from", text()),
+        key("start_format", "How that column writes a time, where its type doesn't say it", word(StartFormat::ALL.map(StartFormat::name))),
+        key("never", "Values that mean \"no date\"", list(json!({ "type": ["string", "integer"] }))),
+        key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"", text()),
+        key("floor", "A legal minimum from the same start; the later end wins", text()),
+        key("timezone", "IANA name of the zone that periods and the schedule are counted in", text()),
+        key("overrides", "Rules that don't count for the rows that this one matches; needs a `where`", list(text())),
+        key("action", "What happens when the period has passed", word(["delete", "anonymise", "anonymize", "keep"])),
+        key("anonymise", "COLUMN = strategy", named(strategy())),
+        key("anonymize", "The same as `anonymise`", named(strategy())),
+        key("mark", "A column that is set when a row is anonymised, and decides alone whether it is done", text()),
+        key("retains", "Columns that stay as they are on purpose", list(text())),
+        key("unlinks", "Says that the subject's own column is anonymised", boolean()),
+        key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),
+        key("window", "When it may be swept: \"01:00-05:30\"; narrows the source's", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
+        key("limits", "Limits narrower than the source's", limits()),
+        key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
+        key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
+        key("max_share", "More of the table than this in one sweep waits for a person", json!({ "type": "number", "minimum": 0, "maximum": 1 })),
+        key("reason", "Why rows are kept", text()),
+        key("basis", "The legal basis", word(Basis::ALL.map(|(word, _)| word))),
+        key("purpose", "What the data are for", text()),
+        key("owner", "Who answers for the rule", text()),
+    ]
+}
+
+fn limits() -> Value {
+    table(
+        &[],
+        vec![
+            key("max_batch_rows", "Never more rows in one transaction", integer(1, 1_000_000)),
+            key("target_batch_time", "Batches grow and shrink towards it", duration()),
+            key("pace", "\"gentle\" pauses between batches", word(PACES.map(|(word, _)| word))),
+            key("max_rows_per_second", "A fixed limit; pacing still applies", integer(1, 1_000_000_000)),
+        ],
+    )
+}
+
+/// A word, or a table with the word and its settings.
+fn strategy() -> Value {
+    let settings = |name: &str, required: &[&str], mut keys: Vec<Key>| {
+        keys.push(key("strategy", "Its name", word([name])));
+        table(&[&["strategy"], required].concat(), keys)
+    };
+    let secret = || key("key", "The secret: [keys.NAME] in retentiond.toml", text());
+    any(vec![
+        word(["null", "random", "truncate_ip", "mask"]),
+        settings("null", &[], vec![]),
+        settings("random", &[], vec![]),
+        settings("mask", &[], vec![]),
+        settings(
+            "fixed",
+            &["value"],
+            vec![
+                key("value", "What every row gets", json!({ "type": "string" })),
+                key("replace_null", "NULL gets it too", boolean()),
+            ],
+        ),
+        settings("hmac", &["key"], vec![secret(), key("normalise", "What is done to the text before", word(["email"]))]),
+        settings(
+            "truncate_ip",
+            &[],
+            vec![
+                key("v4", "Bits of an IPv4 address that stay", json!({ "enum": [8, 16, 24] })),
+                key("v6", "Bits of an IPv6 address that stay", json!({ "enum": [16, 32, 48, 64] })),
+            ],
+        ),
+        settings("date_trunc", &["unit"], vec![key("unit", "What stays of the time", word(super::Unit::ALL.map(|(word, _)| word)))]),
+        settings("round", &["to"], vec![key("to", "Values become multiples of it", integer(1, 1_000_000_000_000))]),
+        settings("json", &["paths"], vec![key("paths", "Places in the document, each with its strategy", json!({ "type": "object" }))]),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::{
+        diagnostic::{SourceFile, fields::assert_said},
+        policy::raw::RawFile,
+    };
+
+    #[test]
+    fn it_has_exactly_the_keys_that_are_read() {
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\nid = \"r\"\n";
+        RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
+        let rule = "/properties/rule/items";
+        assert_said(
+            &schema(),
+            &[
+                ("a rule file", ""),
+                ("`policy`", "/properties/policy"),
+                ("a rule", rule),
+                ("`limits`", &format!("{rule}/properties/limits")),
+            ],
+        );
+    }
+}
