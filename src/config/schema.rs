@@ -68,7 +68,11 @@ fn defaults() -> Vec<Key> {
         key("schedule", "When rules are swept: cron, five fields, or six with seconds", text()),
         key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
         key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
-        key("max_share", "More of a table than this in one sweep waits for a person", json!({ "type": "number", "minimum": 0, "maximum": 1 })),
+        key(
+            "max_share",
+            "More of a table than this in one sweep waits for a person",
+            json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        ),
         key("hold_cool_down", "After the release of a hold, before its rows can go", text()),
     ]
 }

@@ -6,8 +6,8 @@
 //! is a call of [`Diagnostics::push`] where it is found, with a code of its own.
 
 pub mod fields;
-pub mod schema;
 mod render;
+pub mod schema;
 pub mod suggest;
 
 use std::{

@@ -58,7 +58,6 @@ fn rule() -> Vec<Key> {
         key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"", text()),
         key("floor", "A legal minimum from the same start; the later end wins", text()),
         key("timezone", "IANA name of the zone that periods and the schedule are counted in", text()),
-        key("overrides", "Rules that don't count for the rows that this one matches; needs a `where`", list(text())),
         key("action", "What happens when the period has passed", word(["delete", "anonymise", "anonymize", "keep"])),
         key("anonymise", "COLUMN = strategy", named(strategy())),
         key("anonymize", "The same as `anonymise`", named(strategy())),
@@ -70,7 +69,11 @@ fn rule() -> Vec<Key> {
         key("limits", "Limits narrower than the source's", limits()),
         key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
         key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
-        key("max_share", "More of the table than this in one sweep waits for a person", json!({ "type": "number", "minimum": 0, "maximum": 1 })),
+        key(
+            "max_share",
+            "More of the table than this in one sweep waits for a person",
+            json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        ),
         key("reason", "Why rows are kept", text()),
         key("basis", "The legal basis", word(Basis::ALL.map(|(word, _)| word))),
         key("purpose", "What the data are for", text()),
@@ -105,10 +108,7 @@ fn strategy() -> Value {
         settings(
             "fixed",
             &["value"],
-            vec![
-                key("value", "What every row gets", json!({ "type": "string" })),
-                key("replace_null", "NULL gets it too", boolean()),
-            ],
+            vec![key("value", "What every row gets", json!({ "type": "string" })), key("replace_null", "NULL gets it too", boolean())],
         ),
         settings("hmac", &["key"], vec![secret(), key("normalise", "What is done to the text before", word(["email"]))]),
         settings(

@@ -28,7 +28,8 @@ fn check(folder: &Folder, of: &str, name: &str, text: &str) -> Result<(), String
 fn every_rule_that_is_shipped_passes() {
     let folder = folder();
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let files: Vec<PathBuf> = glob::glob(&root.join("**/*.toml").to_string_lossy()).expect("a pattern").map(|file| file.expect("a file")).collect();
+    let files: Vec<PathBuf> =
+        glob::glob(&root.join("**/*.toml").to_string_lossy()).expect("a pattern").map(|file| file.expect("a file")).collect();
     assert!(files.len() >= 4, "{files:?}");
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a text");
