@@ -58,6 +58,7 @@ fn rule() -> Vec<Key> {
         key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"", text()),
         key("floor", "A legal minimum from the same start; the later end wins", text()),
         key("timezone", "IANA name of the zone that periods and the schedule are counted in", text()),
+        key("overrides", "Rules that don't count for the rows that this one matches; needs a `where`", list(text())),
         key("action", "What happens when the period has passed", word(["delete", "anonymise", "anonymize", "keep"])),
         key("anonymise", "COLUMN = strategy", named(strategy())),
         key("anonymize", "The same as `anonymise`", named(strategy())),
