@@ -8,7 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::obstacle::{Obstacle, Reason};
 use crate::{
-    anonymise::{self, Target},
+    anonymise::{self, Misfit, Target},
     engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
     fault, hold,
     policy::{
@@ -211,8 +211,9 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
     for (name, spec) in columns {
         let reference = column(around.shape, name, "anonymise")?;
         let target = target(rule, around, name, reference.clone());
-        let strategy = anonymise::strategy(spec, around.keys).map_err(|error| misfit(format!("`{name}`: {error}")))?;
-        strategy.fits(&target).map_err(|error| misfit(format!("`{name}`: {error}")))?;
+        let unfit = |error: Misfit| misfit(format!("`{}` can't be used on `{name}`: {error}", spec.name()));
+        let strategy = anonymise::strategy(spec, around.keys).map_err(unfit)?;
+        strategy.fits(&target).map_err(unfit)?;
         if foreign_key_column(around.shape, name) && *spec != crate::policy::StrategySpec::Null {
             return Err(misfit(format!("`{name}` refers to another table, so only `null` leaves it valid")));
         }
