@@ -60,6 +60,7 @@ fn steps() -> Vec<Step> {
     };
     let held = [format!("account:{}", demo::HELD_ACCOUNT), format!("email:{}", demo::held_email())];
     let [account, email] = held.each_ref().map(String::as_str);
+    let row = format!("id={}", demo::HELD_ACCOUNT);
     vec![
         step(
             "retentiond changes a database only where its own few tables stand beside the data: they make a hold binding and\n\
@@ -108,6 +109,7 @@ fn steps() -> Vec<Step> {
             &["sweep", "aspinix/accounts", "aulm/message-log", "aulm/message-preview", "aulm/message-recipient"],
             0,
         ),
+        step("Why is it still there? Any row can be asked about.", &["explain", "app.accounts", &row], 0),
         step("The ledger is a chain of hashes, anchored in the application's own database. Does it hold?", &["ledger", "verify"], 0),
         step("It can be given away, and verified by anybody.", &["ledger", "export", "--file", EXPORT], 0),
         Step {
