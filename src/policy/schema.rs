@@ -1,7 +1,7 @@
 //! The rule language as a JSON Schema: `retentiond schema rules`.
 //!
 //! What a value may be is taken from where it is read, wherever that is a list; that no key is missing here, and none too
-//! many, is tested against the reader. A new key of a rule is a line in [`rule`].
+//! many, is tested against the reader. A new key of a rule is a line in `rule`.
 
 use serde_json::{Value, json};
 
