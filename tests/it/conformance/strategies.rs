@@ -139,7 +139,7 @@ pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
         becomes(ground, "numeric", &ten, &[("14.5", Some("10")), ("'NaN'", Some("NaN")), ("'-Infinity'", Some("-Infinity"))]).await;
         becomes(ground, "double precision", &ten, &[("'NaN'", Some("NaN")), ("'Infinity'", Some("Infinity"))]).await;
     } else {
-        becomes(ground, "INTEGER", &ten, &[("'many'", None), ("''", Some("")), ("14.5", Some("10")), ("x'00'", None)]).await;
+        becomes(ground, "INTEGER", &ten, &[("'many'", None), ("''", None), ("14.5", Some("10")), ("x'00'", None)]).await;
         becomes(ground, "INTEGER NOT NULL", &ten, &[("'many'", Some("")), ("16", Some("20"))]).await;
     }
 }
@@ -192,7 +192,7 @@ pub async fn places_in_documents_change_and_nothing_else(ground: &Ground) {
             r#"{"orders": [{"ip": "10.1.2.3"}, 7, {"ip": "10.1.2.0"}, {}]}"#,
             r#"{"orders": [{"ip": "10.1.2.0"}, 7, {"ip": "10.1.2.0"}, {}]}"#,
         ),
-        (r#"{"it's": null, "born": "2024-03-17"}"#, r#"{"it's": "o'hara \"x\"", "born": "2024-01-01"}"#),
+        (r#"{"born": "2024-03-17", "it's": null}"#, r#"{"born": "2024-01-01", "it's": "o'hara \"x\""}"#),
         (r#"{"born": "in March", "user": {"email": 12345}}"#, r#"{"born": null, "user": {"email": "***45"}}"#),
         (r#"{"user": {"email": "ünal@example.com"}}"#, r#"{"user": {"email": "****@example.com"}}"#),
         (r#"{"user": [{"email": "ann@example.com"}]}"#, r#"{"user": [{"email": "ann@example.com"}]}"#),
