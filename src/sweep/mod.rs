@@ -150,12 +150,13 @@ impl Sweeper<'_> {
     }
 
     async fn guarded_sweep(&self, rule: &Rule, ready: &Ready, counts: Option<&Counts>, progress: &mut Progress) -> Result<(), Obstacle> {
-        let Some(act) = &ready.planned.act else { return Ok(()) };
-        guard::mode(rule)?;
-        guard::window(rule, &self.target.config, &self.config.timezone, self.clock.now(), self.request)?;
+        // Whatever the rule would do: what it protects can't be told either.
         if let Some(counts) = counts {
             guard::plausible(rule, counts.implausible, counts.total)?;
         }
+        let Some(act) = &ready.planned.act else { return Ok(()) };
+        guard::mode(rule)?;
+        guard::window(rule, &self.target.config, &self.config.timezone, self.clock.now(), self.request)?;
         self.not_paused(rule).await?;
         let leave = approval::leave(self.state, rule, ready, counts, self.request).await?;
         if counts.is_some_and(|counts| counts.due == 0) {

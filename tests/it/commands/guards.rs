@@ -1,7 +1,7 @@
 //! What makes a sweep wait: for a person, for its hour, or for ever, because it only observes.
 
 use super::{CLOSED, accounts, accounts_with, ended, left, many, policy, sweep};
-use crate::support::product::Kind;
+use crate::support::product::{Kind, Product};
 
 #[test]
 fn a_new_or_changed_rule_waits_for_a_person() {
@@ -155,5 +155,26 @@ fn what_protects_a_row_keeps_it() {
             let run = product.cli("sweep --approve p/closed");
             assert_eq!(left(&product), *expected, "{kind:?} {other}: {run:#?}");
         }
+    }
+}
+
+#[test]
+fn a_rule_that_keeps_and_can_not_be_decided_is_refused_by_sweep_as_by_plan() {
+    for kind in Kind::BOTH {
+        let product = Product::new(kind, "");
+        product.data.execute("CREATE TABLE t (id integer PRIMARY KEY, at text); INSERT INTO t VALUES (1, 'soon'), (2, '2020-01-01')");
+        product.rules(
+            "p",
+            "[policy]\nid = \"p\"\n[[rule]]\nid = \"kept\"\ncategory = \"c\"\nsource = \"app\"\ntable = \"t\"\nstart = \"at\"\n\
+             start_format = \"iso8601\"\nkeep_for = \"1 year\"\naction = \"keep\"\nreason = \"law\"\n",
+        );
+        product.init();
+        assert_eq!(product.cli("plan --output json").expect(3).json()["rules"][0]["blocked"]["reason"], "implausible_dates");
+        let swept = product.cli("sweep --output json").expect(3).json();
+        assert_eq!(
+            (&swept["rules"][0]["outcome"], &swept["rules"][0]["reason"]),
+            (&"refused".into(), &"implausible_dates".into()),
+            "{swept}"
+        );
     }
 }
