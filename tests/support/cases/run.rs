@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::{Pack, rows, rules::toml, sql::identifier, table::Engine, tally::Tally};
+use super::{Pack, rows, rules::toml, sql::identifier, table::Engine};
 use crate::support::{
     binary::{Folder, Run, run},
     database::Database,
@@ -19,17 +19,14 @@ use crate::support::{
 pub struct Outcome {
     /// Empty: the program and the oracle agree.
     pub disagreements: Vec<String>,
-    pub tally: Tally,
 }
 
 /// Runs a pack; `seeded` is a mistake that the program is to make.
 pub fn pack(pack: &Pack, seeded: Option<&str>) -> Outcome {
     let verdicts = pack.world.tables.iter().map(|table| pack.world.judge(table)).collect::<Vec<_>>();
-    let mut tally = Tally::default();
-    pack.world.tables.iter().zip(&verdicts).for_each(|(table, verdict)| tally.add(table, verdict));
     let mut real = Real::new(pack, seeded);
     real.compare(&verdicts);
-    Outcome { disagreements: real.disagreements, tally }
+    Outcome { disagreements: real.disagreements }
 }
 
 /// The rows of a table as the database writes them, each value as a literal.

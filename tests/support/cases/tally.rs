@@ -129,12 +129,6 @@ impl Tally {
         }
     }
 
-    /// Adds what another part of the run has met.
-    pub fn join(&mut self, other: &Self) {
-        self.cases += other.cases;
-        other.classes.iter().for_each(|(class, count)| *self.classes.entry(class).or_default() += count);
-    }
-
     /// Says nothing of a run too short to tell.
     ///
     /// # Panics
