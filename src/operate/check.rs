@@ -68,11 +68,7 @@ impl CheckReport {
 /// # Errors
 /// The state's, if there is one and it can't be opened.
 pub async fn check(world: &World) -> Result<CheckReport, Error> {
-    let state = match world.state().await {
-        Ok(state) => Some(state),
-        Err(crate::state::Error::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let state = world.existing_state().await?;
     let now = world.now();
     let mut report = CheckReport { version: VERSION, rules: Vec::new(), sources: Vec::new() };
     for name in world.config.sources.keys() {

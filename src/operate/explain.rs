@@ -103,11 +103,7 @@ pub async fn explain(world: &World, table: &str, key: &[(String, String)]) -> Re
         let hint = did_you_mean(table, known.iter().map(String::as_str)).map(|hint| format!("; {hint}")).unwrap_or_default();
         Error::Asked(format!("no rule is about the table `{table}` (SOURCE.TABLE){hint}"))
     })?;
-    let state = match world.state().await {
-        Ok(state) => Some(state),
-        Err(crate::state::Error::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let state = world.existing_state().await?;
     let target = world.connect(&rule.source).await?;
     let report = explain_at(world, &target, state.as_ref(), rule, key).await;
     target.engine.close().await;

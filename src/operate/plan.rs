@@ -9,13 +9,11 @@ use super::{
 };
 use crate::{
     policy::Rule,
-    sql::selection::Selection,
-    state::{self, State},
     sweep::{
         count::{count, count_due, count_protected},
         guard,
         obstacle::Obstacle,
-        prepare::{Prepared, Ready, Target, prepare},
+        prepare::{Prepared, Ready, Target, prepare, replan},
         stop::StopSignal,
         walk::Walk,
     },
@@ -64,12 +62,12 @@ async fn plan_source(
     now: Timestamp,
 ) -> Result<Vec<RuleReport>, Error> {
     let target = world.connect(source).await?;
-    let state = existing_state(world).await?;
+    let state = world.existing_state().await?;
     let planned = async {
         let mut reports = Vec::new();
         let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
         for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
-            let mut report = report(world, &target, one, request, now).await?;
+            let mut report = report(world, &target, &prepared, one, request, now).await?;
             waiting::complete(world, state.as_ref(), &target, one, &mut report).await;
             reports.push(report);
         }
@@ -83,16 +81,15 @@ async fn plan_source(
     planned
 }
 
-/// The state, where there is one yet: without it nothing was approved and nothing is paused.
-async fn existing_state(world: &World) -> Result<Option<State>, Error> {
-    match world.state().await {
-        Ok(state) => Ok(Some(state)),
-        Err(state::Error::Missing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn report(world: &World, target: &Target, prepared: &Prepared, request: &PlanRequest, now: Timestamp) -> Result<RuleReport, Error> {
+/// One of the rules that were planned together.
+async fn report(
+    world: &World,
+    target: &Target,
+    all: &[Prepared],
+    prepared: &Prepared,
+    request: &PlanRequest,
+    now: Timestamp,
+) -> Result<RuleReport, Error> {
     let mut report = RuleReport::of(prepared, now);
     let Ok(ready) = &prepared.outcome else { return Ok(report) };
     if !request.no_count {
@@ -113,7 +110,7 @@ async fn report(world: &World, target: &Target, prepared: &Prepared, request: &P
     if prepared.rule.action.acts() {
         report.way = Walk::choose(&ready.ways, report.rows.as_ref()).ok().map(|walk| way_name(walk.way()));
         if request.forecast > 0 && report.blocked.is_none() {
-            report.forecast = forecast(world, target, prepared, ready, request.forecast, now).await?;
+            report.forecast = forecast(world, target, all, prepared, ready, request.forecast, now).await;
         }
     }
     Ok(report)
@@ -123,30 +120,25 @@ async fn report(world: &World, target: &Target, prepared: &Prepared, request: &P
 async fn forecast(
     world: &World,
     target: &Target,
+    all: &[Prepared],
     prepared: &Prepared,
     ready: &Ready,
     months: u32,
     now: Timestamp,
-) -> Result<Option<Vec<Forecast>>, Error> {
+) -> Option<Vec<Forecast>> {
     let mut instants = vec![now];
     let mut selections = vec![ready.planned.selection.clone()];
     for month in 1..=months {
         let Ok(later) = now.to_zoned(TimeZone::UTC).checked_add(i64::from(month).months()) else { break };
-        let planned = prepare(target, &world.rules, &world.config.keys, later.timestamp()).await?;
-        let selection: Option<Selection> = planned
-            .into_iter()
-            .find(|one| one.rule.id == prepared.rule.id)
-            .and_then(|one| one.outcome.ok())
-            .map(|ready| ready.planned.selection);
-        let Some(selection) = selection else { break };
+        let Some(selection) = replan(target, prepared, all, &world.config.keys, later.timestamp()) else { break };
         instants.push(later.timestamp());
         selections.push(selection);
     }
     match count_due(target, ready, &selections, &StopSignal::never()).await {
-        Ok(sums) => Ok(Some(instants.into_iter().zip(sums).map(|(at, due)| Forecast { at, due }).collect())),
+        Ok(sums) => Some(instants.into_iter().zip(sums).map(|(at, due)| Forecast { at, due }).collect()),
         Err(obstacle) => {
             tracing::warn!(rule = %prepared.rule.id, message = %obstacle.message, "the forecast could not be counted");
-            Ok(None)
+            None
         }
     }
 }

@@ -114,11 +114,7 @@ pub async fn status(world: &World, name: Option<&str>) -> Result<SourcesReport, 
         Some(name) => vec![world.source(name)?.name.as_str()],
         None => world.config.sources.keys().map(String::as_str).collect(),
     };
-    let state = match world.state().await {
-        Ok(state) => Some(state),
-        Err(crate::state::Error::Missing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let state = world.existing_state().await?;
     let mut sources = Vec::new();
     for name in names {
         sources.push(report(world, state.as_ref(), name).await);

@@ -63,6 +63,18 @@ impl World {
         State::open(&self.config.state, self.clock.clone(), self.randomness.clone()).await
     }
 
+    /// Opens the state, where there is one yet: without it nothing was approved, held or paused.
+    ///
+    /// # Errors
+    /// The state's, if there is one that can't be opened.
+    pub async fn existing_state(&self) -> Result<Option<State>, state::Error> {
+        match self.state().await {
+            Ok(state) => Ok(Some(state)),
+            Err(state::Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens the state, or makes it.
     ///
     /// # Errors
