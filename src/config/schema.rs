@@ -2,14 +2,11 @@
 //!
 //! That no key is missing here, and none too many, is tested against the reader. A new key is a line here.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
-    diagnostic::schema::{Key, document, duration, integer, key, list, named, pattern, table, text, word},
-    policy::{
-        limits::PACES,
-        raw::{FIRST_SWEEPS, MODES},
-    },
+    diagnostic::schema::{Key, document, duration, key, list, named, pattern, table, text},
+    policy::schema::{guards, limits},
 };
 
 /// The schema of the configuration.
@@ -47,34 +44,27 @@ fn source() -> Vec<Key> {
         key("workspace", "Schema (PostgreSQL) or table prefix (SQLite) of retentiond's own tables", text()),
         key("naive_timestamps", "Zone of dates, and of timestamps that carry none", text()),
         key("window", "When sweeps may run: \"01:00-05:30\"", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
-        key("limits", "How gently it is treated", table(&[], limits())),
+        key("limits", "How gently it is treated", table(&[], source_limits())),
     ]);
     keys
 }
 
-fn limits() -> Vec<Key> {
-    vec![
-        key("max_batch_rows", "Never more rows in one transaction", integer(1, 1_000_000)),
-        key("target_batch_time", "Batches grow and shrink towards it", duration()),
+fn source_limits() -> Vec<Key> {
+    let mut keys = limits();
+    keys.extend([
         key("lock_timeout", "The longest wait for a lock", duration()),
         key("statement_timeout", "The longest statement", duration()),
-        key("pace", "\"gentle\" pauses between batches", word(PACES.map(|(word, _)| word))),
-        key("max_rows_per_second", "A fixed limit; pacing still applies", integer(1, 1_000_000_000)),
-    ]
+    ]);
+    keys
 }
 
 fn defaults() -> Vec<Key> {
-    vec![
+    let mut keys = vec![
         key("schedule", "When rules are swept: cron, five fields, or six with seconds", text()),
-        key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
-        key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
-        key(
-            "max_share",
-            "More of a table than this in one sweep waits for a person",
-            json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        ),
         key("hold_cool_down", "After the release of a hold, before its rows can go", text()),
-    ]
+    ];
+    keys.extend(guards());
+    keys
 }
 
 #[cfg(test)]

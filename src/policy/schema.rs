@@ -41,7 +41,7 @@ pub fn schema() -> Value {
 
 /// Every key of a rule.
 fn rule() -> Vec<Key> {
-    vec![
+    let mut keys = vec![
         key("id", "Names the rule within its policy", pattern(IDENTIFIER)),
         key("category", "The category of data; what it shares stands in [category.NAME]", text()),
         key("source", "The database: [sources.NAME] in retentiond.toml", text()),
@@ -67,31 +67,37 @@ fn rule() -> Vec<Key> {
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
         key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),
         key("window", "When it may be swept: \"01:00-05:30\"; narrows the source's", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
-        key("limits", "Limits narrower than the source's", limits()),
-        key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
-        key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
-        key(
-            "max_share",
-            "More of the table than this in one sweep waits for a person",
-            json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-        ),
+        key("limits", "Limits narrower than the source's", table(&[], limits())),
         key("reason", "Why rows are kept", text()),
         key("basis", "The legal basis", word(Basis::ALL.map(|(word, _)| word))),
         key("purpose", "What the data are for", text()),
         key("owner", "Who answers for the rule", text()),
+    ];
+    keys.extend(guards());
+    keys
+}
+
+/// What a rule may say for itself, and `[defaults]` for those that don't.
+pub fn guards() -> [Key; 3] {
+    [
+        key("mode", "\"observe\" plans and reports, and changes nothing", word(MODES.map(|(word, _)| word))),
+        key("first_sweep", "Whether a new or changed rule waits for a person", word(FIRST_SWEEPS.map(|(word, _)| word))),
+        key(
+            "max_share",
+            "More of a table than this in one sweep waits for a person",
+            json!({ "type": "number", "minimum": 0, "maximum": 1 }),
+        ),
     ]
 }
 
-fn limits() -> Value {
-    table(
-        &[],
-        vec![
-            key("max_batch_rows", "Never more rows in one transaction", integer(1, 1_000_000)),
-            key("target_batch_time", "Batches grow and shrink towards it", duration()),
-            key("pace", "\"gentle\" pauses between batches", word(PACES.map(|(word, _)| word))),
-            key("max_rows_per_second", "A fixed limit; pacing still applies", integer(1, 1_000_000_000)),
-        ],
-    )
+/// The limits that a source has and a rule may narrow.
+pub fn limits() -> Vec<Key> {
+    vec![
+        key("max_batch_rows", "Never more rows in one transaction", integer(1, 1_000_000)),
+        key("target_batch_time", "Batches grow and shrink towards it", duration()),
+        key("pace", "\"gentle\" pauses between batches", word(PACES.map(|(word, _)| word))),
+        key("max_rows_per_second", "A fixed limit; pacing still applies", integer(1, 1_000_000_000)),
+    ]
 }
 
 /// A word, or a table with the word and its settings.
