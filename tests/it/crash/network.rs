@@ -8,8 +8,11 @@ use crate::support::{
 };
 
 /// A ground on `server` behind a proxy, with a sweep that is about to send the COMMIT of its second batch.
+///
+/// However long it stands there, the server must not end its idle session: the sweep would then settle the batch by
+/// that, and not by what the proxy does.
 fn before_commit<'s>(server: &'s Server, proxy: &Proxy) -> (Ground<'s>, Running) {
-    let ground = Ground::on(server, Place::Postgres, Some(proxy.port()));
+    let ground = Ground::on(server, Place::Postgres, Some(proxy.port())).with_lock_timeout("10s");
     ground.place(NOW).expect(0);
     let sweep = ground.sweep_stopped_at("commit.before", 2);
     (ground, sweep)
