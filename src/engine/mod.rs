@@ -58,11 +58,9 @@ pub trait Engine: Send + Sync {
     /// Names of the tables that can be reached, for suggestions.
     async fn tables(&self) -> Result<Vec<TableName>, Error>;
 
-    /// Has the server prepare a `where` against the table, without running it.
-    ///
-    /// # Errors
-    /// [`Error::Database`] with the server's words if it can't be.
-    async fn prepare_condition(&self, table: &TableRef, condition: &Condition) -> Result<(), Error>;
+    /// Has the server prepare each `where` against its table, without running it. They are prepared together, because
+    /// rules are many. The answers are in the order of the questions: the server's words for one that can't be evaluated.
+    async fn prepare_conditions(&self, conditions: &[(&TableRef, &Condition)]) -> Result<Vec<Result<(), String>>, Error>;
 
     /// The ways in which this engine can walk the table, best for many due rows first. Empty: it can't be walked in
     /// bounded statements. `start` is the start column, where the rule has one.

@@ -16,7 +16,7 @@ use crate::{
     config,
     diagnostic::suggest::nearest,
     engine::{self, Engine, Inspected, shape::Shape},
-    policy::{self, Rule, TableName},
+    policy::{self, Rule, RuleId, TableName},
     secret::Keys,
     sql::selection::{Selection, Way, WorkspaceRef},
 };
@@ -86,6 +86,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
     let table_of = |rule: &Rule| shapes.get(&rule.table).and_then(|shape| shape.as_ref().ok());
     let workspace = target.workspace();
     let has_workspace = target.engine.workspace().await?.is_some();
+    let conditions = unfit_conditions(target, &rules, table_of).await?;
     let mut prepared = Vec::new();
     for rule in &rules {
         let shape = match shapes.get(&rule.table) {
@@ -102,12 +103,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         let same_table: Vec<&Rule> =
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
         let around = Surroundings { shape: &shape, rules: &same_table, workspace: &workspace, has_workspace, keys, now };
-        let mut outcome = plan::plan(rule, around);
-        if outcome.is_ok()
-            && let Err(obstacle) = conditions(target, &shape, rule, &same_table).await?
-        {
-            outcome = Err(obstacle);
-        }
+        let outcome = plan::plan(rule, around).and_then(|planned| unfit(rule, &same_table, &conditions).map(|()| planned));
         let start = rule.term.as_ref().map(|term| term.start.column.as_str());
         let outcome = outcome.map(|planned| {
             let form = Form::of(rule, &same_table, &shape);
@@ -130,21 +126,24 @@ pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at
     plan::plan(&one.rule, around).ok().map(|planned| planned.selection)
 }
 
-/// Has the server prepare every condition that the rule's statement will contain.
-async fn conditions(target: &Target, shape: &Shape, rule: &Rule, same_table: &[&Rule]) -> Result<Result<(), Obstacle>, engine::Error> {
-    for other in same_table {
-        let Some(condition) = &other.condition else { continue };
-        match target.engine.prepare_condition(&shape.table, condition).await {
-            Ok(()) => {}
-            Err(engine::Error::Database(words)) => {
-                let message = format!("the database can't evaluate the `where` of {}: {words}", other.id);
-                let reason = if other.id == rule.id { Reason::Condition } else { Reason::Competitor };
-                return Ok(Err(Obstacle::new(reason, message)));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Ok(()))
+/// The rules whose `where` the server can't evaluate, by id, with its words.
+async fn unfit_conditions<'a>(
+    target: &Target,
+    rules: &[&'a Rule],
+    table_of: impl Fn(&'a Rule) -> Option<&'a Arc<Shape>>,
+) -> Result<BTreeMap<&'a RuleId, String>, engine::Error> {
+    let asked = rules.iter().filter_map(|rule| Some((&rule.id, &table_of(rule)?.table, rule.condition.as_ref()?)));
+    let (ids, conditions): (Vec<_>, Vec<_>) = asked.map(|(id, table, condition)| (id, (table, condition))).unzip();
+    let prepared = target.engine.prepare_conditions(&conditions).await?;
+    Ok(ids.into_iter().zip(prepared).filter_map(|(id, prepared)| Some((id, prepared.err()?))).collect())
+}
+
+/// What the rule's statement would contain and the server can't evaluate.
+fn unfit(rule: &Rule, same_table: &[&Rule], conditions: &BTreeMap<&RuleId, String>) -> Result<(), Obstacle> {
+    let Some((other, words)) = same_table.iter().find_map(|other| Some((other, conditions.get(&other.id)?))) else { return Ok(()) };
+    let message = format!("the database can't evaluate the `where` of {}: {words}", other.id);
+    let reason = if other.id == rule.id { Reason::Condition } else { Reason::Competitor };
+    Err(Obstacle::new(reason, message))
 }
 
 async fn missing_table(target: &Target, rule: &Rule) -> Result<Obstacle, engine::Error> {

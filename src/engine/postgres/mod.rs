@@ -168,12 +168,33 @@ impl Engine for Postgres {
         self.table_names().await
     }
 
-    async fn prepare_condition(&self, table: &TableRef, condition: &Condition) -> Result<(), Error> {
-        // EXPLAIN plans and checks privileges without running; a PREPARE through the driver would stay on the server.
-        let text = format!("EXPLAIN SELECT 1 FROM {} AS t WHERE ({})", qualified(Dialect::Postgres, table), condition.sql);
-        let mut transaction = self.begin_with(Access::Read).await?;
-        transaction.run("preparing a condition", &text).await?;
-        transaction.rollback().await
+    async fn prepare_conditions(&self, conditions: &[(&TableRef, &Condition)]) -> Result<Vec<Result<(), String>>, Error> {
+        let mut prepared = Vec::with_capacity(conditions.len());
+        let mut open: Option<Transaction> = None;
+        for (table, condition) in conditions {
+            let mut transaction = match open.take() {
+                Some(transaction) => transaction,
+                None => self.begin_with(Access::Read).await?,
+            };
+            // EXPLAIN plans and checks privileges without running; a PREPARE through the driver would stay on the server.
+            let text = format!("EXPLAIN SELECT 1 FROM {} AS t WHERE ({})", qualified(Dialect::Postgres, table), condition.sql);
+            match transaction.run("preparing a condition", &text).await.map_err(Error::from) {
+                Ok(()) => {
+                    open = Some(transaction);
+                    prepared.push(Ok(()));
+                }
+                // What failed has aborted its transaction; the next condition gets another.
+                Err(Error::Database(words)) => {
+                    transaction.rollback().await?;
+                    prepared.push(Err(words));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(transaction) = open {
+            transaction.rollback().await?;
+        }
+        Ok(prepared)
     }
 
     fn ways(&self, shape: &Shape, _key: &[String], start: Option<&str>) -> Vec<Way> {

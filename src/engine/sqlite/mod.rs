@@ -85,10 +85,18 @@ impl Engine for Sqlite {
         Ok(tables)
     }
 
-    async fn prepare_condition(&self, table: &TableRef, condition: &Condition) -> Result<(), Error> {
-        let text = format!("SELECT 1 FROM {} AS t WHERE {}", qualified(Dialect::Sqlite, table), condition.sql);
+    async fn prepare_conditions(&self, conditions: &[(&TableRef, &Condition)]) -> Result<Vec<Result<(), String>>, Error> {
         let mut connection = self.database.connection().await?;
-        connection.prepare(checked(&text).into_sql_str()).await.map(|_| ()).map_err(database::database_error)
+        let mut prepared = Vec::with_capacity(conditions.len());
+        for (table, condition) in conditions {
+            let text = format!("SELECT 1 FROM {} AS t WHERE {}", qualified(Dialect::Sqlite, table), condition.sql);
+            match connection.prepare(checked(&text).into_sql_str()).await.map_err(database::database_error) {
+                Ok(_) => prepared.push(Ok(())),
+                Err(Error::Database(words)) => prepared.push(Err(words)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(prepared)
     }
 
     fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way> {
