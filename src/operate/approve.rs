@@ -12,7 +12,7 @@ use crate::sweep::{
     approval::{self, Guard},
     count::count,
     guard,
-    prepare::{Target, prepare},
+    prepare::{Target, prepare_around},
     stop::StopSignal,
 };
 
@@ -61,7 +61,7 @@ pub async fn approve(world: &World, rule: &str, by: &str) -> Result<ApproveRepor
 
 async fn approve_at(world: &World, target: &Target, rule: &str, by: &str) -> Result<ApproveReport, Error> {
     let now = world.now();
-    let prepared = prepare(target, &world.rules, &world.config.keys, now).await?;
+    let prepared = prepare_around(target, &world.rules, |one| one.id.as_str() == rule, &world.config.keys, now).await?;
     let Some(prepared) = prepared.into_iter().find(|one| one.rule.id.as_str() == rule) else {
         return Err(Error::Asked(format!("there is no rule `{rule}`")));
     };

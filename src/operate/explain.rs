@@ -19,7 +19,7 @@ use crate::{
     state::State,
     sweep::{
         obstacle::Obstacle,
-        prepare::{Prepared, Target, prepare},
+        prepare::{Prepared, Target, prepare_around},
         view::{self, View},
     },
 };
@@ -121,7 +121,8 @@ async fn explain_at(
     key: &[(String, String)],
 ) -> Result<ExplainReport, Error> {
     let now = world.now();
-    let prepared = prepare(target, &world.rules, &world.config.keys, now).await?;
+    let of_table = |other: &Rule| other.table.table == rule.table.table;
+    let prepared = prepare_around(target, &world.rules, of_table, &world.config.keys, now).await?;
     let own = prepared.iter().find(|one| one.rule.id == rule.id).and_then(|one| one.table.clone());
     let shape = own.ok_or_else(|| Error::Asked(format!("source `{}` has no table {}", rule.source, rule.table)))?;
     let key_parts = key_parts(&shape, key)?;

@@ -13,7 +13,7 @@ use crate::{
         count::{count, count_due, count_protected},
         guard,
         obstacle::Obstacle,
-        prepare::{Prepared, Ready, Target, prepare, replan},
+        prepare::{Prepared, Ready, Target, prepare_around, replan},
         stop::StopSignal,
         walk::Walk,
     },
@@ -65,8 +65,9 @@ async fn plan_source(
     let state = world.existing_state().await?;
     let planned = async {
         let mut reports = Vec::new();
-        let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
-        for one in prepared.iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
+        let is_chosen = |rule: &Rule| of_source.iter().any(|chosen| chosen.id == rule.id);
+        let prepared = prepare_around(&target, &world.rules, is_chosen, &world.config.keys, now).await?;
+        for one in prepared.iter().filter(|one| is_chosen(&one.rule)) {
             let mut report = report(world, &target, &prepared, one, request, now).await?;
             waiting::complete(world, state.as_ref(), &target, one, &mut report).await;
             reports.push(report);

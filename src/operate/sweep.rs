@@ -21,7 +21,7 @@ use crate::{
         guard::Request,
         identity,
         obstacle::{Obstacle, Reason},
-        prepare::{Prepared, Target, categories, prepare},
+        prepare::{Prepared, Target, categories, prepare_around},
         settle,
         stop::StopSignal,
     },
@@ -119,9 +119,10 @@ async fn survey(
     identity::check(state, &target).await?;
     settle::settle_source(state, &*target.engine, source, owner).await?;
     gate::synchronise(state, &*target.engine, source, &categories, gate::PATIENCE).await?;
-    let prepared = prepare(&target, &world.rules, &world.config.keys, now).await?;
+    let is_chosen = |rule: &Rule| of_source.iter().any(|chosen| chosen.id == rule.id);
+    let prepared = prepare_around(&target, &world.rules, is_chosen, &world.config.keys, now).await?;
     let mut rules = Vec::new();
-    for one in prepared.into_iter().filter(|one| of_source.iter().any(|rule| rule.id == one.rule.id)) {
+    for one in prepared.into_iter().filter(|one| is_chosen(&one.rule)) {
         let counts = match &one.outcome {
             Ok(ready) if !asked.no_count => Some(count(&target, &one.rule, ready, stop).await),
             _ => None,

@@ -115,6 +115,24 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
     Ok(prepared)
 }
 
+/// Plans the chosen rules on a source and those that may meet them on a table; no other table is looked at.
+///
+/// # Errors
+/// As [`prepare`].
+pub async fn prepare_around(
+    target: &Target,
+    rules: &[Rule],
+    chosen: impl Fn(&Rule) -> bool,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Vec<Prepared>, engine::Error> {
+    // Of two rules that meet on one table one may write its schema and the other not, so the table's own name decides.
+    let of_source = || rules.iter().filter(|rule| rule.source == target.config.name);
+    let tables: BTreeSet<&str> = of_source().filter(|rule| chosen(rule)).map(|rule| rule.table.table.as_str()).collect();
+    let around: Vec<Rule> = of_source().filter(|rule| tables.contains(rule.table.table.as_str())).cloned().collect();
+    prepare(target, &around, keys, now).await
+}
+
 /// The selection of a rule as it would have been at another time, by what planning all rules of the source found out;
 /// `None`: it can't be planned for that time.
 pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at: Timestamp) -> Option<Selection> {
