@@ -179,20 +179,8 @@ impl Keeper {
         if self.stopping {
             return;
         }
-        let (now, tick) = (self.world.now(), Instant::now());
-        if self.runner.is_due(now) {
-            match self.state.last_successes().await {
-                Ok(answered) => {
-                    let decision = self.runner.look(now, &answered);
-                    decision.start.into_iter().for_each(|rule| self.sweep(rule));
-                    for rule in decision.give_way {
-                        tracing::info!(rule, "has had its share of the source, others wait");
-                        self.ask_to_stop(&rule, Stop::Turn);
-                    }
-                }
-                Err(error) => self.unreadable(&error),
-            }
-        }
+        self.begin_what_is_due().await;
+        let tick = Instant::now();
         for source in self.world.config.sources.keys().cloned().collect::<Vec<_>>() {
             if !self.attending.contains(&source) && self.attend_at.get(&source).is_none_or(|at| *at <= tick) {
                 self.attend(source);
@@ -208,6 +196,25 @@ impl Keeper {
         }
         if self.refresh_at <= tick {
             self.refresh().await;
+        }
+    }
+
+    /// Begins the sweeps whose turn it is.
+    async fn begin_what_is_due(&mut self) {
+        let now = self.world.now();
+        if self.stopping || !self.runner.is_due(now) {
+            return;
+        }
+        match self.state.last_successes().await {
+            Ok(answered) => {
+                let decision = self.runner.look(now, &answered);
+                decision.start.into_iter().for_each(|rule| self.sweep(rule));
+                for rule in decision.give_way {
+                    tracing::info!(rule, "has had its share of the source, others wait");
+                    self.ask_to_stop(&rule, Stop::Turn);
+                }
+            }
+            Err(error) => self.unreadable(&error),
         }
     }
 
@@ -272,7 +279,13 @@ impl Keeper {
             }
         };
         self.recorder.swept(rule, swept, now);
-        self.runner.ended(rule, now, swept.map_or(Ending::TryAgain, ending));
+        let ending = swept.map_or(Ending::TryAgain, ending);
+        self.runner.ended(rule, now, ending);
+        // Whoever waits for the source does not wait for a tick too. A sweep that goes on does: should it be cut short each
+        // time, it begins once a second and no more often.
+        if ending != Ending::GoesOn {
+            self.begin_what_is_due().await;
+        }
         self.refresh().await;
     }
 

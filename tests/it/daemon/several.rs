@@ -18,6 +18,22 @@ fn overlapping_ticks_give_one_sweep() {
 }
 
 #[test]
+fn sweeps_that_wait_for_a_source_follow_one_another_between_ticks() {
+    let product = accounts(Kind::Sqlite, EAGER, 20, 0);
+    let one = |id: u32| CLOSED.replace("\"closed\"", &format!("\"closed-{id}\"\nwhere = \"id = {id}\""));
+    product.rules("p", &policy(&(1..=20).map(one).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>()));
+    let daemon = Daemon::start(&product);
+    until("the rows go", || (left(&product) == 0).then_some(()));
+    daemon.stop().expect(0);
+    // Ticks are a second apart; of so many sweeps some are fast, on any machine.
+    let started: Vec<jiff::Timestamp> =
+        entries(&product, "sweep_started").iter().map(|entry| entry["at"].as_str().expect("a time").parse().expect("a time")).collect();
+    let gaps: Vec<_> = started.windows(2).map(|pair| pair[1].duration_since(pair[0])).collect();
+    assert_eq!(started.len(), 20);
+    assert!(gaps.iter().any(|gap| gap.as_millis() < 500), "{gaps:?}");
+}
+
+#[test]
 fn what_was_missed_while_it_was_down_is_caught_up_once() {
     for kind in Kind::BOTH {
         let mut product = accounts(kind, YEARLY, 20, 5);
