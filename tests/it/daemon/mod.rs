@@ -6,6 +6,7 @@ mod http;
 mod logs;
 mod reloading;
 mod several;
+mod soak;
 mod starting;
 mod stopping;
 
