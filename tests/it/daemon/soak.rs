@@ -187,12 +187,12 @@ impl Soak {
             daemon.sees("sweeps_total", &[], |sweeps| sweeps >= swept + 3.0);
             samples.push(Use::of(&daemon, &self.product.data));
         }
-        self.all_that_is_due_goes(&daemon);
+        self.all_that_is_due_goes();
         daemon.stop().expect(0);
         samples
     }
 
-    fn all_that_is_due_goes(&self, daemon: &Daemon) {
+    fn all_that_is_due_goes(&self) {
         let left = || {
             let tables: Vec<_> = (0..TABLES).map(|table| format!("SELECT count(*) AS n FROM t{table}")).collect();
             let query = format!("SELECT CAST(sum(n) AS bigint) FROM ({}) AS t", tables.join(" UNION ALL "));
