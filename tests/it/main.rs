@@ -16,6 +16,7 @@ mod harness;
 mod house;
 mod laws;
 mod manual;
+mod mediawiki;
 mod memory;
 mod model_gate;
 mod model_settlement;

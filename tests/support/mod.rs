@@ -7,6 +7,7 @@
 
 pub mod binary;
 pub mod cases;
+pub mod daemon;
 pub mod database;
 pub mod exploration;
 pub mod http;

@@ -53,11 +53,17 @@ impl Data {
 
     /// The first column of a query as text (cast to `text` in the query); NULL is a dash.
     pub fn column(&self, query: &str) -> Vec<String> {
-        let rows = match self {
-            Self::Sqlite(database) => database.column(query),
-            Self::Postgres(database) => database.column(query),
+        self.columns(&[query.to_owned()]).remove(0)
+    }
+
+    /// The same of several queries, by one connection.
+    pub fn columns(&self, queries: &[String]) -> Vec<Vec<String>> {
+        let columns = match self {
+            Self::Sqlite(database) => database.columns(queries),
+            Self::Postgres(database) => database.columns(queries),
         };
-        rows.into_iter().map(|text| text.unwrap_or_else(|| "-".to_owned())).collect()
+        let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        columns.into_iter().map(|column| column.into_iter().map(text).collect()).collect()
     }
 
     /// The address as a configuration has it: the owner's.
@@ -93,6 +99,15 @@ impl Product {
         let data = match kind {
             Kind::Sqlite => Data::Sqlite(Sqlite::create()),
             Kind::Postgres => Data::Postgres(Database::create()),
+        };
+        Self::over(data, rest)
+    }
+
+    /// The same with a source that is there already.
+    pub fn over(data: Data, rest: &str) -> Self {
+        let kind = match data {
+            Data::Sqlite(_) => Kind::Sqlite,
+            Data::Postgres(_) => Kind::Postgres,
         };
         let product =
             Self { folder: Folder::new(""), data, kind, rest: rest.to_owned(), app: String::new(), url: None, state: None, now: None };

@@ -52,9 +52,10 @@ impl Prometheus {
 
     /// The value of the first series of an expression; `None`: there is none, or the server does not answer yet.
     pub fn value(&self, expression: &str) -> Option<f64> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         // It refuses while it starts.
-        let answer = http::get(&self.address, &format!("/api/v1/query?query={encoded}")).ok().filter(|answer| answer.status != 503)?;
+        let answer = http::get(&self.address, &format!("/api/v1/query?query={}", http::encoded(expression)))
+            .ok()
+            .filter(|answer| answer.status != 503)?;
         let answer: Value = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body));
         assert_eq!(answer["status"], "success", "{expression}: {answer}");
         answer["data"]["result"][0]["value"][1].as_str().map(|value| value.parse().expect("a number"))

@@ -13,6 +13,8 @@ use super::wait;
 /// A database file; one in a folder of its own goes with it.
 pub struct Sqlite {
     path: PathBuf,
+    /// `None`: as it is.
+    journal: Option<SqliteJournalMode>,
     _folder: Option<TempDir>,
 }
 
@@ -29,8 +31,13 @@ impl Sqlite {
         Self::made(path.into(), None)
     }
 
+    /// A database that another program made and keeps; its journal stays of the kind that it is.
+    pub fn of_another(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), journal: None, _folder: None }
+    }
+
     fn made(path: PathBuf, folder: Option<TempDir>) -> Self {
-        let database = Self { path, _folder: folder };
+        let database = Self { path, journal: Some(SqliteJournalMode::Wal), _folder: folder };
         database.execute("SELECT 1");
         database
     }
@@ -47,8 +54,11 @@ impl Sqlite {
 
     /// A connection, for tests that hold a transaction open.
     pub async fn connect(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-        let options = options.synchronous(SqliteSynchronous::Off).foreign_keys(false);
+        let mut options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(true);
+        options = options.synchronous(SqliteSynchronous::Off).foreign_keys(false);
+        if let Some(journal) = self.journal {
+            options = options.journal_mode(journal);
+        }
         SqliteConnection::connect_with(&options).await.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
     }
 

@@ -10,15 +10,11 @@ mod soak;
 mod starting;
 mod stopping;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::support::{
-    binary::{self, Run, Running},
-    http::get,
+    daemon::Daemon,
     product::{Kind, Product},
-    until,
 };
 
 /// Rules of a policy `p`; each is what follows its header.
@@ -69,55 +65,6 @@ fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
 
 /// Batches of ten rows and about a hundred rows a second: a sweep that one can look at.
 const SLOWLY: &str = "[sources.app.limits]\nmax_batch_rows = 10\nmax_rows_per_second = 100\n";
-
-/// A daemon that runs, and where it listens.
-struct Daemon {
-    process: Running,
-    address: String,
-}
-
-impl Daemon {
-    fn start(product: &Product) -> Self {
-        Self::started(binary::start(&mut product.command(["run", "--log-format", "json"])))
-    }
-
-    fn started(mut process: Running) -> Self {
-        let line = process.line("\"listening\"");
-        let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let address = line["address"].as_str().expect("an address").to_owned();
-        Self { process, address }
-    }
-
-    /// Every series with its value.
-    fn metrics(&self) -> BTreeMap<String, f64> {
-        let answer = get(&self.address, "/metrics").expect("the daemon answers");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let lines = answer.body.lines().filter(|line| !line.starts_with('#'));
-        lines
-            .map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().expect("a number"))).expect("a sample"))
-            .collect()
-    }
-
-    /// The sum of the series of that name (after `retentiond_`) that have all these labels, written `name="value"`.
-    fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let prefix = format!("retentiond_{name}");
-        let is = |series: &str| series.split('{').next() == Some(prefix.as_str()) && labels.iter().all(|label| series.contains(label));
-        let found: Vec<f64> = self.metrics().into_iter().filter(|(series, _)| is(series)).map(|(_, value)| value).collect();
-        assert!(!found.is_empty(), "no series {name} {labels:?}");
-        found.iter().sum()
-    }
-
-    /// Waits until a metric is what is expected of it.
-    #[track_caller]
-    fn sees(&self, name: &str, labels: &[&str], expected: impl Fn(f64) -> bool) -> f64 {
-        until(&format!("{name} {labels:?}"), || Some(self.metric(name, labels)).filter(|value| expected(*value)))
-    }
-
-    /// SIGTERM, and the end.
-    fn stop(self) -> Run {
-        self.process.terminate()
-    }
-}
 
 /// The ledger's entries of a kind.
 fn entries(product: &Product, kind: &str) -> Vec<Value> {
