@@ -42,7 +42,8 @@ pub async fn run(common: &Common, world: World, args: Args) -> Done {
 fn print(report: &RulesReport) -> std::io::Result<()> {
     let header =
         ["rule", "action", "table", "cut-off", "total", "due", "held", "protected", "running", "undated", "outside", "done", "way"];
-    render::line(&render::table(&header, &[4, 5, 6, 7, 8, 9, 10, 11], report.rules.iter().map(row)))?;
+    let rows: Vec<_> = report.rules.iter().map(row).collect();
+    render::wide_table(&header, &[4, 5, 6, 7, 8, 9, 10, 11], 3, &rows)?;
     let is_new = |rule: &&RuleReport| rule.waits.as_ref().is_some_and(|waiting| waiting.guard == Guard::FirstSweep);
     let new: Vec<&str> = report.rules.iter().filter(is_new).map(|rule| rule.rule.as_str()).collect();
     if !new.is_empty() {

@@ -31,6 +31,44 @@ pub fn table(header: &[&str], numeric: &[usize], rows: impl IntoIterator<Item = 
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
+/// Prints a table; on a terminal that is too narrow for it, each row as a paragraph that begins with its first `names`
+/// cells, because a table whose lines are broken can't be read.
+///
+/// # Errors
+/// As [`line`].
+pub fn wide_table(header: &[&str], numeric: &[usize], names: usize, rows: &[Vec<String>]) -> std::io::Result<()> {
+    let whole = table(header, numeric, rows.iter().cloned());
+    match terminal_width().filter(|width| whole.lines().any(|line| line.chars().count() > *width)) {
+        Some(width) => line(&paragraphs(header, names, rows, width)),
+        None => line(&whole),
+    }
+}
+
+/// How many characters a line has; `None` where standard output is no terminal.
+fn terminal_width() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(usize::from(columns)).filter(|columns| *columns > 0)
+}
+
+/// Rows as paragraphs: the first cells in a line of their own, the others below with what they are.
+fn paragraphs(header: &[&str], names: usize, rows: &[Vec<String>], width: usize) -> String {
+    let paragraph = |row: &Vec<String>| {
+        let (names, values) = row.split_at(names.min(row.len()));
+        let mut lines = vec![names.join("  ")];
+        let mut current = String::new();
+        for (what, value) in header[names.len()..].iter().zip(values) {
+            let field = format!("  {what} {value}");
+            if !current.is_empty() && current.chars().count() + field.chars().count() > width {
+                lines.push(std::mem::take(&mut current));
+            }
+            current.push_str(&field);
+        }
+        lines.push(current);
+        lines.join("\n")
+    };
+    rows.iter().map(paragraph).collect::<Vec<_>>().join("\n")
+}
+
 /// A number with thin groups of three digits, as a person reads it.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -58,6 +96,15 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(1_000), "1,000");
         assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn a_row_too_wide_for_its_terminal_is_a_paragraph() {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let rows = [row(["a/b", "delete", "7", "1,000"]), row(["a/other", "keep", "0", "2"])];
+        let header = ["rule", "action", "due", "total"];
+        assert_eq!(paragraphs(&header, 2, &rows, 40), "a/b  delete\n  due 7  total 1,000\na/other  keep\n  due 0  total 2");
+        assert_eq!(paragraphs(&header, 2, &rows[..1], 10), "a/b  delete\n  due 7\n  total 1,000");
     }
 
     #[test]

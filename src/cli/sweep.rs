@@ -3,7 +3,7 @@
 use super::{Common, Done, failure::Failure, os_user, progress::Bars, render};
 use crate::{
     operate::{
-        report::{RulesReport, Swept},
+        report::{RuleReport, RulesReport, Swept},
         sweep::{self, SweepRequest},
         world::World,
     },
@@ -81,7 +81,7 @@ fn on_signal() -> Result<StopSignal, Failure> {
 fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
     let acted = if dry_run { "would act" } else { "acted" };
     let header = ["rule", "action", "table", acted, "batches", "held", "protected", "outcome", "seconds"];
-    let rows = report.rules.iter().filter_map(|rule| {
+    let row = |rule: &RuleReport| {
         let swept: &Swept = rule.swept.as_ref()?;
         let count = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), render::grouped);
         Some(vec![
@@ -95,8 +95,9 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
             swept.outcome.name(),
             format!("{:.1}", swept.duration_seconds),
         ])
-    });
-    render::line(&render::table(&header, &[3, 4, 5, 6, 8], rows))?;
+    };
+    let rows: Vec<_> = report.rules.iter().filter_map(row).collect();
+    render::wide_table(&header, &[3, 4, 5, 6, 8], 3, &rows)?;
     for rule in &report.rules {
         if let Some(swept) = &rule.swept
             && let Some(message) = &swept.message
