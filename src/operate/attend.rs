@@ -83,8 +83,7 @@ async fn verdict(state: &State, prepared: &Prepared) -> Result<(), Obstacle> {
     guard::mode(&prepared.rule)?;
     guard::not_paused(state.pause_of(prepared.rule.id.as_str(), &prepared.rule.source).await?.as_ref())?;
     let approval = state.approval(prepared.rule.id.as_str()).await?;
-    approval::waits(&prepared.rule, &ready.digest, approval.as_ref(), None)
-        .map_or(Ok(()), |guard| Err(guard.obstacle(&prepared.rule, None)))
+    approval::waits(&prepared.rule, ready, approval.as_ref(), None).map_or(Ok(()), |guard| Err(guard.obstacle(&prepared.rule, None)))
 }
 
 async fn uncovered_tables(target: &Target, rules: &[&Rule]) -> Option<u64> {

@@ -106,7 +106,7 @@ async fn measure_rule(
     let oldest_overdue = search.found();
     let blocked = guard::plausible(&one.rule, rows.implausible, rows.total).err();
     let waits = match one.rule.action.acts() {
-        true => approval::waits(&one.rule, &ready.digest, state.approval(one.rule.id.as_str()).await?.as_ref(), Some(&rows)),
+        true => approval::waits(&one.rule, ready, state.approval(one.rule.id.as_str()).await?.as_ref(), Some(&rows)),
         false => None,
     };
     let blocked = blocked.or_else(|| waits.map(|guard| guard.obstacle(&one.rule, Some(&rows))));

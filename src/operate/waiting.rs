@@ -46,7 +46,7 @@ pub async fn waiting(
         Some(state) => state.approval(rule.id.as_str()).await?,
         None => None,
     };
-    let Some(guard) = approval::waits(rule, &ready.digest, approval.as_ref(), counts) else { return Ok(None) };
+    let Some(guard) = approval::waits(rule, ready, approval.as_ref(), counts) else { return Ok(None) };
     let blast = match (&approval, counts) {
         (Some(approval), Some(counts)) if guard == Guard::Changed => {
             Some(blast::radius(target, prepared, ready, approval, &world.config.keys, now, counts.due).await)

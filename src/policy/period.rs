@@ -68,6 +68,12 @@ struct Reached {
 }
 
 impl Period {
+    /// True if no row ends earlier by this period than by `other`, whatever its start and zone: none of its parts is less.
+    /// Of "31 days" and "1 month" neither is that of the other.
+    pub fn is_nowhere_shorter_than(&self, other: &Self) -> bool {
+        self.months >= other.months && self.days >= other.days && self.hours >= other.hours
+    }
+
     /// The instant at which a row with this start ends: law 1.
     ///
     /// Years and months first, then weeks and days, both on the calendar of `zone`; then hours, which are absolute. A

@@ -1,8 +1,11 @@
 //! What a rule waits for, and what a person's approval is given for.
 //!
-//! A new rule waits, and so does one whose form is not what was approved: the rule's text, the rules it meets, or the shape
-//! of its table. An approval lets go as many rows as were counted and ten per cent more; until a sweep has taken all that
-//! was due, `max_share` does not count. From then on the approved form goes by itself, within its share.
+//! A new rule waits, and so does one that may take rows which its approved form would not have taken: its text, the rules
+//! it meets, or the shape of its table are others, and not only by keeping longer. What only keeps longer is let through and
+//! entered in the ledger, and is what the next form is compared with: a protection that came may not go unseen.
+//!
+//! An approval lets go as many rows as were counted and ten per cent more; until a sweep has taken all that was due,
+//! `max_share` does not count. From then on the approved form goes by itself, within its share.
 
 use serde::Serialize;
 
@@ -64,8 +67,8 @@ impl Guard {
 }
 
 /// What a rule waits for; `None`: it may go.
-pub fn waits(rule: &Rule, digest: &str, approval: Option<&Approval>, counts: Option<&Counts>) -> Option<Guard> {
-    let in_force = in_force(digest, approval);
+pub fn waits(rule: &Rule, ready: &Ready, approval: Option<&Approval>, counts: Option<&Counts>) -> Option<Guard> {
+    let in_force = in_force(ready, approval);
     if rule.first_sweep == FirstSweep::Approve && in_force.is_none() {
         return Some(if approval.is_some() { Guard::Changed } else { Guard::FirstSweep });
     }
@@ -77,9 +80,12 @@ pub fn waits(rule: &Rule, digest: &str, approval: Option<&Approval>, counts: Opt
     }
 }
 
-/// The approval, if it is of this form.
-pub fn in_force<'a>(digest: &str, approval: Option<&'a Approval>) -> Option<&'a Approval> {
-    approval.filter(|approval| approval.rule_digest == digest || fault::seeded("approval-of-another-form"))
+/// The approval, if it is of this form, or of one that took no less.
+fn in_force<'a>(ready: &Ready, approval: Option<&'a Approval>) -> Option<&'a Approval> {
+    let is_of_it = |approval: &&Approval| {
+        approval.rule_digest == ready.digest || Form::from_text(&approval.form).is_some_and(|approved| approved.allows(&ready.form))
+    };
+    approval.filter(|approval| is_of_it(approval) || fault::seeded("approval-of-another-form"))
 }
 
 /// How far a person lets a rule go.
@@ -100,7 +106,7 @@ pub async fn leave(state: &State, rule: &Rule, ready: &Ready, counts: Option<&Co
         return Ok(Leave { approved: true, at_most: None });
     }
     let mut approval = state.approval(rule.id.as_str()).await?;
-    match waits(rule, &ready.digest, approval.as_ref(), counts) {
+    match waits(rule, ready, approval.as_ref(), counts) {
         None => {}
         Some(guard) if request.approve => {
             approve(state, rule, ready, guard, counts, &request.by).await?;
@@ -108,10 +114,18 @@ pub async fn leave(state: &State, rule: &Rule, ready: &Ready, counts: Option<&Co
         }
         Some(guard) => return Err(guard.obstacle(rule, counts)),
     }
-    if rule.first_sweep == FirstSweep::Auto {
-        let_through(state, rule, ready, approval.as_ref(), &request.by).await?;
+    match in_force(ready, approval.as_ref()) {
+        Some(approval) if approval.rule_digest != ready.digest => {
+            let changes = changes(approval, ready).unwrap_or_default();
+            state.carry_approval(approval, &form_of(rule, ready, &request.by), &changes).await?;
+        }
+        None if rule.first_sweep == FirstSweep::Auto => {
+            let changes = approval.as_ref().and_then(|approval| changes(approval, ready));
+            state.let_through(&form_of(rule, ready, &request.by), changes.as_deref()).await?;
+        }
+        _ => {}
     }
-    Ok(match in_force(&ready.digest, approval.as_ref()).map(|approval| approval.allowance) {
+    Ok(match in_force(ready, approval.as_ref()).map(|approval| approval.allowance) {
         Some(Allowance::Unlimited) => Leave { approved: true, at_most: None },
         Some(Allowance::Rows(rows)) => Leave { approved: true, at_most: Some(rows) },
         Some(Allowance::Spent) | None => Leave { approved: false, at_most: None },
@@ -154,19 +168,15 @@ pub async fn approve(
     Ok(approval)
 }
 
-/// Remembers the form of a rule that waits for nobody, and enters in the ledger what has changed since the form before.
-///
-/// # Errors
-/// The state's.
-async fn let_through(state: &State, rule: &Rule, ready: &Ready, approval: Option<&Approval>, by: &str) -> Result<(), state::Error> {
-    if in_force(&ready.digest, approval).is_some() {
-        return Ok(());
-    }
-    let changes = approval.and_then(|approval| Form::from_text(&approval.form)).map(|before| {
-        let changes = before.changes(&ready.form);
-        changes.sentences().collect::<Vec<_>>().join("; ")
-    });
-    let form = NewApproval {
+/// What became otherwise since a form was approved; `None`: a version that kept none approved it.
+fn changes(approval: &Approval, ready: &Ready) -> Option<String> {
+    let changes = Form::from_text(&approval.form)?.changes(&ready.form);
+    Some(changes.sentences().collect::<Vec<_>>().join("; "))
+}
+
+/// The form of a rule that waits for nobody, to be remembered.
+fn form_of(rule: &Rule, ready: &Ready, by: &str) -> NewApproval {
+    NewApproval {
         rule: rule.id.to_string(),
         source: rule.source.clone(),
         rule_digest: ready.digest.clone(),
@@ -176,8 +186,7 @@ async fn let_through(state: &State, rule: &Rule, ready: &Ready, approval: Option
         max_rows: None,
         form: ready.form.to_text(),
         by: by.to_owned(),
-    };
-    state.let_through(&form, changes.as_deref()).await
+    }
 }
 
 /// How many rows an approval lets go: ten per cent more than were counted, because rows go on arriving.

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     clock::hex,
     engine::shape::Shape,
-    policy::{Dialect, Rule, resolve},
+    policy::{Dialect, Mode, Rule, period::Period, resolve},
 };
 
 /// A rule with the rules that it meets and the shape of its table.
@@ -57,6 +57,37 @@ impl Written {
         Self { canonical: rule.canonical.clone(), condition: rule.condition.as_ref().map(|condition| condition.text.clone()) }
     }
 
+    /// A rule as another one meets it: while it only observes, it overrides nothing.
+    fn of_other(rule: &Rule) -> Self {
+        let mut written = Self::of(rule);
+        if rule.mode == Mode::Observe && !rule.overrides.is_empty() {
+            let mut fields: serde_json::Map<String, Value> = serde_json::from_str(&written.canonical).unwrap_or_default();
+            fields.insert("overrides".to_owned(), Value::Array(Vec::new()));
+            written.canonical = Value::Object(fields).to_string();
+        }
+        written
+    }
+
+    fn overrides_nothing(&self) -> bool {
+        self.fields().get("overrides").and_then(Value::as_array).is_none_or(Vec::is_empty)
+    }
+
+    /// Nothing became otherwise but periods that are longer, and what `besides` names.
+    fn keeps_longer(&self, now: &Self, besides: &[&str]) -> bool {
+        let (before, now) = (self.fields(), now.fields());
+        let period = |fields: &BTreeMap<String, Value>, key: &str| fields.get(key)?.as_str()?.parse::<Period>().ok();
+        let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        keys.into_iter().all(|key| {
+            let is_longer = match (key.as_str(), period(&before, key), period(&now, key)) {
+                ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
+                // A floor where there was none; a rule without `keep_for` has none either way, for it never ends.
+                ("floor", None, Some(_)) => true,
+                _ => false,
+            };
+            before.get(key) == now.get(key) || is_longer || besides.contains(&key.as_str())
+        })
+    }
+
     fn fields(&self) -> BTreeMap<String, Value> {
         serde_json::from_str(&self.canonical).unwrap_or_default()
     }
@@ -79,7 +110,7 @@ impl Form {
         let others = same_table.iter().filter(|other| other.id != rule.id);
         Self {
             rule: Written::of(rule),
-            others: others.map(|other| (other.id.to_string(), Written::of(other))).collect(),
+            others: others.map(|other| (other.id.to_string(), Written::of_other(other))).collect(),
             columns: shape
                 .columns
                 .iter()
@@ -105,6 +136,20 @@ impl Form {
         let columns = self.columns.iter().map(|(name, declared)| format!("{name}:{declared}"));
         let parts = std::iter::once(self.rule.canonical.clone()).chain(others).chain(columns).chain(self.references.iter().cloned());
         digest_of(parts)
+    }
+
+    /// True if every row that the rule takes now, it would have taken in this form too, then or later.
+    ///
+    /// It is said only of changes of which it is sure without a look at the rows: longer periods and floors, and rules that
+    /// are new on the table, which can only protect, unless they override another. The shape of the table must be the same.
+    pub fn allows(&self, now: &Self) -> bool {
+        let known = |(id, before): (&String, &Written)| now.others.get(id).is_some_and(|after| before.keeps_longer(after, &["max_share"]));
+        let mut new = now.others.iter().filter(|(id, _)| !self.others.contains_key(*id));
+        self.columns == now.columns
+            && self.references == now.references
+            && self.rule.keeps_longer(&now.rule, &[])
+            && self.others.iter().all(known)
+            && new.all(|(_, new)| new.overrides_nothing())
     }
 
     /// What became otherwise since.

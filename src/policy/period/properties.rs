@@ -214,6 +214,18 @@ fn the_cut_off_never_moves_back() {
     });
 }
 
+#[test]
+fn what_is_nowhere_shorter_never_ends_earlier() {
+    let shorter = Cell::new(0);
+    check(4_000, &(place_period_start(), period()), &[("comparable", &shorter)], |((place, one, start), other)| {
+        count(&shorter, one.is_nowhere_shorter_than(&other) != other.is_nowhere_shorter_than(&one));
+        if one.is_nowhere_shorter_than(&other) {
+            prop_assert!(one.end(start, &place.zone) >= other.end(start, &place.zone));
+        }
+        Ok(())
+    });
+}
+
 /// Each zone and each of its transitions once: the second before, the first after, and what was left out or repeated.
 #[test]
 fn every_transition_of_every_zone_is_read_as_the_law_says() {

@@ -1,7 +1,7 @@
 //! Approvals: which form of a rule a person let go, and for how many rows.
 
 use jiff::Timestamp;
-use sqlx::{Row as _, any::AnyRow};
+use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::super::{
     Error, State,
@@ -96,16 +96,40 @@ impl State {
         let mut transaction = self.database.write().await?;
         put(&mut transaction, form, self.now()).await?;
         if let Some(changes) = changes {
-            self.append_in(&mut transaction, |texts| Event::Configuration {
-                what: RULE_CHANGED.to_owned(),
-                rule: Some(form.rule.clone()),
-                source: Some(form.source.clone()),
-                by: texts.commit("by", &form.by),
-                reason: texts.commit("reason", changes),
-            })
-            .await?;
+            self.rule_changed(&mut transaction, form, changes).await?;
         }
         Ok(transaction.commit().await?)
+    }
+
+    /// Keeps an approval for a form that takes no more, and enters what changed: what is compared next is this form. Does
+    /// nothing if somebody has approved another meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn carry_approval(&self, approval: &Approval, now: &NewApproval, changes: &str) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        let carried = sqlx::query("UPDATE approval SET rule_digest = $1, form = $2 WHERE rule = $3 AND rule_digest = $4")
+            .bind(&now.rule_digest)
+            .bind(&now.form)
+            .bind(&now.rule)
+            .bind(&approval.rule_digest)
+            .execute(&mut *transaction)
+            .await?;
+        if carried.rows_affected() > 0 {
+            self.rule_changed(&mut transaction, now, changes).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn rule_changed(&self, transaction: &mut AnyConnection, now: &NewApproval, changes: &str) -> Result<(), Error> {
+        let entered = self.append_in(transaction, |texts| Event::Configuration {
+            what: RULE_CHANGED.to_owned(),
+            rule: Some(now.rule.clone()),
+            source: Some(now.source.clone()),
+            by: texts.commit("by", &now.by),
+            reason: texts.commit("reason", changes),
+        });
+        entered.await.map(drop)
     }
 
     /// The last approval of a rule.

@@ -14,22 +14,45 @@ fn a_new_or_changed_rule_waits_for_a_person() {
         // Approved once, it goes by itself.
         product.data.execute("INSERT INTO accounts VALUES (9, 'x', '2019-01-01 00:00:00', '')");
         assert_eq!(ended(&sweep(&product, "", 0)), "complete -");
-        // What takes more waits again; so does a competitor that is gone, and a table that has changed.
-        let changes = [
-            policy(&[&CLOSED.replace("3 years", "1 day")]),
-            policy(&[
-                CLOSED,
-                "id = \"kept\"\ncategory = \"c\"\nsource = \"app\"\ntable = \"accounts\"\naction = \"keep\"\nreason = \"a dispute\"\nwhere = \"note = 'c'\"",
-            ]),
-        ];
-        for rules in changes {
-            product.rules("p", &rules);
-            assert_eq!(ended(&sweep(&product, "p/closed", 3)), "guarded approval", "{kind:?}: {rules}");
-            assert_eq!(left(&product), "3 4");
-        }
+        // What takes more waits again; so does a table that has changed.
+        product.rules("p", &policy(&[&CLOSED.replace("3 years", "1 day")]));
+        assert_eq!(ended(&sweep(&product, "p/closed", 3)), "guarded approval", "{kind:?}");
+        assert_eq!(left(&product), "3 4");
         product.rules("p", &policy(&[CLOSED]));
         product.data.execute("ALTER TABLE accounts ADD COLUMN later text");
         assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval");
+        product.cli("ledger verify").expect(0);
+    }
+}
+
+/// Keeps the rows of a dispute.
+const KEPT: &str = "id = \"kept\"\ncategory = \"c\"\nsource = \"app\"\ntable = \"accounts\"\naction = \"keep\"\nreason = \"a dispute\"\nwhere = \"note = 'c'\"";
+
+#[test]
+fn what_only_keeps_longer_goes_on_and_can_not_be_taken_back_unseen() {
+    for kind in Kind::BOTH {
+        let product = accounts(kind);
+        sweep(&product, "--approve", 0);
+        let expect = |rules: &[&str], status: i32, outcome: &str| {
+            product.rules("p", &policy(rules));
+            assert_eq!(ended(&sweep(&product, "p/closed", status)), outcome, "{kind:?}: {rules:?}");
+        };
+        let longer = CLOSED.replace("3 years", "4 years");
+        expect(&[&longer], 0, "nothing_due -");
+        expect(&[&longer, KEPT], 0, "nothing_due -");
+        // Each of these protects less than what was let through last.
+        expect(&[&longer], 3, "guarded approval");
+        expect(&[&longer, &KEPT.replace("'c'", "'d'")], 3, "guarded approval");
+        expect(&[CLOSED, KEPT], 3, "guarded approval");
+        let overriding = CLOSED.replace("\"closed\"", "\"disputed\"").replace("3 years", "9 years");
+        expect(&[&longer, KEPT, &overriding], 0, "nothing_due -");
+        let overriding = format!("{overriding}overrides = [\"kept\"]\nwhere = \"note = 'c'\"\n");
+        expect(&[&longer, KEPT, &overriding], 3, "guarded approval");
+        expect(&[&longer, KEPT], 3, "guarded approval");
+        let said = |entry: &serde_json::Value| entry["texts"]["reason"].as_str().unwrap_or_default().to_owned();
+        let entries = product.cli("ledger export").expect(0).json_lines();
+        let changes: Vec<_> = entries.iter().filter(|entry| entry["what"] == "rule_changed").map(said).collect();
+        assert_eq!(changes.len(), 3, "{kind:?}: {entries:#?}");
         product.cli("ledger verify").expect(0);
     }
 }
