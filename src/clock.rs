@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp, Unit};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 /// Tells the time.
@@ -15,6 +15,11 @@ pub trait Clock: Send + Sync {
     /// Whole microseconds are what the databases store; with a finer instant a cut-off could fall between two values
     /// that a database can't tell apart.
     fn now(&self) -> Timestamp;
+
+    /// True if it means to tell the time of the world, and so may be compared with another machine's clock.
+    fn is_real(&self) -> bool {
+        false
+    }
 }
 
 /// A clock that several tasks share.
@@ -33,6 +38,24 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that may ask the system for the time")]
     fn now(&self) -> Timestamp {
         whole_microseconds(Timestamp::now())
+    }
+
+    fn is_real(&self) -> bool {
+        true
+    }
+}
+
+/// The system's clock, wrong by so much.
+#[derive(Debug, Clone, Copy)]
+pub struct WrongClock(pub SignedDuration);
+
+impl Clock for WrongClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().saturating_add(self.0).unwrap_or(Timestamp::MAX)
+    }
+
+    fn is_real(&self) -> bool {
+        true
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `RETENTIOND_TEST_VISITS` | a file to which the name of each visited point is appended |
 //! | `RETENTIOND_TEST_SEEDED` | the seeded fault to make |
 //! | `RETENTIOND_TEST_NOW` | RFC 3339: a clock that stands still |
+//! | `RETENTIOND_TEST_AHEAD` | seconds by which the clock is wrong |
 
 /// Every fault point, in the order in which a sweep and a hold visit them.
 pub const POINTS: &[&str] = &[
@@ -129,6 +130,12 @@ mod active {
         std::env::var("RETENTIOND_TEST_NOW").ok().map(|text| text.parse().expect("RETENTIOND_TEST_NOW is RFC 3339"))
     }
 
+    /// By how much the clock is to be wrong.
+    pub fn clock_error() -> Option<jiff::SignedDuration> {
+        let seconds = std::env::var("RETENTIOND_TEST_AHEAD").ok()?;
+        Some(jiff::SignedDuration::from_secs(seconds.parse().expect("RETENTIOND_TEST_AHEAD is a number of seconds")))
+    }
+
     /// Prints a list of names if the tests ask for one; true if it did.
     pub fn list() -> bool {
         match std::env::var("RETENTIOND_TEST_LIST").as_deref() {
@@ -157,10 +164,15 @@ mod active {
         None
     }
 
+    /// Never without the feature `testing`.
+    pub fn clock_error() -> Option<jiff::SignedDuration> {
+        None
+    }
+
     /// Nothing without the feature `testing`.
     pub fn list() -> bool {
         false
     }
 }
 
-pub use active::{frozen_now, list, point, seeded};
+pub use active::{clock_error, frozen_now, list, point, seeded};

@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use retentiond::{
     cli::{self, Surroundings},
-    clock::{FixedClock, SharedClock, SystemClock, SystemRandomness},
+    clock::{FixedClock, SharedClock, SystemClock, SystemRandomness, WrongClock},
     fault,
 };
 
@@ -12,9 +12,10 @@ fn main() -> ExitCode {
     if fault::list() {
         return ExitCode::SUCCESS;
     }
-    let clock: SharedClock = match fault::frozen_now() {
-        Some(now) => Arc::new(FixedClock(now)),
-        None => Arc::new(SystemClock),
+    let clock: SharedClock = match (fault::frozen_now(), fault::clock_error()) {
+        (Some(now), _) => Arc::new(FixedClock(now)),
+        (None, Some(error)) => Arc::new(WrongClock(error)),
+        (None, None) => Arc::new(SystemClock),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

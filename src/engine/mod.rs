@@ -12,6 +12,7 @@ pub mod sqlite;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use self::shape::Shape;
 use crate::{
@@ -45,6 +46,9 @@ pub trait Engine: Send + Sync {
     /// What tells one database from another whatever name or address it is reached by (two sources that reach one
     /// database are refused): system identifier and database on PostgreSQL, device and inode on SQLite.
     async fn fingerprint(&self) -> Result<String, Error>;
+
+    /// What the server's own clock says; `None` where the database has none but this machine's.
+    async fn now(&self) -> Result<Option<Timestamp>, Error>;
 
     /// The shapes of some tables, one for each, in their order. They are looked at together, because a catalogue is
     /// slow to ask and rules are many.

@@ -9,7 +9,7 @@ use crate::{
         approval, gate, guard, identity,
         obstacle::{Obstacle, Reason},
         prepare::{Prepared, Target, categories, prepare},
-        settle,
+        settle, time,
     },
 };
 
@@ -62,7 +62,9 @@ async fn bring_up_to_date(world: &World, state: &State, owner: &Owner, target: &
     let source = &target.config.name;
     identity::check(state, target).await?;
     settle::settle_source(state, &*target.engine, source, owner).await?;
-    gate::synchronise(state, &*target.engine, source, &categories(&world.rules, source), gate::PATIENCE).await.map(drop)
+    gate::synchronise(state, &*target.engine, source, &categories(&world.rules, source), gate::PATIENCE).await?;
+    // Last, because a hold binds whatever the time is.
+    time::check(&*world.clock, target).await
 }
 
 /// What a sweep would meet before its first row.

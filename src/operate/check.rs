@@ -13,6 +13,7 @@ use crate::{
         identity,
         obstacle::{Obstacle, Outcome, Reason},
         prepare::{Prepared, Target, prepare},
+        time,
     },
 };
 
@@ -76,7 +77,10 @@ pub async fn check(world: &World) -> Result<CheckReport, Error> {
             Ok(target) => {
                 report.rules.extend(rules(world, &target, now).await?);
                 let blocked = match &state {
-                    Some(state) => identity::check(state, &target).await.err(),
+                    Some(state) => match identity::check(state, &target).await {
+                        Ok(_) => time::check(&*world.clock, &target).await.err(),
+                        Err(obstacle) => Some(obstacle),
+                    },
                     None => {
                         let message =
                             format!("there is no state yet, so this source can only be observed; `retentiond source init {name}` makes it");

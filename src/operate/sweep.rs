@@ -24,6 +24,7 @@ use crate::{
         prepare::{Prepared, Target, categories, prepare_around},
         settle,
         stop::StopSignal,
+        time,
     },
 };
 
@@ -119,6 +120,7 @@ async fn survey(
     identity::check(state, &target).await?;
     settle::settle_source(state, &*target.engine, source, owner).await?;
     gate::synchronise(state, &*target.engine, source, &categories, gate::PATIENCE).await?;
+    time::check(&*world.clock, &target).await?;
     let is_chosen = |rule: &Rule| of_source.iter().any(|chosen| chosen.id == rule.id);
     let prepared = prepare_around(&target, &world.rules, is_chosen, &world.config.keys, now).await?;
     let mut rules = Vec::new();

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod prepare;
 pub mod settle;
 pub mod stop;
+pub mod time;
 pub mod view;
 pub mod walk;
 mod watch;

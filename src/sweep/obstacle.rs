@@ -82,6 +82,8 @@ closed! {
         Restored,
         ForeignState,
         StateBehind,
+        /// This machine's clock or the server's is wrong.
+        Clock,
         // Paused.
         Window,
         /// By a person.
@@ -104,7 +106,7 @@ impl Reason {
     /// The outcome of a sweep that ends for this reason.
     pub fn outcome(self) -> Outcome {
         match self {
-            Self::Approval | Self::MaxShare | Self::Restored | Self::ForeignState | Self::StateBehind => Outcome::Guarded,
+            Self::Approval | Self::MaxShare | Self::Restored | Self::ForeignState | Self::StateBehind | Self::Clock => Outcome::Guarded,
             Self::Window | Self::Paused | Self::HoldPending | Self::AnotherWorker | Self::Observe | Self::Turn => Outcome::Paused,
             Self::Connection | Self::Database | Self::State => Outcome::Failed,
             Self::Shutdown | Self::Changed => Outcome::Interrupted,

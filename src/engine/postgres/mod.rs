@@ -16,6 +16,7 @@ mod workspace;
 use std::{str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::{
     ConnectOptions as _, PgPool, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
@@ -158,6 +159,16 @@ impl Engine for Postgres {
 
     async fn fingerprint(&self) -> Result<String, Error> {
         self.identity().await
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, Error> {
+        let what = "asking for the server's time";
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.ask(what, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").await?;
+        let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+        let microseconds: i64 = row.try_get(0).map_err(|error| Failure { what, error })?;
+        transaction.commit().await?;
+        Ok(Timestamp::from_microsecond(microseconds).ok())
     }
 
     async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {

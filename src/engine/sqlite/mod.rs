@@ -19,6 +19,7 @@ mod workspace;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sqlx::{Executor as _, SqlSafeStr as _};
 
 pub use self::create::create;
@@ -67,6 +68,10 @@ impl Engine for Sqlite {
 
     async fn fingerprint(&self) -> Result<String, Error> {
         self.database.fingerprint()
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(None)
     }
 
     async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {

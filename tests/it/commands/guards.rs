@@ -58,6 +58,29 @@ fn what_only_keeps_longer_goes_on_and_can_not_be_taken_back_unseen() {
 }
 
 #[test]
+fn a_clock_that_no_other_agrees_with_stops_what_it_would_decide() {
+    let mut product = accounts(Kind::Postgres);
+    product.set_real_time();
+    let run = |error: &str, line: &str| {
+        let mut command = product.command(line.split(' '));
+        crate::support::binary::run(command.env("RETENTIOND_TEST_AHEAD", error))
+    };
+    for (error, which) in [("3600", "1h ahead of"), ("-3600", "1h behind")] {
+        let report = run(error, "sweep --approve --output json").expect(3).json();
+        assert_eq!(ended(&report), "guarded clock");
+        let message = report["rules"][0]["message"].as_str().expect("a sentence");
+        assert!(message.contains(which) && message.contains("`app`"), "{message}");
+        let checked = run(error, "check").expect(3).stdout;
+        assert!(checked.contains(which), "{checked}");
+    }
+    assert_eq!(left(&product), "1 2 3 4");
+    // A hold binds whatever the time is.
+    run("3600", "hold place --matter m --reason r --by b --subject account:1").expect(0);
+    assert_eq!(ended(&run("60", "sweep --approve --output json").expect(0).json()), "complete -");
+    assert_eq!(left(&product), "1 3 4");
+}
+
+#[test]
 fn approving_where_nothing_waits_does_no_harm() {
     let product = accounts(Kind::Sqlite);
     sweep(&product, "--approve", 0);
