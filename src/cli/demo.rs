@@ -30,7 +30,7 @@ pub async fn run(common: &Common, surroundings: Surroundings, args: Args) -> Don
     demo::prepare(&args.folder, surroundings.clock.now(), &*surroundings.randomness).await?;
     // From here on everything is as in a shell in that folder.
     std::env::set_current_dir(&args.folder)?;
-    render::line(INTRODUCTION)?;
+    render::line(&render::prose(INTRODUCTION))?;
     for step in steps() {
         play(common, &surroundings, &step).await?;
     }
@@ -39,7 +39,7 @@ pub async fn run(common: &Common, surroundings: Surroundings, args: Args) -> Don
 }
 
 const INTRODUCTION: &str = "\
-An application has a database of some 8,000 rows: accounts, messages, logs, invoices, job applications. Four published
+An application has a database of some 8,000 rows: accounts, messages, logs, invoices, job applications. Four published \
 privacy policies say how long it may keep them; rules/ says the same in a form that can be enforced.";
 
 const ENDING: &str = "\nThe count was changed, and the chain says where. All of this is yours to go on with:";
@@ -63,19 +63,19 @@ fn steps() -> Vec<Step> {
     let row = format!("id={}", demo::HELD_ACCOUNT);
     vec![
         step(
-            "retentiond changes a database only where its own few tables stand beside the data: they make a hold binding and\n\
+            "retentiond changes a database only where its own few tables stand beside the data: they make a hold binding and \
              a crash harmless.",
             &["source", "init", "app"],
             0,
         ),
         step(
-            "What do the policies ask for today? Every row of a table is in exactly one column, from `due` to `done`. An\n\
+            "What do the policies ask for today? Every row of a table is counted once, from `due` to `done`. An \
              account that has invoices is `protected`: they are kept for seven years, and so it has to stay.",
             &["plan"],
             0,
         ),
         step(
-            "Somebody goes to court. Once this has succeeded, no process of retentiond changes a row of that person in any\n\
+            "Somebody goes to court. Once this has succeeded, no process of retentiond changes a row of that person in any \
              table, whatever the policies say.",
             &[
                 "hold",
@@ -99,7 +99,7 @@ fn steps() -> Vec<Step> {
             3,
         ),
         step(
-            "Now a person has looked. In small batches, each in the ledger before it commits, what is due goes. Previews,\n\
+            "Now a person has looked. In small batches, each in the ledger before it commits, what is due goes. Previews, \
              telephone numbers and addresses become anonymous earlier than their rows go.",
             &["sweep", "--approve"],
             0,
@@ -129,7 +129,7 @@ async fn play(common: &Common, surroundings: &Surroundings, step: &Step) -> Resu
     let words = step.command.iter().map(|word| if word.contains(' ') { format!("\"{word}\"") } else { word.clone() });
     let typed = format!("$ retentiond {}", words.collect::<Vec<_>>().join(" "));
     let typed = if colour { format!("\x1b[1m{typed}\x1b[0m") } else { typed };
-    render::line(&format!("\n{}\n\n{typed}", step.prose))?;
+    render::line(&format!("\n{}\n\n{typed}", render::prose(step.prose)))?;
     if let Some(deed) = step.deed {
         deed()?;
     }

@@ -54,19 +54,31 @@ fn terminal_width() -> Option<usize> {
 fn paragraphs(header: &[&str], names: usize, rows: &[Vec<String>], width: usize) -> String {
     let paragraph = |row: &Vec<String>| {
         let (names, values) = row.split_at(names.min(row.len()));
-        let mut lines = vec![names.join("  ")];
-        let mut current = String::new();
-        for (what, value) in header[names.len()..].iter().zip(values) {
-            let field = format!("  {what} {value}");
-            if !current.is_empty() && current.chars().count() + field.chars().count() > width {
-                lines.push(std::mem::take(&mut current));
-            }
-            current.push_str(&field);
-        }
-        lines.push(current);
-        lines.join("\n")
+        let fields = header[names.len()..].iter().zip(values).map(|(what, value)| format!("  {what} {value}"));
+        [names.join("  ")].into_iter().chain(filled(fields, "", width)).collect::<Vec<_>>().join("\n")
     };
     rows.iter().map(paragraph).collect::<Vec<_>>().join("\n")
+}
+
+/// Text in lines of 80 characters, which fit every terminal that anybody reads in.
+pub fn prose(text: &str) -> String {
+    filled(text.split_whitespace().map(str::to_owned), " ", 80).join("\n")
+}
+
+/// Lines that are filled with pieces, none of which is broken.
+fn filled(pieces: impl IntoIterator<Item = String>, between: &str, width: usize) -> Vec<String> {
+    let length = |text: &str| text.chars().count();
+    let mut lines: Vec<String> = Vec::new();
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if length(line) + length(between) + length(&piece) <= width => {
+                line.push_str(between);
+                line.push_str(&piece);
+            }
+            _ => lines.push(piece),
+        }
+    }
+    lines
 }
 
 /// A number with thin groups of three digits, as a person reads it.
@@ -105,6 +117,14 @@ mod tests {
         let header = ["rule", "action", "due", "total"];
         assert_eq!(paragraphs(&header, 2, &rows, 40), "a/b  delete\n  due 7  total 1,000\na/other  keep\n  due 0  total 2");
         assert_eq!(paragraphs(&header, 2, &rows[..1], 10), "a/b  delete\n  due 7\n  total 1,000");
+    }
+
+    #[test]
+    fn prose_is_broken_between_words() {
+        let text = prose(&"twelve chars ".repeat(20));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(text.split_whitespace().count(), 40);
+        assert_eq!(text.lines().count(), 4);
     }
 
     #[test]
