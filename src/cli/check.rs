@@ -30,7 +30,13 @@ pub async fn run(common: &Common, world: &World, args: Args) -> Done {
     for rule in &report.rules {
         match &rule.blocked {
             None => render::line(&format!("ok       {} ({} {})", rule.rule, rule.action, rule.table))?,
-            Some(obstacle) => render::line(&format!("refused  {} ({} {}): {}", rule.rule, rule.action, rule.table, obstacle.message))?,
+            Some(obstacle) => {
+                render::line(&format!("refused  {} ({} {}): {}", rule.rule, rule.action, rule.table, obstacle.message))?;
+                let colour = common.colour(std::io::IsTerminal::is_terminal(&std::io::stdout()));
+                if let Some(excerpt) = obstacle.place.as_ref().and_then(|place| place.excerpt(colour)) {
+                    render::line(&excerpt)?;
+                }
+            }
         }
         for warning in &rule.warnings {
             render::line(&format!("         warning: {warning}"))?;

@@ -95,6 +95,13 @@ impl Place {
     }
 }
 
+impl Place {
+    /// File, line and column above the line itself, with what is meant underlined; `None` if the file was not read.
+    pub fn excerpt(&self, colour: bool) -> Option<String> {
+        render::excerpt_of(self, colour)
+    }
+}
+
 /// A place and what to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer {

@@ -63,6 +63,14 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     }
 }
 
+/// Where a value is written, with its line; without a title, for what says its own words.
+pub(super) fn excerpt_of(place: &Place, colour: bool) -> Option<String> {
+    place.line_and_column()?;
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let pointed = excerpt(place).annotation(AnnotationKind::Primary.span(span(place)));
+    Some(renderer.render(&[Group::with_level(Level::ERROR).element(pointed)]))
+}
+
 fn excerpt<'a, T: Clone>(place: &'a Place) -> Snippet<'a, T> {
     Snippet::source(place.file.text()).path(path(place))
 }

@@ -8,6 +8,7 @@ use super::{
     world::{Error, World},
 };
 use crate::{
+    diagnostic::Place,
     policy::{Action, Rule},
     sweep::{
         identity,
@@ -34,10 +35,27 @@ pub struct CheckedRule {
     pub action: String,
     /// Why it can't be enforced.
     pub blocked: Option<Obstacle>,
+    /// What in the files that is about.
+    pub place: Option<Written>,
     /// What it costs, or might cost, in sentences.
     pub warnings: Vec<String>,
     /// Statements that a person may run to help.
     pub suggestions: Vec<String>,
+}
+
+/// A place in a file; line and column count from 1.
+#[derive(Debug, Clone, Serialize)]
+pub struct Written {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Written {
+    fn at(place: &Place) -> Option<Self> {
+        let (line, column) = place.line_and_column()?;
+        Some(Self { file: place.file.path().display().to_string(), line, column })
+    }
 }
 
 /// One source.
@@ -110,6 +128,7 @@ fn checked(target: &Target, prepared: &Prepared, all: &[Prepared]) -> CheckedRul
         source: rule.source.clone(),
         table: rule.table.to_string(),
         action: rule.action.name().to_owned(),
+        place: prepared.outcome.as_ref().err().and_then(|obstacle| Written::at(obstacle.place.as_ref()?)),
         blocked: prepared.outcome.as_ref().err().cloned(),
         warnings,
         suggestions,

@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::{diagnostic::Place, policy::Rule};
+
 /// An enum whose members can be listed, and are a word each in JSON, ledger and metrics.
 macro_rules! closed {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
@@ -120,12 +122,20 @@ impl Reason {
 pub struct Obstacle {
     pub reason: Reason,
     pub message: String,
+    /// What in a file it is about, where it is about one value there.
+    #[serde(skip)]
+    pub place: Option<Place>,
 }
 
 impl Obstacle {
     /// The sentence says what is wrong and what would help.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self { reason, message: message.into(), place: None }
+    }
+
+    /// Points at the value of a key of the rule, unless it points at something already.
+    pub fn at(self, rule: &Rule, key: &str) -> Self {
+        Self { place: self.place.or_else(|| Some(rule.origin.place(key))), ..self }
     }
 }
 

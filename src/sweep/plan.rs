@@ -11,9 +11,7 @@ use crate::{
     anonymise::{self, Misfit, Target},
     engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
     fault, hold,
-    policy::{
-        self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term, condition::Condition, period::cutoff_of, start::Thresholds,
-    },
+    policy::{self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term, period::cutoff_of, start::Thresholds},
     secret::Keys,
     sql::selection::{
         Act, Assignment, ColumnRef, DoneTest, HeldTest, Override, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass,
@@ -48,11 +46,12 @@ pub struct Surroundings<'a> {
 /// # Errors
 /// The first [`Obstacle`] in the order of the module's description.
 pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> {
-    reachable(rule, around.shape)?;
+    reachable(rule, around.shape).map_err(|obstacle| obstacle.at(rule, "table"))?;
     let dialect = around.workspace.dialect;
-    condition_columns(rule.condition.as_ref(), around.shape, "where")?;
+    condition_columns(rule, around.shape)?;
     for (key, names) in [("key", &rule.key), ("retains", &rule.retains)] {
-        names.iter().try_for_each(|name| column(around.shape, name, key).map(drop))?;
+        let known = |name: &String| column(around.shape, name, key).map_err(|obstacle| obstacle.at(rule, &format!("{key}.{name}")));
+        names.iter().try_for_each(|name| known(name).map(drop))?;
     }
     let start = rule.term.as_ref().map(|term| start_test(rule, term, around)).transpose()?;
     let (act, done) = act_of(rule, around)?;
@@ -119,20 +118,23 @@ fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, Obstacle> {
     })
 }
 
-fn condition_columns(condition: Option<&Condition>, shape: &Shape, key: &str) -> Result<(), Obstacle> {
-    condition.into_iter().flat_map(|condition| &condition.columns).try_for_each(|name| column(shape, name, key).map(drop))
+fn condition_columns(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
+    let mut names = rule.condition.iter().flat_map(|condition| &condition.columns);
+    names.try_for_each(|name| column(shape, name, "where").map(drop)).map_err(|obstacle| obstacle.at(rule, "where"))
 }
 
 /// Makes the comparison of a start with the cut-off that belongs to `around.now`.
 fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<StartTest, Obstacle> {
-    let column = column(around.shape, &term.start.column, "start")?;
-    let format = start_format(&term.start, &column, around.workspace.dialect)?;
+    let column = column(around.shape, &term.start.column, "start").map_err(|obstacle| obstacle.at(rule, "start"))?;
+    let written = if term.start.format.is_some() { "start_format" } else { "start" };
+    let format = start_format(&term.start, &column, around.workspace.dialect).map_err(|obstacle| obstacle.at(rule, written))?;
     let naive = term.start.naive.as_ref();
     if naive.is_none() && needs_zone(format, &column) {
         return Err(Obstacle::new(
             Reason::TimeZone,
             format!("`{}` holds dates or times without a zone; say `naive_timestamps = \"…\"` for source `{}`", column.name, rule.source),
-        ));
+        )
+        .at(rule, "start"));
     }
     let periods: Vec<_> =
         std::iter::once(&term.keep_for).chain(term.floor.as_ref().filter(|_| !fault::seeded("floor-ignored"))).cloned().collect();
@@ -204,12 +206,13 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
         Action::Delete => return Ok((Some(Act::Delete), Vec::new())),
         Action::Anonymise { columns, mark } => (columns, mark),
     };
-    let misfit = |message: String| Obstacle::new(Reason::Strategy, message);
-    let mark = mark.as_deref().map(|name| mark_column(around.shape, name)).transpose()?;
+    let mark = mark.as_deref().map(|name| mark_column(around.shape, name)).transpose().map_err(|obstacle| obstacle.at(rule, "mark"))?;
     let mut assignments = Vec::new();
     let mut done = Vec::new();
     for (name, spec) in columns {
-        let reference = column(around.shape, name, "anonymise")?;
+        let key = format!("anonymise.{name}");
+        let misfit = |message: String| Obstacle::new(Reason::Strategy, message).at(rule, &key);
+        let reference = column(around.shape, name, "anonymise").map_err(|obstacle| obstacle.at(rule, &key))?;
         let target = target(rule, around, name, reference.clone());
         let unfit = |error: Misfit| misfit(format!("`{}` can't be used on `{name}`: {error}", spec.name()));
         let strategy = anonymise::strategy(spec, around.keys).map_err(unfit)?;
@@ -331,12 +334,10 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
     let mut protectors = Vec::new();
     for other in around.rules.iter().filter(|other| other.id != rule.id && competes(rule, other)) {
         let unreadable = |obstacle: Obstacle| {
-            Obstacle::new(
-                Reason::Competitor,
-                format!("rule {} on the same table can't be evaluated and so protects all of it: {}", other.id, obstacle.message),
-            )
+            let message = format!("rule {} on the same table can't be evaluated and so protects all of it: {}", other.id, obstacle.message);
+            Obstacle { place: obstacle.place, ..Obstacle::new(Reason::Competitor, message) }
         };
-        condition_columns(other.condition.as_ref(), around.shape, "where").map_err(unreadable)?;
+        condition_columns(other, around.shape).map_err(unreadable)?;
         let start = other.term.as_ref().map(|term| start_test(other, term, around)).transpose().map_err(unreadable)?;
         let floor = other.term.as_ref().and_then(|term| Some(Term { keep_for: term.floor?, ..term.clone() }));
         protectors.push(Protector {
@@ -357,9 +358,9 @@ fn overriding(target: &Rule, rule: &Rule, around: Surroundings<'_>) -> Result<Ve
     for other in around.rules.iter().filter(|other| other.overrides.contains(&target.id)) {
         let counts = other.mode == Mode::Enforce || other.id == rule.id;
         let Some(condition) = other.condition.clone().filter(|_| counts) else { continue };
-        condition_columns(Some(&condition), around.shape, "where").map_err(|obstacle| {
+        condition_columns(other, around.shape).map_err(|obstacle| {
             let message = format!("rule {}, which overrides {}, can't be evaluated: {}", other.id, target.id, obstacle.message);
-            Obstacle::new(Reason::Competitor, message)
+            Obstacle { place: obstacle.place, ..Obstacle::new(Reason::Competitor, message) }
         })?;
         overriding.push(Override { rule: other.id.clone(), condition, unless: self::overriding(other, rule, around)? });
     }
@@ -399,7 +400,8 @@ pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result
         let null_is_held =
             matches!(&rule.subjects, crate::policy::Subjects::Of { on_null: OnNull::Hold, .. }) && !fault::seeded("null-subject-is-nobody");
         for subject in rule.subjects.all() {
-            let column = column(shape, &subject.column, "subject")?;
+            let key = format!("subject.{}", subject.kind);
+            let column = column(shape, &subject.column, "subject").map_err(|obstacle| obstacle.at(rule, &key))?;
             if !crate::sql::can_be_subject(column.class, dialect) {
                 return Err(Obstacle::new(
                     Reason::Subject,
@@ -407,7 +409,8 @@ pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result
                         "`{}` is {}, in which data subjects can't be compared; use a text, number or uuid column",
                         column.name, column.declared
                     ),
-                ));
+                )
+                .at(rule, &key));
             }
             match tests.iter_mut().find(|test| test.kind == subject.kind && test.column.name == subject.column) {
                 Some(test) => test.null_is_held |= null_is_held,

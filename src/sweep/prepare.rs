@@ -161,12 +161,12 @@ fn unfit(rule: &Rule, same_table: &[&Rule], conditions: &BTreeMap<&RuleId, Strin
     let Some((other, words)) = same_table.iter().find_map(|other| Some((other, conditions.get(&other.id)?))) else { return Ok(()) };
     let message = format!("the database can't evaluate the `where` of {}: {words}", other.id);
     let reason = if other.id == rule.id { Reason::Condition } else { Reason::Competitor };
-    Err(Obstacle::new(reason, message))
+    Err(Obstacle::new(reason, message).at(other, "where"))
 }
 
 async fn missing_table(target: &Target, rule: &Rule) -> Result<Obstacle, engine::Error> {
     let tables = target.engine.tables().await?;
     let near = nearest(&rule.table.table, tables.iter().map(|table| table.table.as_str()));
     let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Ok(Obstacle::new(Reason::MissingTable, format!("source `{}` has no table {}{hint}", rule.source, rule.table)))
+    Ok(Obstacle::new(Reason::MissingTable, format!("source `{}` has no table {}{hint}", rule.source, rule.table)).at(rule, "table"))
 }

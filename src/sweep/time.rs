@@ -1,8 +1,8 @@
 //! Whether the clock can be believed: asked before anything acts (law 9).
 //!
 //! A clock that has jumped ahead makes rows due that are not (law 1), and nothing but another clock can tell. A server has
-//! one of its own; where the two differ by more than [`TOLERANCE`], a person has to find out which of them is wrong, and
-//! until then the rules of that source wait. SQLite has this machine's clock alone, so there is nothing to compare.
+//! one of its own; where the two differ by more than five minutes, a person has to find out which of them is wrong,
+//! and until then the rules of that source wait. SQLite has this machine's clock alone, so there is nothing to compare.
 
 use jiff::{SignedDuration, Unit};
 

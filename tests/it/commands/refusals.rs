@@ -18,6 +18,39 @@ fn refused(product: &Product, reason: &str, named: &str) {
     }
 }
 
+/// What a database says of a rule stands beside the line that it is about, like any mistake in a file.
+#[test]
+fn what_does_not_fit_the_database_points_at_the_file() {
+    let product = accounts(Kind::Postgres);
+    product.data.execute("CREATE TABLE visits (id bigint PRIMARY KEY, account bigint, seen_at timestamptz, ip inet NOT NULL, note text)");
+    let rules = [
+        ("table", CLOSED.replace("table = \"accounts\"", "table = \"acounts\"")),
+        ("start", CLOSED.replace("\"closed_at\"", "\"closd_at\"")),
+        ("format", CLOSED.replace("\"timestamp\"", "\"unix_ms\"")),
+        ("subject", CLOSED.replace("\"email\" }", "\"e_mail\" }")),
+        ("where", format!("{CLOSED}where = \"nte = 'a'\"\n")),
+        ("words", format!("{CLOSED}where = \"note > 7\"\n")),
+        ("key", format!("{CLOSED}key = [\"id\", \"nmber\"]\n")),
+        (
+            "strategy",
+            "id = \"x\"\ncategory = \"c\"\nsource = \"app\"\ntable = \"visits\"\nsubject = { account = \"account\" }\nstart = \"seen_at\"\nkeep_for = \"1 year\"\naction = \"anonymise\"\nanonymise = { note = \"null\", ip = \"null\" }\n"
+                .to_owned(),
+        ),
+    ];
+    let mut told = String::new();
+    for (name, rule) in rules {
+        product.rules("p", &policy(&[&rule]));
+        let report = product.cli("check --output json").expect(2).json();
+        let place = &report["rules"][0]["place"];
+        assert_eq!(place["file"], "rules/p.toml", "{name}: {report}");
+        assert!(place["line"].as_u64() > Some(1) && place["column"].is_u64(), "{name}: {report}");
+        let output = product.cli("check").expect(2).stdout;
+        let refused: Vec<&str> = output.lines().skip_while(|line| !line.starts_with("refused")).collect();
+        told.push_str(&format!("{}\n\n", refused.join("\n")));
+    }
+    insta::assert_snapshot!(told);
+}
+
 #[test]
 fn what_would_be_dragged_along_is_refused_by_name() {
     let cases = [
