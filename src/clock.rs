@@ -45,7 +45,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The system's clock, wrong by so much.
+/// The system's clock, wrong by so much: what the tests give to a process that is to notice.
 #[derive(Debug, Clone, Copy)]
 pub struct WrongClock(pub SignedDuration);
 

@@ -93,9 +93,7 @@ impl Place {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
     }
-}
 
-impl Place {
     /// File, line and column above the line itself, with what is meant underlined; `None` if the file was not read.
     pub fn excerpt(&self, colour: bool) -> Option<String> {
         render::excerpt_of(self, colour)
