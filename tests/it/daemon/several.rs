@@ -29,7 +29,7 @@ fn sweeps_that_wait_for_a_source_follow_one_another_between_ticks() {
     let started: Vec<jiff::Timestamp> =
         entries(&product, "sweep_started").iter().map(|entry| entry["at"].as_str().expect("a time").parse().expect("a time")).collect();
     let gaps: Vec<_> = started.windows(2).map(|pair| pair[1].duration_since(pair[0])).collect();
-    assert_eq!(started.len(), 20);
+    assert!(started.len() >= 20, "each once at least: {started:?}");
     assert!(gaps.iter().any(|gap| gap.as_millis() < 500), "{gaps:?}");
 }
 
