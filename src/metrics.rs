@@ -21,7 +21,7 @@ const RULE: [&str; 5] = ["rule", "category", "source", "table", "action"];
 /// The classes of a rule's rows.
 pub const STATES: [&str; 7] = ["outside", "done", "undated", "running", "held", "protected", "due"];
 /// Why a sweep pauses between batches.
-pub const THROTTLES: [&str; 2] = ["courtesy", "rate"];
+pub const THROTTLES: [&str; 3] = ["courtesy", "rate", "replica_lag"];
 
 /// What tells a rule's series from another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,10 +218,12 @@ metrics! {
     /// When the next sweep is due.
     sweep_next_timestamp_seconds: GaugeVec, Rule;
 
-    /// How long sweeps waited between batches: out of courtesy, or to keep to max_rows_per_second.
+    /// How long sweeps waited between batches: out of courtesy, to keep to max_rows_per_second, or for replicas.
     throttled_seconds_total: CounterVec, Source + reason of |_| THROTTLES.to_vec();
     /// 1 if the source answered when it was last asked, 0 if not.
     source_up: GaugeVec, Source;
+    /// How far the slowest replica was behind, at most, when a sweep last looked.
+    source_replica_lag_seconds: GaugeVec, Source;
     /// Tables of the source that no rule is about.
     uncovered_tables: GaugeVec, Source;
 

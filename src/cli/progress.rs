@@ -47,6 +47,8 @@ impl Observer for Bars {
         self.with(rule, |bar| bar.set_position(batch.acted));
     }
 
+    fn replica_lag(&self, _rule: &Rule, _lag: Option<Duration>) {}
+
     fn throttled(&self, _rule: &Rule, _why: Throttle, _time: Duration) {}
 
     fn ended(&self, rule: &Rule, _ended: &Ended) {

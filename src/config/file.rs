@@ -10,7 +10,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Defaults, InvalidUrl, Limits, Source, SourceUrl, Window};
+use super::{Defaults, InvalidUrl, Limits, Replicas, Source, SourceUrl, Window};
 use crate::{
     diagnostic::fields::{At, Fields, Reader},
     policy::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Keys that the language of the configuration has but this version does not.
-const LATER: [&str; 4] = ["access", "tokens", "replicas", "max_replica_lag"];
+const LATER: [&str; 2] = ["access", "tokens"];
 /// Where the daemon listens if nothing is said.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
@@ -214,11 +214,35 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
         let workspace = workspace(&fields, dialect);
         let window = fields.parsed("window", Window::from_str).map(|window| window.value);
         let limits = fields.inner("limits").map_or_else(Limits::default, |limits| read_limits(&limits));
+        let replicas = replicas(&fields, dialect, base_dir);
         finish(&fields);
-        let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits });
+        let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits, replicas });
         sources.insert(name.value, FileSource { header: name.span, dialect, naive, source });
     }
     sources
+}
+
+/// `replicas`: a word, or a list of addresses.
+fn replicas(fields: &Fields<'_>, dialect: Option<Dialect>, base_dir: &Path) -> Replicas {
+    let Some(at) = fields.value("replicas") else { return Replicas::Auto };
+    if !at.value.get_ref().is_array() {
+        let word = fields.choice("replicas", &[("auto", true), ("none", false)]);
+        return if word.is_some_and(|word| !word.value) { Replicas::None } else { Replicas::Auto };
+    }
+    let listed: Vec<_> = fields.list("replicas", "the replica").iter().filter_map(|replica| replica_address(replica, base_dir)).collect();
+    for (url, span) in &listed {
+        if dialect.is_some_and(|dialect| dialect == Dialect::Sqlite || url.dialect() != dialect) {
+            let message = "a replica is a server of the same kind as its source, and SQLite has none";
+            fields.reader.report(fields.reader.error("invalid-value", span, message));
+        }
+    }
+    Replicas::Listed(listed.into_iter().map(|(url, _)| url).collect())
+}
+
+fn replica_address(fields: &Fields<'_>, base_dir: &Path) -> Option<(SourceUrl, Range<usize>)> {
+    let url = address(fields, base_dir);
+    finish(fields);
+    Some((url?, fields.span.clone()))
 }
 
 fn workspace(fields: &Fields<'_>, dialect: Option<Dialect>) -> String {
@@ -247,11 +271,13 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
     let default = Limits::default();
     let duration = |key| fields.parsed(key, parse_duration);
     let (target, lock, statement) = (duration("target_batch_time"), duration("lock_timeout"), duration("statement_timeout"));
+    let lag = duration("max_replica_lag");
     let limits = Limits {
         max_batch_rows: fields.integer("max_batch_rows", 1..=1_000_000).map_or(default.max_batch_rows, |rows| rows.value),
         target_batch_time: target.as_ref().map_or(default.target_batch_time, |time| time.value),
         lock_timeout: lock.as_ref().map_or(default.lock_timeout, |time| time.value),
         statement_timeout: statement.as_ref().map_or(default.statement_timeout, |time| time.value),
+        max_replica_lag: lag.map_or(default.max_replica_lag, |lag| lag.value),
         pace: fields.choice("pace", &PACES).map_or(default.pace, |pace| pace.value),
         max_rows_per_second: fields.integer("max_rows_per_second", 1..=1_000_000_000).map(|rows| rows.value),
     };

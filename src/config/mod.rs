@@ -58,6 +58,20 @@ pub struct Source {
     /// When sweeps may run, in the configuration's zone; absent: always.
     pub window: Option<Window>,
     pub limits: Limits,
+    /// Where lag is measured.
+    pub replicas: Replicas,
+}
+
+/// Whose lag a sweep waits for: `replicas`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Replicas {
+    /// Those that the server itself knows to follow it.
+    #[default]
+    Auto,
+    /// Nobody's.
+    None,
+    /// These, asked one by one: replicas of replicas, and those that must not be missed when they are cut off.
+    Listed(Vec<SourceUrl>),
 }
 
 /// `[defaults]`.

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::{
-    diagnostic::schema::{Key, document, duration, key, list, named, pattern, table, text},
+    diagnostic::schema::{Key, any, document, duration, key, list, named, pattern, table, text, word},
     policy::schema::{guards, limits},
 };
 
@@ -44,6 +44,11 @@ fn source() -> Vec<Key> {
         key("workspace", "Schema (PostgreSQL) or table prefix (SQLite) of retentiond's own tables", text()),
         key("naive_timestamps", "Zone of dates, and of timestamps that carry none", text()),
         key("window", "When sweeps may run: \"01:00-05:30\"", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
+        key(
+            "replicas",
+            "Whose lag a sweep waits for: \"auto\", \"none\", or the replicas' addresses",
+            any(vec![word(["auto", "none"]), list(table(&[], address()))]),
+        ),
         key("limits", "How gently it is treated", table(&[], source_limits())),
     ]);
     keys
@@ -54,6 +59,7 @@ fn source_limits() -> Vec<Key> {
     keys.extend([
         key("lock_timeout", "The longest wait for a lock", duration()),
         key("statement_timeout", "The longest statement", duration()),
+        key("max_replica_lag", "A sweep waits while a replica is further behind", duration()),
     ]);
     keys
 }
@@ -82,7 +88,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[state]\n[http]\n[keys.k]\n[sources.s.limits]\n[defaults]\n";
+        let text = "[state]\n[http]\n[keys.k]\n[sources.s]\nreplicas = [{}]\n[sources.s.limits]\n[defaults]\n";
         let (file, found) = (SourceFile::new("retentiond.toml", text), RefCell::default());
         let (reader, document) = Reader::parse(&file, text, &found);
         File::read(&Fields::new(reader, "the configuration", 0..0, document.get_ref()), Path::new("."));
@@ -95,6 +101,7 @@ mod tests {
                 ("`http`", "/properties/http"),
                 ("the key `k`", "/properties/keys/additionalProperties"),
                 ("the source `s`", source),
+                ("the replica", &format!("{source}/properties/replicas/anyOf/1/items")),
                 ("`limits`", &format!("{source}/properties/limits")),
                 ("`defaults`", "/properties/defaults"),
             ],

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use self::shape::Shape;
 use crate::{
-    config::{Limits, SourceUrl},
+    config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::selection::{Act, Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way},
@@ -37,6 +37,23 @@ pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limit
 /// about this table alone.
 pub type Inspected = Result<Option<Shape>, Error>;
 
+/// A server's log and its readers. Positions grow with the log; nothing else is to be read from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Positions {
+    /// The end of the log.
+    pub written: u64,
+    pub replicas: Vec<Replica>,
+}
+
+/// A replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// For a person: a name or an address without its password.
+    pub name: String,
+    /// Up to where queries on it see the log; or why that can't be told.
+    pub replayed: Result<u64, String>,
+}
+
 /// A connected database.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -49,6 +66,9 @@ pub trait Engine: Send + Sync {
 
     /// What the server's own clock says; `None` where the database has none but this machine's.
     async fn now(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// How far the replicas have got that follow this database.
+    async fn replicas(&self, which: &Replicas) -> Result<Positions, Error>;
 
     /// The shapes of some tables, one for each, in their order. They are looked at together, because a catalogue is
     /// slow to ask and rules are many.

@@ -16,6 +16,8 @@ pub struct Limits {
     pub lock_timeout: Duration,
     /// The longest statement.
     pub statement_timeout: Duration,
+    /// A sweep waits while a replica is further behind.
+    pub max_replica_lag: Duration,
     pub pace: Pace,
     /// Absent: no fixed limit; pacing still applies.
     pub max_rows_per_second: Option<u64>,
@@ -51,6 +53,7 @@ impl Default for Limits {
             target_batch_time: Duration::from_millis(250),
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(30),
+            max_replica_lag: Duration::from_secs(10),
             pace: Pace::Gentle,
             max_rows_per_second: None,
         }

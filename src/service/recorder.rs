@@ -192,6 +192,11 @@ impl Observer for Recorder {
         self.metrics.throttled_seconds_total.with_label_values(&[rule.source.as_str(), why.name()]).inc_by(time.as_secs_f64());
     }
 
+    fn replica_lag(&self, rule: &Rule, lag: Option<Duration>) {
+        let seconds = lag.map_or(f64::NAN, |lag| lag.as_secs_f64());
+        self.metrics.source_replica_lag_seconds.with_label_values(&[rule.source.as_str()]).set(seconds);
+    }
+
     fn ended(&self, _rule: &Rule, _ended: &Ended) {}
 }
 

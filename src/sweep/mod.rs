@@ -13,6 +13,7 @@ pub mod form;
 pub mod gate;
 pub mod guard;
 pub mod identity;
+pub mod lag;
 pub mod obstacle;
 pub mod pace;
 pub mod plan;
@@ -63,6 +64,8 @@ pub trait Observer: Send + Sync {
     fn batch(&self, rule: &Rule, batch: &BatchDone);
     /// The sweep waits before its next batch.
     fn throttled(&self, rule: &Rule, why: Throttle, time: Duration);
+    /// How far the slowest replica of the rule's source is behind; `None`: that can't be told.
+    fn replica_lag(&self, rule: &Rule, lag: Option<Duration>);
     /// The sweep of the rule ended.
     fn ended(&self, rule: &Rule, ended: &Ended);
 }
@@ -305,6 +308,7 @@ impl Sweeper<'_> {
         };
         let mut pacer = Pacer::new(self.target.config.limits.narrowed(&rule.limits));
         let mut kept = Instant::now();
+        let mut replicas = lag::Watch::new(self.target.config.limits.max_replica_lag);
         let mut watch = Watch::new(rule, ready.estimated_rows, counts, leave.approved);
         loop {
             // 1. Asked to stop, paused, or out of the window: between batches only.
@@ -323,6 +327,15 @@ impl Sweeper<'_> {
                 if let Err(error) = self.state.keep(&hand.claim).await {
                     return (Some(hand), Err(error.into()));
                 }
+            }
+            match replicas.before_a_batch(self.target, |lag| self.observer.replica_lag(rule, lag)).await {
+                Ok(lag::Advice::Go) => {}
+                Ok(lag::Advice::Wait(time)) => {
+                    self.observer.throttled(rule, Throttle::ReplicaLag, time);
+                    self.stop.pause(time).await;
+                    continue;
+                }
+                Err(obstacle) => return (Some(hand), Err(obstacle)),
             }
             // 2. The next range.
             let rows = if fault::seeded("batch-unbounded") { u64::MAX / 4 } else { pacer.rows() };

@@ -91,6 +91,8 @@ closed! {
         /// By a person.
         Paused,
         HoldPending,
+        /// A replica is too far behind, or nobody can tell.
+        ReplicaLag,
         AnotherWorker,
         Observe,
         Turn,
@@ -109,7 +111,9 @@ impl Reason {
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Approval | Self::MaxShare | Self::Restored | Self::ForeignState | Self::StateBehind | Self::Clock => Outcome::Guarded,
-            Self::Window | Self::Paused | Self::HoldPending | Self::AnotherWorker | Self::Observe | Self::Turn => Outcome::Paused,
+            Self::Window | Self::Paused | Self::HoldPending | Self::ReplicaLag | Self::AnotherWorker | Self::Observe | Self::Turn => {
+                Outcome::Paused
+            }
             Self::Connection | Self::Database | Self::State => Outcome::Failed,
             Self::Shutdown | Self::Changed => Outcome::Interrupted,
             _ => Outcome::Refused,

@@ -21,6 +21,8 @@ pub enum Throttle {
     Courtesy,
     /// To keep to `max_rows_per_second`.
     Rate,
+    /// Until the replicas have caught up.
+    ReplicaLag,
 }
 
 impl Throttle {
@@ -29,6 +31,7 @@ impl Throttle {
         match self {
             Self::Courtesy => "courtesy",
             Self::Rate => "rate",
+            Self::ReplicaLag => "replica_lag",
         }
     }
 }

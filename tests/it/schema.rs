@@ -89,11 +89,13 @@ fn what_the_reader_takes_passes() {
         workspace = "retentiond"
         naive_timestamps = "UTC"
         window = "01:00-05:30"
+        replicas = "auto"
         [sources.app.limits]
         max_batch_rows = 10_000
         target_batch_time = "250ms"
         lock_timeout = "2s"
         statement_timeout = "30s"
+        max_replica_lag = "10s"
         pace = "gentle"
         max_rows_per_second = 5_000
         [defaults]

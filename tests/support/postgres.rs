@@ -75,6 +75,15 @@ impl Server {
     /// # Panics
     /// If PostgreSQL is not installed: a test without its server has failed.
     pub fn private(options: Options) -> Self {
+        Self::made(options, Own::init)
+    }
+
+    /// A replica of this server, which follows it by streaming.
+    pub fn replica(&self) -> Self {
+        Self::made(Options::default(), |own| own.copy(&self.socket_folder))
+    }
+
+    fn made(options: Options, make: impl FnOnce(&Own)) -> Self {
         let programs = programs();
         let account = Account::for_servers();
         let folder = tempfile::Builder::new().prefix("rtd-pg-").tempdir_in("/tmp").expect("a folder under /tmp");
@@ -83,7 +92,7 @@ impl Server {
         }
         let tcp_port = options.tcp.then(free_port);
         let mut own = Own { postmaster: Mutex::new(None), options, tcp_port, programs, account, guard: None, folder };
-        own.init();
+        make(&own);
         own.guard = Some(own.start_guard());
         own.start();
         Self { socket_folder: own.folder.path().to_owned(), own: Some(own) }
@@ -156,6 +165,22 @@ impl Own {
         assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Makes the data of a replica out of those of a running server.
+    fn copy(&self, primary: &Path) {
+        let mut command = self.command("pg_basebackup");
+        command.args([
+            "--checkpoint=fast",
+            "--no-sync",
+            "--write-recovery-conf",
+            "--username=postgres",
+            "--port",
+            &PORT.to_string(),
+            "--host",
+        ]);
+        let output = command.arg(primary).arg("--pgdata").arg(self.data()).output().expect("pg_basebackup can be run");
+        assert!(output.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Starts the postmaster and reads its log until it says that it takes connections.
     fn start(&self) {
         let on_off = |on| if on { "on" } else { "off" };
@@ -182,7 +207,8 @@ impl Own {
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let _ = writeln!(log, "{line}");
-                if line.contains("database system is ready to accept connections") {
+                // A replica is ready to accept read-only connections.
+                if line.contains("database system is ready to accept") {
                     let _ = ready.send(());
                 }
             }

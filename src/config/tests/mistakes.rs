@@ -62,11 +62,12 @@ fn mistakes_in_the_configuration() {
             Added("[sources.crm]\nurl_file = \"secrets/crm\"\n"),
             Added("[sources.crm]\nurl_env = \"RETENTIOND_TEST_THAT_NOBODY_SETS\"\n"),
             Added(
-                "[sources.CRM]\nurl = \"sqlite:crm.db\"\nworkspace = \"Retention-D\"\nwindow = \"01:00\"\nnaive_timestamps = \"CET+1\"\nreplicas = \"auto\"\n",
+                "[sources.CRM]\nurl = \"sqlite:crm.db\"\nworkspace = \"Retention-D\"\nwindow = \"01:00\"\nnaive_timestamps = \"CET+1\"\nreplicas = \"all\"\n",
             ),
             Added(
-                "[sources.app.limits]\nmax_batch_rows = 0\ntarget_batch_time = \"250\"\nlock_timeout = \"1m\"\npace = \"quick\"\nmax_replica_lag = \"10s\"\n",
+                "[sources.app.limits]\nmax_batch_rows = 0\ntarget_batch_time = \"250\"\nlock_timeout = \"1m\"\npace = \"quick\"\nmax_replica_lag = \"soon\"\n",
             ),
+            Added("[sources.crm]\nurl = \"sqlite:crm.db\"\nreplicas = [{ url = \"postgres://crm/crm\" }, { adress = \"x\" }]\n"),
             Added("[sources.copy]\nurl = \"sqlite:./app.db\"\n"),
             Added("[state]\nurl = \"sqlite:app.db\"\n"),
             Added("[keys.salt]\nfile = \"rules/none\"\n[keys.both]\nfile = \"pepper\"\nenv = \"PEPPER\"\n[keys.neither]\n"),

@@ -2,13 +2,14 @@
 //!
 //! `session` is how statements reach the server, `errors` what comes back instead of an answer, `catalogue` makes a
 //! [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own tables there, `batch` is the
-//! doorway. [`Postgres`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method
+//! doorway, `replicas` looks at who follows the server. [`Postgres`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method
 //! of the trait and a file here.
 
 mod batch;
 mod catalogue;
 mod errors;
 mod held;
+mod replicas;
 mod session;
 mod walk;
 mod workspace;
@@ -26,9 +27,9 @@ use self::{
     errors::Failure,
     session::{Access, Transaction, opening, query},
 };
-use super::{Batch, Engine, Error, GateChange, Inspected, LaneMark, Stamp, Workspace, shape::Shape};
+use super::{Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace, shape::Shape};
 use crate::{
-    config::{Limits, SourceUrl},
+    config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::{
@@ -55,6 +56,7 @@ pub struct Postgres {
     read: String,
     write: String,
     heaps: walk::Heaps,
+    followers: replicas::Followers,
 }
 
 impl Postgres {
@@ -82,7 +84,7 @@ impl Postgres {
         let read = opening(Access::Read, &limits, &schemas);
         let write = opening(Access::Write, &limits, &schemas);
         let workspace = WorkspaceRef { dialect: Dialect::Postgres, name: workspace.to_owned() };
-        Ok(Self { pool, workspace, limits, schemas, read, write, heaps: walk::Heaps::default() })
+        Ok(Self { pool, workspace, limits, schemas, read, write, heaps: walk::Heaps::default(), followers: replicas::Followers::default() })
     }
 
     async fn begin_with(&self, access: Access) -> Result<Transaction, Error> {
@@ -169,6 +171,10 @@ impl Engine for Postgres {
         let microseconds: i64 = row.try_get(0).map_err(|error| Failure { what, error })?;
         transaction.commit().await?;
         Ok(Timestamp::from_microsecond(microseconds).ok())
+    }
+
+    async fn replicas(&self, which: &Replicas) -> Result<Positions, Error> {
+        self.positions(which).await
     }
 
     async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {
@@ -304,6 +310,7 @@ impl Engine for Postgres {
     }
 
     async fn close(&self) {
+        self.followers.close().await;
         self.pool.close().await;
     }
 }

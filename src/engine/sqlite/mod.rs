@@ -25,11 +25,11 @@ use sqlx::{Executor as _, SqlSafeStr as _};
 pub use self::create::create;
 use self::database::{Database, get, get_count};
 use super::{
-    Batch, Engine, Error, GateChange, Inspected, LaneMark, Stamp, Workspace,
+    Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace,
     shape::{Shape, TableKind},
 };
 use crate::{
-    config::{Limits, SourceUrl},
+    config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::{
@@ -72,6 +72,10 @@ impl Engine for Sqlite {
 
     async fn now(&self) -> Result<Option<Timestamp>, Error> {
         Ok(None)
+    }
+
+    async fn replicas(&self, _which: &Replicas) -> Result<Positions, Error> {
+        Ok(Positions::default())
     }
 
     async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {

@@ -5,6 +5,7 @@ mod figures;
 mod http;
 mod logs;
 mod reloading;
+mod replicas;
 mod several;
 mod soak;
 mod starting;
