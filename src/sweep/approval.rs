@@ -114,7 +114,8 @@ pub async fn leave(state: &State, rule: &Rule, ready: &Ready, counts: Option<&Co
         }
         Some(guard) => return Err(guard.obstacle(rule, counts)),
     }
-    match in_force(ready, approval.as_ref()) {
+    let in_force = in_force(ready, approval.as_ref());
+    match in_force {
         Some(approval) if approval.rule_digest != ready.digest => {
             let changes = changes(approval, ready).unwrap_or_default();
             state.carry_approval(approval, &form_of(rule, ready, &request.by), &changes).await?;
@@ -125,7 +126,7 @@ pub async fn leave(state: &State, rule: &Rule, ready: &Ready, counts: Option<&Co
         }
         _ => {}
     }
-    Ok(match in_force(ready, approval.as_ref()).map(|approval| approval.allowance) {
+    Ok(match in_force.map(|approval| approval.allowance) {
         Some(Allowance::Unlimited) => Leave { approved: true, at_most: None },
         Some(Allowance::Rows(rows)) => Leave { approved: true, at_most: Some(rows) },
         Some(Allowance::Spent) | None => Leave { approved: false, at_most: None },
@@ -153,17 +154,7 @@ pub async fn approve(
         cutoff.map(|cutoff| cutoff.to_string()).unwrap_or_default(),
         max_rows.map(|rows| rows.to_string()).unwrap_or_default(),
     ];
-    let approval = NewApproval {
-        rule: rule.id.to_string(),
-        source: rule.source.clone(),
-        rule_digest: ready.digest.clone(),
-        digest: digest_of(parts),
-        guard: guard.name().to_owned(),
-        cutoff,
-        max_rows,
-        form: ready.form.to_text(),
-        by: by.to_owned(),
-    };
+    let approval = NewApproval { digest: digest_of(parts), guard: guard.name().to_owned(), cutoff, max_rows, ..form_of(rule, ready, by) };
     state.approve(&approval).await?;
     Ok(approval)
 }
@@ -174,7 +165,7 @@ fn changes(approval: &Approval, ready: &Ready) -> Option<String> {
     Some(changes.sentences().collect::<Vec<_>>().join("; "))
 }
 
-/// The form of a rule that waits for nobody, to be remembered.
+/// The form of a rule, to be remembered; by itself it is that of one that waits for nobody.
 fn form_of(rule: &Rule, ready: &Ready, by: &str) -> NewApproval {
     NewApproval {
         rule: rule.id.to_string(),

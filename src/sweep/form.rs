@@ -74,17 +74,15 @@ impl Written {
 
     /// Nothing became otherwise but periods that are longer, and what `besides` names.
     fn keeps_longer(&self, now: &Self, besides: &[&str]) -> bool {
-        let (before, now) = (self.fields(), now.fields());
-        let period = |fields: &BTreeMap<String, Value>, key: &str| fields.get(key)?.as_str()?.parse::<Period>().ok();
-        let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-        keys.into_iter().all(|key| {
-            let is_longer = match (key.as_str(), period(&before, key), period(&now, key)) {
+        self.differing(now).into_iter().all(|(key, before, now)| {
+            let period = |said: Option<Value>| said?.as_str()?.parse::<Period>().ok();
+            let is_longer = match (key.as_str(), period(before), period(now)) {
                 ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
                 // A floor where there was none; a rule without `keep_for` has none either way, for it never ends.
                 ("floor", None, Some(_)) => true,
                 _ => false,
             };
-            before.get(key) == now.get(key) || is_longer || besides.contains(&key.as_str())
+            is_longer || besides.contains(&key.as_str())
         })
     }
 
@@ -92,15 +90,22 @@ impl Written {
         serde_json::from_str(&self.canonical).unwrap_or_default()
     }
 
-    /// The keys that say something else, each with what it said and says.
-    fn differences(&self, now: &Self) -> Vec<(String, String)> {
+    /// The keys that say something else, each with what it said and says; `None`: nothing.
+    fn differing(&self, now: &Self) -> Vec<(String, Option<Value>, Option<Value>)> {
         let (before, now) = (self.fields(), now.fields());
         let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-        let said = |fields: &BTreeMap<String, Value>, key: &String| fields.get(key).map_or_else(|| "null".to_owned(), Value::to_string);
-        keys.into_iter()
-            .filter(|key| before.get(*key) != now.get(*key))
-            .map(|key| (key.clone(), format!("`{key}` was {} and is {}", said(&before, key), said(&now, key))))
-            .collect()
+        let both = keys.into_iter().map(|key| (key.clone(), before.get(key).cloned(), now.get(key).cloned()));
+        both.filter(|(_, before, now)| before != now).collect()
+    }
+
+    /// Those keys, each with a sentence.
+    fn differences(&self, now: &Self) -> Vec<(String, String)> {
+        let said = |value: Option<Value>| value.unwrap_or_default().to_string();
+        let sentence = |(key, before, now)| {
+            let sentence = format!("`{key}` was {} and is {}", said(before), said(now));
+            (key, sentence)
+        };
+        self.differing(now).into_iter().map(sentence).collect()
     }
 }
 

@@ -11,6 +11,10 @@ use super::{
     until,
 };
 
+/// Every second, without waiting for a person.
+pub const EAGER: &str =
+    "[defaults]\nschedule = \"* * * * * *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
+
 /// A daemon that runs, and where it listens.
 pub struct Daemon {
     pub process: Running,

@@ -65,13 +65,7 @@ impl Postgres {
     /// # Errors
     /// [`Error::Connect`] with the server's words.
     pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url.expose())
-            .map_err(|error| errors::connect(name, &error))?
-            .application_name("retentiond")
-            // Poolers refuse start-up parameters that they don't know.
-            .extra_float_digits(None)
-            .statement_cache_capacity(0)
-            .disable_statement_logging();
+        let options = options(url).map_err(|error| errors::connect(name, &error))?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECT_TIMEOUT)
@@ -133,6 +127,16 @@ impl Postgres {
         transaction.commit().await?;
         Ok(identity)
     }
+}
+
+/// How any server is connected to.
+fn options(url: &SourceUrl) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url.expose())?
+        .application_name("retentiond")
+        // Poolers refuse start-up parameters that they don't know.
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .disable_statement_logging())
 }
 
 /// Whether a pooled connection is alive and in no transaction (there, `now()` would be the time of its BEGIN).

@@ -3,15 +3,12 @@
 //! Positions are bytes of the write-ahead log. What is measured is what queries on the replica see (`replay`), because
 //! that is what the readers behind it wait for.
 
-use std::{collections::BTreeMap, str::FromStr as _, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-use sqlx::{
-    ConnectOptions as _, PgPool, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 use tokio::task::JoinHandle;
 
-use super::{Postgres, errors, errors::Failure, session::Access, workspace::unsigned};
+use super::{Postgres, errors, errors::Failure, options, session::Access, workspace::unsigned};
 use crate::{
     config::{Replicas, SourceUrl},
     engine::{Error, Positions, Replica},
@@ -38,12 +35,7 @@ impl Followers {
         if let Some(pool) = pools.get(url.expose()) {
             return Ok(pool.clone());
         }
-        let options = PgConnectOptions::from_str(url.expose())?
-            .application_name("retentiond")
-            .extra_float_digits(None)
-            .statement_cache_capacity(0)
-            .disable_statement_logging();
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options(url)?);
         pools.insert(url.expose().to_owned(), pool.clone());
         Ok(pool)
     }

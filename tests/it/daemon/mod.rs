@@ -14,7 +14,7 @@ mod stopping;
 use serde_json::Value;
 
 use crate::support::{
-    daemon::Daemon,
+    daemon::{Daemon, EAGER},
     product::{Kind, Product},
 };
 
@@ -37,8 +37,6 @@ keep_for = "3 years"
 action = "delete"
 "#;
 
-/// Every second, without waiting for a person.
-const EAGER: &str = "[defaults]\nschedule = \"* * * * * *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
 /// On the first of January, long after any test.
 const YEARLY: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
 

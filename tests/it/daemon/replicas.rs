@@ -14,6 +14,14 @@ use crate::support::{
 /// Ten rows a batch, a hundred a second.
 const LIMITS: &str = "[sources.app.limits]\nmax_batch_rows = 10\nmax_rows_per_second = 100\nmax_replica_lag = ";
 
+/// Without waiting for a person.
+const UNASKED: &str = "[defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0";
+
+/// Sweeps that wait for a second and a half.
+fn impatient() -> String {
+    format!("{LIMITS}\"50ms\"\n{UNASKED}")
+}
+
 /// A source of its own server, with accounts that are due, and a replica that follows it.
 fn followed(rest: &str, rows: u32) -> (Product, Server, String) {
     // It lives as long as the process, and so does the guard that cleans up after it.
@@ -70,7 +78,7 @@ fn a_sweep_waits_until_its_replica_has_caught_up() {
 
 #[test]
 fn a_replica_that_was_stopped_is_waited_for_and_then_told_of() {
-    let (product, replica, database) = followed(&format!("{LIMITS}\"50ms\"\n[defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0"), 50);
+    let (product, replica, database) = followed(&impatient(), 50);
     run_on(&replica, &database, "SELECT pg_wal_replay_pause()");
     product.data.execute("UPDATE accounts SET note = 'later'");
     let [outcome, reason, message] = swept(&product, 3);
@@ -84,7 +92,7 @@ fn a_replica_that_was_stopped_is_waited_for_and_then_told_of() {
 
 #[test]
 fn a_role_that_may_not_see_its_replicas_waits_for_a_grant() {
-    let (mut product, _replica, _) = followed(&format!("{LIMITS}\"50ms\"\n[defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0"), 50);
+    let (mut product, _replica, _) = followed(&impatient(), 50);
     let Data::Postgres(database) = &product.data else { unreachable!("it was asked for") };
     database.execute(
         "GRANT USAGE ON SCHEMA retentiond TO retentiond; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA retentiond TO retentiond;
@@ -101,7 +109,7 @@ fn a_role_that_may_not_see_its_replicas_waits_for_a_grant() {
 
 #[test]
 fn replicas_that_are_listed_are_asked_themselves() {
-    let limits = format!("{LIMITS}\"50ms\"\n[defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0");
+    let limits = impatient();
     let (mut product, replica, database) = followed(&limits, 50);
     let listed = |url: &str| format!("replicas = [{{ url = \"{url}\" }}]");
     // One that takes connections and never says a word.
@@ -125,11 +133,11 @@ fn replicas_that_are_listed_are_asked_themselves() {
 
 #[test]
 fn nobody_is_waited_for_where_nobody_follows_or_nobody_is_to_be_asked() {
-    let product = Product::new(Kind::Postgres, "[defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0");
+    let product = Product::new(Kind::Postgres, UNASKED);
     fill(&product, 20);
     assert_eq!(swept(&product, 0)[0], "complete");
     let (mut product, replica, database) = followed("", 20);
     run_on(&replica, &database, "SELECT pg_wal_replay_pause()");
-    product.reconfigure("replicas = \"none\"", "[defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0");
+    product.reconfigure("replicas = \"none\"", UNASKED);
     assert_eq!(swept(&product, 0)[0], "complete");
 }

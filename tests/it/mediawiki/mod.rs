@@ -17,12 +17,9 @@ use std::collections::BTreeMap;
 
 use self::wiki::{Wiki, address_of};
 use crate::support::{
-    daemon::Daemon,
+    daemon::{Daemon, EAGER},
     product::{Data, Kind, Product},
 };
-
-const EVERY_SECOND: &str =
-    "[defaults]\nschedule = \"* * * * * *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
 
 /// `{schema}`, `{format}` and `{never}` are what differs between the engines.
 const RULES: &str = r#"
@@ -132,7 +129,7 @@ fn a_wiki_forgets_and_goes_on(kind: Kind) {
     }
     let counts: BTreeMap<&str, [i64; 3]> = ends.iter().map(|end| (end.rule, database.counts(end))).collect();
 
-    let product = Product::over(data, EVERY_SECOND);
+    let product = Product::over(data, EAGER);
     let database = Tables { data: &product.data, kind };
     product.rules("wiki", &rules(kind));
     product.init();
