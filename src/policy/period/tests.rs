@@ -145,6 +145,14 @@ fn the_cut_off_is_just_above_the_last_start_that_has_ended() {
 }
 
 #[test]
+fn the_cut_off_passes_a_fold_with_the_microsecond_that_ends_all_of_it() {
+    // In Santiago the hour before midnight came twice on 12 May 2018, and the hour after midnight not at all on 12 August.
+    let cutoff = |now: &str| Period::parse("91 days").unwrap().cutoff(at(now), &zone("America/Santiago")).to_string();
+    assert_eq!(cutoff("2018-08-12T03:59:59.999998Z"), "2018-05-13T02:59:59.999999Z");
+    assert_eq!(cutoff("2018-08-12T03:59:59.999999Z"), "2018-05-13T04:00:00Z");
+}
+
+#[test]
 fn the_later_end_wins() {
     let periods = [Period::parse("30 days").unwrap(), Period::parse("1 month").unwrap()];
     let now = at("2024-03-31T12:00Z");

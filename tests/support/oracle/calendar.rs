@@ -137,7 +137,7 @@ fn next_midnight(day: Date) -> DateTime {
     day.checked_add(1.day()).expect("a day with a next one").to_datetime(Time::midnight())
 }
 
-/// The cut-off by its definition: the smallest `s`, to the nanosecond, whose end is after `now`.
+/// The cut-off by its definition: the smallest `s`, to the microsecond as starts are, whose end is after `now`.
 pub fn cutoff(now: Timestamp, period: Period, zone: &TimeZone) -> Timestamp {
     let ended = |start: Timestamp| end(start, period, zone).0 <= now;
     // Far enough back that everything has ended, then by days to the first that has not.
@@ -148,20 +148,20 @@ pub fn cutoff(now: Timestamp, period: Period, zone: &TimeZone) -> Timestamp {
     }
     // A fold or a missing day turns the order of ends around by some hours: two days and more are looked at, quarter of
     // an hour by quarter. Zones move, and days begin, only between two of them, so that within one nothing turns and
-    // its last nanosecond tells whether it has a start that has not ended.
-    let (quarter, tick) = (SignedDuration::from_mins(15), SignedDuration::from_nanos(1));
+    // its last microsecond tells whether it has a start that has not ended.
+    let (quarter, tick) = (SignedDuration::from_mins(15), SignedDuration::from_micros(1));
     let mut from = day - SignedDuration::from_hours(52);
     assert!(ended(from), "the search starts among what has ended");
     while ended(from + quarter - tick) {
         from += quarter;
     }
-    let (mut before, mut after) = (-1, quarter.as_nanos());
+    let (mut before, mut after) = (-1, quarter.as_micros());
     while after - before > 1 {
         let middle = (before + after) / 2;
-        let at = from + SignedDuration::from_nanos(i64::try_from(middle).expect("within a quarter of an hour"));
+        let at = from + SignedDuration::from_micros(i64::try_from(middle).expect("within a quarter of an hour"));
         if ended(at) { before = middle } else { after = middle }
     }
-    from + SignedDuration::from_nanos(i64::try_from(after).expect("within a quarter of an hour"))
+    from + SignedDuration::from_micros(i64::try_from(after).expect("within a quarter of an hour"))
 }
 
 /// In the zones and years of the generator, clocks move and days begin at quarters of an hour.
