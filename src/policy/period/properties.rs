@@ -168,9 +168,10 @@ fn due_implies_ended_and_the_cut_off_is_the_smallest_that_has_not() {
 /// True if clocks have shown this or a later time before.
 fn is_repeated(start: Timestamp, place: &Place) -> bool {
     let shown = place.zone.to_datetime(start);
-    let before =
-        place.zone.preceding(start + 1.nanosecond()).take_while(|t| start.duration_since(t.timestamp()) < SignedDuration::from_hours(48));
-    before.into_iter().any(|t| place.zone.to_datetime(t.timestamp() - 1.microsecond()) >= shown)
+    // Not `preceding`, which passes over the last transition that is listed of some zones (Ciudad Juárez, 2022).
+    let earliest = start - SignedDuration::from_hours(48);
+    let before = place.transitions.iter().filter(|transition| **transition > earliest && **transition <= start);
+    before.into_iter().any(|transition| place.zone.to_datetime(*transition - 1.microsecond()) >= shown)
 }
 
 #[test]
