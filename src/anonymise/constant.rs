@@ -4,9 +4,12 @@
 //! that the column rounded would differ from the rule's for ever, and the row would never be done.
 
 use super::{Misfit, Strategy, Target, must};
-use crate::sql::{
-    selection::{DoneTest, NewValue, TypeClass},
-    uuid_of,
+use crate::{
+    policy::Dialect,
+    sql::{
+        selection::{DoneTest, NewValue, TypeClass},
+        uuid_of,
+    },
 };
 
 /// `null`: nothing is left.
@@ -77,12 +80,18 @@ fn misfit(value: &str, target: &Target) -> Option<String> {
         TypeClass::Decimal => unless(fits_decimal(value, &target.column.declared), "a number that the type can hold without rounding"),
         TypeClass::Date => unless(is_canonical::<jiff::civil::Date>(value), "a date as YYYY-MM-DD"),
         TypeClass::Timestamp => {
-            let fits = value.parse::<jiff::civil::DateTime>().is_ok_and(|time| time.subsec_nanosecond() == 0);
-            unless(fits, "a time as `YYYY-MM-DDTHH:MM:SS`")
+            let fits = |time: jiff::civil::DateTime| time.subsec_nanosecond() % finest(target) == 0;
+            unless(value.parse().is_ok_and(fits), "a time as `YYYY-MM-DDTHH:MM:SS`")
         }
         TypeClass::TimestampTz => {
-            let fits = value.parse::<jiff::Timestamp>().is_ok_and(|time| time.subsec_nanosecond() == 0);
-            unless(fits, "a time as `YYYY-MM-DDTHH:MM:SSZ`")
+            let until = if target.dialect == Dialect::Mysql { LAST_OF_TIMESTAMP } else { jiff::Timestamp::MAX };
+            let from = if target.dialect == Dialect::Mysql { jiff::Timestamp::UNIX_EPOCH } else { jiff::Timestamp::MIN };
+            let fits = |time: jiff::Timestamp| time.subsec_nanosecond() % finest(target) == 0 && time > from && time <= until;
+            unless(value.parse().is_ok_and(fits), "a time as `YYYY-MM-DDTHH:MM:SSZ` that the type can hold")
+        }
+        TypeClass::Bytes if target.dialect == Dialect::Mysql => {
+            let longest = target.max_length.filter(|&longest| value.len() > longest as usize)?;
+            Some(format!("a text of at most {longest} bytes"))
         }
         TypeClass::Uuid => unless(uuid_of(value).is_some(), "a UUID"),
         TypeClass::Inet => unless(value.parse::<std::net::IpAddr>().is_ok(), "an IP address"),
@@ -90,16 +99,27 @@ fn misfit(value: &str, target: &Target) -> Option<String> {
     }
 }
 
+/// MariaDB: the last second of every version's TIMESTAMP, 2038-01-19T03:14:07Z.
+const LAST_OF_TIMESTAMP: jiff::Timestamp = jiff::Timestamp::constant(2_147_483_647, 0);
+
+/// The finest fraction of a second, in nanoseconds, that a type of times keeps.
+fn finest(target: &Target) -> i32 {
+    let digits = match target.dialect {
+        Dialect::Sqlite | Dialect::Postgres => 0,
+        Dialect::Mysql => {
+            let within = target.column.declared.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+            within.and_then(|(digits, _)| digits.parse().ok()).unwrap_or(0)
+        }
+    };
+    10_i32.pow(9 - digits.min(6))
+}
+
 fn is_canonical<T: std::str::FromStr + ToString>(value: &str) -> bool {
     value.parse::<T>().is_ok_and(|parsed| parsed.to_string() == value)
 }
 
 fn fits_integer(value: &str, declared: &str) -> bool {
-    match declared {
-        "smallint" => is_canonical::<i16>(value),
-        "integer" => is_canonical::<i32>(value),
-        _ => is_canonical::<i64>(value),
-    }
+    is_canonical::<i128>(value) && value.parse().is_ok_and(|number| super::whole_numbers(declared).contains(&number))
 }
 
 /// A decimal of the digits that `numeric(precision,scale)` keeps; without them, of any.
@@ -110,7 +130,7 @@ fn fits_decimal(value: &str, declared: &str) -> bool {
     if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || digits.ends_with('.') || digits.len() > 100 {
         return false;
     }
-    let Some(limits) = declared.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')) else { return true };
+    let Some((limits, _)) = declared.split_once('(').and_then(|(_, rest)| rest.split_once(')')) else { return true };
     let (precision, scale) = limits.split_once(',').unwrap_or((limits, "0"));
     let (Ok(precision), Ok(scale)) = (precision.trim().parse::<usize>(), scale.trim().parse::<usize>()) else { return false };
     fraction.len() <= scale && whole.trim_start_matches('0').len() + scale <= precision

@@ -3,7 +3,7 @@
 //! | column | in which zone |
 //! |---|---|
 //! | a native date or timestamp without a zone | none: its own calendar |
-//! | a native timestamp with a zone, an instant | the rule's `timezone` |
+//! | a native timestamp with a zone, an instant | the rule's `timezone`; on MariaDB that must be UTC, for its server may know no other |
 //! | text in ISO 8601 | the one that it is written in: its offset stays, its time becomes `00:00:00` in the same form |
 //!
 //! Text that is no date becomes NULL, or the empty text where the column can't be NULL: nobody can show that it is
@@ -36,7 +36,7 @@ impl DateTrunc {
     /// The formula, where the database knows the type; `None`: the values are text.
     fn formula(self, target: &Target) -> Option<Formula> {
         let is_native = matches!(target.column.class, TypeClass::Date | TypeClass::Timestamp | TypeClass::TimestampTz);
-        (is_native && target.dialect == Dialect::Postgres).then(|| Formula::Truncated { unit: self.unit, zone: target.timezone.clone() })
+        (is_native && target.dialect != Dialect::Sqlite).then(|| Formula::Truncated { unit: self.unit, zone: target.timezone.clone() })
     }
 }
 
@@ -45,6 +45,8 @@ impl Strategy for DateTrunc {
         let is_date = matches!(target.column.class, TypeClass::Date | TypeClass::Timestamp | TypeClass::TimestampTz);
         must(!target.generated, "the database computes the column")?;
         must(is_date || target.is_text(), "the column holds neither dates nor text; `round` is for numbers")?;
+        let is_instant = target.column.class == TypeClass::TimestampTz && target.dialect == Dialect::Mysql;
+        must(!is_instant || target.timezone == "UTC", "the column holds instants, and the rule's `timezone` is not UTC")?;
         must(!target.unique, "the column is part of a unique key, and neighbours would get the same date")
     }
 

@@ -24,7 +24,7 @@ fn applied(spec: &StrategySpec, old: Option<&str>, keys: &Keys) -> Option<String
         (_, None) => None,
         (NewValue::Computed(compute), Some(old)) => compute.compute(old),
         (NewValue::Formula(Formula::Rounded { to, .. }), Some(old)) => rounded(old, i64::try_from(to).unwrap()),
-        (NewValue::Random { .. } | NewValue::Formula(Formula::Truncated { .. }), Some(_)) => panic!("not of text"),
+        (NewValue::Random { .. } | NewValue::Unchanged | NewValue::Formula(Formula::Truncated { .. }), Some(_)) => panic!("not of text"),
     }
 }
 

@@ -36,10 +36,25 @@ pub struct Target {
 }
 
 impl Target {
-    /// Any text can be written to the column, as far as it is long enough.
+    /// Any text can be written to the column, as far as it is long enough. On MariaDB many an application keeps its texts
+    /// as bytes.
     fn is_text(&self) -> bool {
         matches!(self.column.class, TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText | TypeClass::Untyped)
+            || (self.column.class == TypeClass::Bytes && self.dialect == Dialect::Mysql)
     }
+}
+
+/// The numbers that a type of whole numbers holds, by its name in any dialect.
+fn whole_numbers(declared: &str) -> std::ops::RangeInclusive<i128> {
+    let name = declared.split([' ', '(']).next().unwrap_or_default();
+    let bits = match name {
+        "tinyint" => 8,
+        "smallint" => 16,
+        "mediumint" => 24,
+        "int" | "integer" => 32,
+        _ => 64,
+    };
+    if declared.contains("unsigned") { 0..=(1 << bits) - 1 } else { -(1 << (bits - 1))..=(1 << (bits - 1)) - 1 }
 }
 
 /// A way to make a value anonymous, with its settings.

@@ -1,7 +1,7 @@
 //! `random`: another value for each row, which nobody can guess and nothing leads back from.
 //!
 //! The one strategy for columns that can neither be NULL nor hold a value twice. 32 hexadecimal digits, or as many as the
-//! column holds, at least 16; on PostgreSQL also a UUID for a column of that type. The database makes them, so that two
+//! column holds, at least 16; on PostgreSQL and MariaDB also a UUID for a column of that type. The database makes them, so that two
 //! rows of one old value get two. Nothing tells such a value from another, so the rule needs a `mark`.
 
 use super::{Misfit, Strategy, Target, must};
@@ -22,7 +22,7 @@ pub struct Random;
 
 impl Strategy for Random {
     fn fits(&self, target: &Target) -> Result<(), Misfit> {
-        let is_uuid = target.column.class == TypeClass::Uuid && target.dialect == Dialect::Postgres;
+        let is_uuid = target.column.class == TypeClass::Uuid && target.dialect != Dialect::Sqlite;
         must(!target.generated, "the database computes the column")?;
         must(target.is_text() || is_uuid, "the column holds neither text nor UUIDs; `null` or `fixed` would do")?;
         must(

@@ -40,7 +40,7 @@ impl Strategy for Round {
         must(!target.generated, "the database computes the column")?;
         must(is_number, "the column is not of numbers; `date_trunc` is for dates, `mask` for text")?;
         must(
-            class != TypeClass::Float || target.dialect == Dialect::Sqlite || target.column.declared == "double precision",
+            class != TypeClass::Float || target.dialect == Dialect::Sqlite || target.column.declared.starts_with("double"),
             "a column of six digits can't hold every multiple exactly; `null` or `fixed` would do",
         )?;
         must(!target.unique, "the column is part of a unique key, and neighbours would get the same number")
@@ -59,9 +59,7 @@ impl Strategy for Round {
 fn largest(target: &Target) -> Option<i128> {
     match (target.column.class, target.column.declared.as_str()) {
         (TypeClass::Float, _) => Some(LARGEST_FLOAT),
-        (TypeClass::Integer, "smallint") => Some(i16::MAX.into()),
-        (TypeClass::Integer, "integer") => Some(i32::MAX.into()),
-        (TypeClass::Integer, _) => Some(i64::MAX.into()),
+        (TypeClass::Integer, declared) => Some(*super::whole_numbers(declared).end()),
         (_, declared) => {
             let (precision, scale) = digits(declared)?;
             Some(10_i128.pow(precision.saturating_sub(scale).min(DIGITS)) - 1)
@@ -69,10 +67,10 @@ fn largest(target: &Target) -> Option<i128> {
     }
 }
 
-/// Precision and scale of `numeric(precision,scale)`; a scale below zero, which rounds by itself, counts as none.
+/// Precision and scale of `numeric(precision,scale)` or `decimal(precision,scale)`; a scale below zero, which rounds by itself, counts as none.
 fn digits(declared: &str) -> Option<(u32, u32)> {
-    let (_, limits) = declared.split_once('(')?;
-    let (precision, scale) = limits.strip_suffix(')')?.split_once(',').unwrap_or((limits.strip_suffix(')')?, "0"));
+    let (limits, _) = declared.split_once('(')?.1.split_once(')')?;
+    let (precision, scale) = limits.split_once(',').unwrap_or((limits, "0"));
     Some((precision.trim().parse().ok()?, scale.trim().parse().unwrap_or(0)))
 }
 

@@ -46,6 +46,8 @@ pub(super) struct FileSource {
     pub header: Range<usize>,
     pub dialect: Option<Dialect>,
     pub naive: Option<TimeZone>,
+    /// Where a table without a schema is.
+    pub schema: Option<String>,
     pub source: Option<Source>,
 }
 
@@ -97,6 +99,10 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
         return SourceUrl::parse("sqlite:state.db", base_dir).ok();
     };
     let state = address(&fields, base_dir);
+    if state.as_ref().is_some_and(|state| state.dialect() == Dialect::Mysql) {
+        let wrong = fields.reader.error("invalid-value", &fields.span, "a state can't be kept on MariaDB or MySQL");
+        fields.reader.report(wrong.help("use a SQLite file of its own, or PostgreSQL where several processes share it"));
+    }
     finish(&fields);
     state
 }
@@ -209,6 +215,7 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
         }
         let url = address(&fields, base_dir);
         let dialect = url.as_ref().map(SourceUrl::dialect);
+        let schema = url.as_ref().map(SourceUrl::default_schema);
         let naive = timezone(&fields, "naive_timestamps").map(|zone| zone.value.0);
         // Read whether or not there is an address, so that all mistakes are told at once.
         let workspace = workspace(&fields, dialect);
@@ -217,7 +224,7 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
         let replicas = replicas(&fields, dialect, base_dir);
         finish(&fields);
         let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits, replicas });
-        sources.insert(name.value, FileSource { header: name.span, dialect, naive, source });
+        sources.insert(name.value, FileSource { header: name.span, dialect, naive, schema, source });
     }
     sources
 }
@@ -254,10 +261,11 @@ fn workspace(fields: &Fields<'_>, dialect: Option<Dialect>) -> String {
     let reserved = match dialect {
         Some(Dialect::Sqlite) => name.value.starts_with("sqlite_"),
         Some(Dialect::Postgres) => name.value.starts_with("pg_"),
+        Some(Dialect::Mysql) => ["mysql", "information_schema", "performance_schema", "sys"].contains(&name.value.as_str()),
         None => false,
     };
     let message = if reserved {
-        "names that begin like this belong to the database itself".to_owned()
+        "names like this belong to the database itself".to_owned()
     } else if !well_formed || name.value.len() > LONGEST {
         format!("a workspace's name consists of a to z, 0 to 9 and `_`, begins with no digit, and has {LONGEST} characters at most")
     } else {

@@ -97,7 +97,7 @@ fn base_dir(path: &Path) -> PathBuf {
 
 /// What rules need to know, of every source and key that is written: one with a mistake in it is no unknown one.
 fn context(file: &File, complete: bool) -> Context {
-    let facts = |source: &FileSource| SourceFacts { dialect: source.dialect, naive: source.naive.clone() };
+    let facts = |source: &FileSource| SourceFacts { dialect: source.dialect, naive: source.naive.clone(), schema: source.schema.clone() };
     Context {
         sources: file.sources.iter().map(|(name, source)| (name.clone(), facts(source))).collect(),
         keys: file.keys.keys().cloned().collect(),

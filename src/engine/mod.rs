@@ -5,6 +5,7 @@
 //! set on the server, and returns reports; it logs nothing and counts no metrics. To add one: implement [`Engine`] and
 //! [`Batch`], add a line to [`connect`], and pass the conformance suite of the tests.
 
+pub mod mysql;
 pub mod postgres;
 pub mod shape;
 pub mod sqlite;
@@ -30,6 +31,7 @@ pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limit
     Ok(match url.dialect() {
         Dialect::Sqlite => Arc::new(sqlite::Sqlite::connect(name, url, workspace, limits).await?),
         Dialect::Postgres => Arc::new(postgres::Postgres::connect(name, url, workspace, limits).await?),
+        Dialect::Mysql => Arc::new(mysql::Mysql::connect(name, url, workspace, limits).await?),
     })
 }
 
@@ -61,7 +63,8 @@ pub trait Engine: Send + Sync {
     fn dialect(&self) -> Dialect;
 
     /// What tells one database from another whatever name or address it is reached by (two sources that reach one
-    /// database are refused): system identifier and database on PostgreSQL, device and inode on SQLite.
+    /// database are refused): system identifier and database on PostgreSQL, server and database on MariaDB, device and
+    /// inode on SQLite.
     async fn fingerprint(&self) -> Result<String, Error>;
 
     /// What the server's own clock says; `None` where the database has none but this machine's.

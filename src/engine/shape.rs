@@ -72,6 +72,8 @@ pub struct Column {
     pub nullable: bool,
     /// Computed by the database: it can't be assigned.
     pub generated: bool,
+    /// The database writes the present time there whenever the row is changed, unless the statement says otherwise.
+    pub touched: bool,
 }
 
 impl Column {

@@ -118,6 +118,7 @@ impl RuleReport {
 pub fn way_name(way: &Way) -> String {
     match way {
         Way::Blocks | Way::Rowid(_) => "physical".to_owned(),
+        Way::Unordered => "unordered".to_owned(),
         Way::Columns { columns, .. } if columns.is_empty() => "physical".to_owned(),
         Way::Columns { columns, .. } => {
             let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();

@@ -35,6 +35,8 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL 14 or later.
     Postgres,
+    /// MariaDB 10.6 or later, MySQL 8.
+    Mysql,
 }
 
 /// `<policy>/<rule>`: the name of a rule everywhere.

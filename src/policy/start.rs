@@ -30,7 +30,7 @@ use jiff::{
 };
 
 pub use self::{
-    read::read,
+    read::{read, read_number},
     syntax::{COMPACT, DATE, ISO_DATE, ISO_NAIVE, ISO_OFFSET, WHOLE_NUMBER},
 };
 use super::period::{first_instant, from_microsecond, resolve};
@@ -123,6 +123,11 @@ impl Thresholds {
     /// The instant in UTC as RFC 3339 with six digits of a second.
     pub fn instant_text(&self) -> String {
         common_era(TimeZone::UTC.to_datetime(self.instant)).strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+    }
+
+    /// The instant as the naive time that it is in UTC, like [`Thresholds::naive_text`].
+    pub fn utc_text(&self) -> String {
+        common_era(TimeZone::UTC.to_datetime(self.instant)).strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
     }
 
     /// The date threshold as `YYYY-MM-DD`; dates in text are in its order too.

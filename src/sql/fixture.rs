@@ -44,6 +44,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
     let (integer, text) = match dialect {
         Dialect::Postgres => ("bigint", "character varying(20)"),
         Dialect::Sqlite => ("INTEGER", "VARCHAR(20)"),
+        Dialect::Mysql => ("bigint(20)", "varchar(20)"),
     };
     Selection {
         table: TableRef { schema: if dialect == Dialect::Sqlite { "main" } else { "o'dd" }.to_owned(), table: "ta\"ble; --".to_owned() },

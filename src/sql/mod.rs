@@ -9,19 +9,22 @@
 
 #[cfg(test)]
 mod fixture;
+mod mysql;
 mod predicate;
 pub mod selection;
 pub mod statement;
 
-pub use self::predicate::held::{can_be_subject, number_of, subject_value_fits, uuid_of};
+pub use self::mysql::{FOLDED, FOLDINGS, quote_for_people};
+pub use self::predicate::held::{can_be_subject, fits_decimal, number_of, subject_value_fits, uuid_of};
 use self::selection::{Cell, TableRef, WorkspaceRef};
 use crate::policy::Dialect;
 
 /// A statement and the values that go with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
-    /// Parameters are `$1`, `$2`, … on PostgreSQL, where each is bound as text and cast in the statement, and `?1`,
-    /// `?2`, … on SQLite, where each is bound as the type its [`Cell`] says.
+    /// Parameters are `$1`, `$2`, … on PostgreSQL, where each is bound as text and cast in the statement, `?1`, `?2`, … on
+    /// SQLite, where each is bound as the type its [`Cell`] says, and `?` each time on MariaDB, where that is so and each
+    /// is cast in the statement.
     pub text: String,
     /// One for each parameter, in their order.
     pub binds: Vec<Cell>,
@@ -56,14 +59,16 @@ pub fn quote_literal(dialect: Dialect, text: &str) -> String {
     let doubled = text.replace('\'', "''");
     match dialect {
         Dialect::Postgres if text.contains('\\') => format!("E'{}'", doubled.replace('\\', "\\\\")),
-        Dialect::Postgres | Dialect::Sqlite => format!("'{doubled}'"),
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Mysql => format!("'{doubled}'"),
     }
 }
 
 /// A table with its schema.
 pub fn qualified(dialect: Dialect, table: &TableRef) -> String {
     match dialect {
-        Dialect::Postgres | Dialect::Sqlite => format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.table)),
+        Dialect::Postgres | Dialect::Sqlite | Dialect::Mysql => {
+            format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.table))
+        }
     }
 }
 
@@ -83,6 +88,11 @@ impl WorkspaceRef {
         self.own("held")
     }
 
+    /// MariaDB: the temporary table of an act's computed values, `(old, new)`; `number` counts its computed columns.
+    pub fn new_values(&self, number: usize) -> String {
+        self.own(&format!("new_{number}"))
+    }
+
     /// The table with the stamp of the state that the source belongs to.
     pub fn identity(&self) -> String {
         self.own("identity")
@@ -90,7 +100,7 @@ impl WorkspaceRef {
 
     fn own(&self, table: &str) -> String {
         match self.dialect {
-            Dialect::Postgres => format!("{}.{}", quote_identifier(&self.name), quote_identifier(table)),
+            Dialect::Postgres | Dialect::Mysql => format!("{}.{}", quote_identifier(&self.name), quote_identifier(table)),
             Dialect::Sqlite => quote_identifier(&format!("{}_{table}", self.name)),
         }
     }

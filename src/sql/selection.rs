@@ -61,7 +61,7 @@ pub struct TableRef {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspaceRef {
     pub dialect: Dialect,
-    /// A schema on PostgreSQL, a prefix on SQLite.
+    /// A schema on PostgreSQL, a database on MariaDB, a prefix on SQLite.
     pub name: String,
 }
 
@@ -233,6 +233,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// The counts in the order in which `statement::count` asks for them; `None`: they are others.
+    pub fn of(numbers: &[u64]) -> Option<Self> {
+        let [total, outside, undated, running, due, held, protected, done, implausible] = *numbers else { return None };
+        Some(Self { total, outside, undated, running, due, held, protected, done, implausible })
+    }
+
     /// Adds another part of the same table.
     pub fn add(&mut self, other: &Self) {
         self.total += other.total;
@@ -253,7 +259,7 @@ pub enum Cell {
     Null,
     Integer(i64),
     Real(f64),
-    /// Text, or on PostgreSQL the text form of any type.
+    /// Text, or on PostgreSQL and MariaDB the text form of any type.
     Text(String),
     Bytes(Vec<u8>),
 }
@@ -275,6 +281,9 @@ pub enum Way {
     /// Columns in index order. With a `tie`, the engine's own row address (`ctid`, or the name of the rowid) is the last
     /// of them, so that any number of rows with one value can be cut into batches.
     Columns { columns: Vec<ColumnRef>, tie: Option<&'static str> },
+    /// MariaDB: no order at all, for a table without a key. The cell of the upper bound is how many rows an act may take;
+    /// it takes those that it comes upon first. There is no lower bound, and each range begins at the table's start.
+    Unordered,
 }
 
 /// A part of a table, open below and closed above: `after < row <= through`; a missing bound is no bound.
@@ -348,6 +357,8 @@ pub enum NewValue {
     Random {
         digits: u32,
     },
+    /// Itself: the database would write something else there by itself whenever the row is changed.
+    Unchanged,
     /// What the database makes of the old value. NULL stays NULL.
     Formula(Formula),
     /// Computed here from the old value's text, because a key must not reach the server, or because the engines have
@@ -361,6 +372,7 @@ impl std::fmt::Debug for NewValue {
             Self::Null => f.write_str("Null"),
             Self::Fixed { .. } => f.write_str("Fixed"),
             Self::Random { .. } => f.write_str("Random"),
+            Self::Unchanged => f.write_str("Unchanged"),
             Self::Formula(formula) => formula.fmt(f),
             Self::Computed(_) => f.write_str("Computed"),
         }
@@ -370,7 +382,7 @@ impl std::fmt::Debug for NewValue {
 /// What a database makes of a value by itself. A second time it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Formula {
-    /// PostgreSQL's dates and timestamps: the beginning of the unit, in this zone if the value is an instant.
+    /// Native dates and timestamps: the beginning of the unit, in this zone if the value is an instant.
     Truncated { unit: Unit, zone: String },
     /// The nearest multiple of `to`, halves away from zero; no further from zero than `largest`, itself a multiple.
     Rounded { to: u64, largest: Option<i128> },

@@ -23,11 +23,18 @@ const POSTGRES_SESSION: &str = "SET search_path = retentiond_state; SET synchron
      SET default_transaction_isolation = 'read committed'; SET client_min_messages = error; SET lock_timeout = '10s'; \
      SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'";
 
+/// What a state can be kept on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
 /// Connections to the state.
 #[derive(Clone)]
 pub(super) struct Database {
     pub(super) pool: AnyPool,
-    pub(super) dialect: Dialect,
+    pub(super) kind: Kind,
     /// Without user and password, for messages.
     pub(super) address: Arc<str>,
 }
@@ -36,8 +43,12 @@ impl Database {
     /// Connects. With `create`, a SQLite file that is missing is created, empty; without, it is [`Error::Missing`].
     pub(super) async fn connect(url: &SourceUrl, create: bool) -> Result<Self, Error> {
         sqlx::any::install_default_drivers();
-        let dialect = url.dialect();
         let address = url.redacted();
+        let kind = match url.dialect() {
+            Dialect::Sqlite => Kind::Sqlite,
+            Dialect::Postgres => Kind::Postgres,
+            Dialect::Mysql => return Err(connect_error(&address, &"a state is kept on SQLite or PostgreSQL")),
+        };
         let options: AnyConnectOptions = match url.sqlite_path() {
             Some(path) => {
                 prepare_file(&path, &address, create)?;
@@ -49,7 +60,7 @@ impl Database {
         let options = options.disable_statement_logging();
         // The pool tries again and again where a first connection fails; a person wants to know why.
         let mut first = options.connect().await.map_err(|error| connect_error(&address, &error))?;
-        if dialect == Dialect::Postgres && in_recovery(&mut first).await? {
+        if kind == Kind::Postgres && in_recovery(&mut first).await? {
             return Err(Error::Standby);
         }
         sqlx::Connection::close(first).await?;
@@ -57,27 +68,27 @@ impl Database {
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(30))
             .test_before_acquire(false)
-            .after_connect(move |connection, _| Box::pin(set_session(connection, dialect)))
-            .before_acquire(move |connection, _| Box::pin(cleanse(connection, dialect)))
+            .after_connect(move |connection, _| Box::pin(set_session(connection, kind)))
+            .before_acquire(move |connection, _| Box::pin(cleanse(connection, kind)))
             .connect_lazy_with(options);
-        Ok(Self { pool, dialect, address: address.into() })
+        Ok(Self { pool, kind, address: address.into() })
     }
 
     /// Begins a transaction that writes. On SQLite it waits for its turn here, and never fails for it later.
     ///
     /// Dropped, it rolls back.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
-        Ok(match self.dialect {
-            Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.pool.begin().await?,
+        Ok(match self.kind {
+            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await?,
+            Kind::Postgres => self.pool.begin().await?,
         })
     }
 }
 
-async fn set_session(connection: &mut sqlx::AnyConnection, dialect: Dialect) -> Result<(), sqlx::Error> {
-    match dialect {
-        Dialect::Sqlite => connection.execute(sqlx::raw_sql(SQLITE_SESSION)).await?,
-        Dialect::Postgres => {
+async fn set_session(connection: &mut sqlx::AnyConnection, kind: Kind) -> Result<(), sqlx::Error> {
+    match kind {
+        Kind::Sqlite => connection.execute(sqlx::raw_sql(SQLITE_SESSION)).await?,
+        Kind::Postgres => {
             // A name that moved to a standby would show holds as they were.
             if in_recovery(connection).await? {
                 return Err(sqlx::Error::Configuration(Error::Standby.into()));
@@ -89,12 +100,12 @@ async fn set_session(connection: &mut sqlx::AnyConnection, dialect: Dialect) -> 
 }
 
 /// Rolls back what a cancelled begin may have left, before the connection is used again.
-async fn cleanse(connection: &mut sqlx::AnyConnection, dialect: Dialect) -> Result<bool, sqlx::Error> {
+async fn cleanse(connection: &mut sqlx::AnyConnection, kind: Kind) -> Result<bool, sqlx::Error> {
     let rolled_back = connection.execute("ROLLBACK").await;
-    match dialect {
+    match kind {
         // An error is the usual case: there is no transaction to roll back.
-        Dialect::Sqlite => Ok(true),
-        Dialect::Postgres => rolled_back.map(|_| true),
+        Kind::Sqlite => Ok(true),
+        Kind::Postgres => rolled_back.map(|_| true),
     }
 }
 

@@ -7,14 +7,13 @@ use sqlx::AnyConnection;
 
 use super::{
     Error, State,
-    database::{count, instant, json, micros, parse, stored},
+    database::{Kind, count, instant, json, micros, parse, stored},
     sources::raise_wanted,
 };
 use crate::{
     clock::random_hex,
     hold::{HeldSubject, Hold, HoldScope},
     ledger::{Commitment, Event},
-    policy::Dialect,
 };
 
 /// A hold to be placed.
@@ -192,12 +191,12 @@ impl State {
 
     /// Writes subjects as one document: 100,000 statements, or as many parameters, would take seconds.
     pub(super) async fn insert_subjects(&self, connection: &mut AnyConnection, hold: &str, subjects: &[HeldSubject]) -> Result<(), Error> {
-        let statement = match self.database.dialect {
-            Dialect::Sqlite => {
+        let statement = match self.database.kind {
+            Kind::Sqlite => {
                 "INSERT INTO hold_subject (hold, kind, value) SELECT $1, value ->> 'kind', value ->> 'value' FROM json_each($2) WHERE true
                  ON CONFLICT DO NOTHING"
             }
-            Dialect::Postgres => {
+            Kind::Postgres => {
                 "INSERT INTO hold_subject (hold, kind, value) SELECT $1, one ->> 'kind', one ->> 'value'
                  FROM json_array_elements(CAST($2 AS json)) AS one ON CONFLICT DO NOTHING"
             }

@@ -79,7 +79,7 @@ impl State {
     /// [`Error::Missing`] if there is none, [`Error::TooNew`] if a newer retentiond wrote it.
     pub async fn open(url: &SourceUrl, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
         let database = Database::connect(url, false).await?;
-        let version = migrations::version(&mut *database.pool.acquire().await?, database.dialect).await?;
+        let version = migrations::version(&mut *database.pool.acquire().await?, database.kind).await?;
         if version.is_none() {
             return Err(Error::Missing { address: database.address.to_string() });
         }
@@ -98,10 +98,10 @@ impl State {
     async fn migrate(database: Database, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
         let mut state = Self { database, clock, randomness, id: String::new() };
         let mut transaction = state.database.write().await?;
-        migrations::lock(&mut transaction, state.database.dialect).await?;
-        let version = migrations::version(&mut transaction, state.database.dialect).await?;
+        migrations::lock(&mut transaction, state.database.kind).await?;
+        let version = migrations::version(&mut transaction, state.database.kind).await?;
         if version != Some(migrations::KNOWN) {
-            migrations::apply(&mut transaction, state.database.dialect, version).await?;
+            migrations::apply(&mut transaction, state.database.kind, version).await?;
         }
         if version.is_none() {
             state.write_identity(&mut transaction).await?;

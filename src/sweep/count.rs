@@ -159,7 +159,7 @@ impl<'a> Pass<'a> {
     /// The range was counted.
     fn passed(&mut self, range: &Range) {
         self.pacer.succeeded(self.started.elapsed(), 0);
-        self.walk.passed(range);
+        self.walk.passed(range, 0);
     }
 
     /// A limit was met: the next range is smaller, unless that was tried too often.

@@ -368,7 +368,7 @@ impl Sweeper<'_> {
                     door.at_most = leave.at_most.map(|most| most.saturating_sub(progress.acted));
                     let took = started.elapsed();
                     let pause = pacer.succeeded(took, rows);
-                    walk.passed(&range);
+                    walk.passed(&range, rows);
                     if rows > 0 {
                         tracing::debug!(rows, "a batch committed");
                         self.observer.batch(rule, &BatchDone { rows, acted: progress.acted, took });

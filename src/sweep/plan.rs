@@ -14,8 +14,8 @@ use crate::{
     policy::{self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term, period::cutoff_of, start::Thresholds},
     secret::Keys,
     sql::selection::{
-        Act, Assignment, ColumnRef, DoneTest, HeldTest, Override, Protector, Reference, Selection, StartTest, SubjectTest, TypeClass,
-        WorkspaceRef,
+        Act, Assignment, ColumnRef, DoneTest, HeldTest, NewValue, Override, Protector, Reference, Selection, StartTest, SubjectTest,
+        TypeClass, WorkspaceRef,
     },
 };
 
@@ -163,8 +163,8 @@ fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<S
     let Some(format) = start.format else {
         return match (column.class, dialect) {
             (TypeClass::Timestamp | TypeClass::TimestampTz | TypeClass::Date, Dialect::Sqlite) => Ok(Iso8601),
-            (TypeClass::Timestamp | TypeClass::TimestampTz, Dialect::Postgres) => Ok(Timestamp),
-            (TypeClass::Date, Dialect::Postgres) => Ok(Date),
+            (TypeClass::Timestamp | TypeClass::TimestampTz, Dialect::Postgres | Dialect::Mysql) => Ok(Timestamp),
+            (TypeClass::Date, Dialect::Postgres | Dialect::Mysql) => Ok(Date),
             _ => wrong(format!(
                 "`{}` is {}, which does not say how a time is written in it; add `start_format`",
                 column.name, column.declared
@@ -175,18 +175,21 @@ fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<S
         // On SQLite any column can hold anything; each value is read for itself.
         (Dialect::Sqlite, TypeClass::Bytes | TypeClass::Json | TypeClass::Boolean | TypeClass::Uuid | TypeClass::Inet) => format == Compact,
         (Dialect::Sqlite, _) => true,
-        (Dialect::Postgres, TypeClass::Timestamp | TypeClass::TimestampTz) => format == Timestamp,
-        (Dialect::Postgres, TypeClass::Date) => format == Date,
-        (Dialect::Postgres, TypeClass::Integer) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
-        (Dialect::Postgres, TypeClass::Float | TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs),
+        (_, TypeClass::Timestamp | TypeClass::TimestampTz) => format == Timestamp,
+        (_, TypeClass::Date) => format == Date,
+        (_, TypeClass::Integer) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
+        (Dialect::Mysql, TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
+        (_, TypeClass::Float | TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs),
         (Dialect::Postgres, TypeClass::Bytes) => format == Compact,
-        (Dialect::Postgres, _) => textual,
+        // Many an application keeps its texts as bytes there.
+        (Dialect::Mysql, TypeClass::Bytes) => true,
+        _ => textual,
     };
     if !fits {
         return wrong(format!("`{}` is {}, which can't hold {}", column.name, column.declared, format.name()));
     }
     // Text that holds timestamps holds ISO 8601; `date` stays strict.
-    let native = matches!(column.class, TypeClass::Timestamp | TypeClass::TimestampTz) && dialect == Dialect::Postgres;
+    let native = matches!(column.class, TypeClass::Timestamp | TypeClass::TimestampTz) && dialect != Dialect::Sqlite;
     Ok(if format == Timestamp && !native { Iso8601 } else { format })
 }
 
@@ -227,6 +230,9 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
         }
         assignments.push(Assignment { column: reference, value: strategy.value(&target) });
     }
+    let is_assigned = |name: &str| columns.iter().any(|(column, _)| column == name) || mark.as_ref().is_some_and(|mark| mark.name == name);
+    let touched = around.shape.columns.iter().filter(|column| column.touched && !is_assigned(&column.name));
+    assignments.extend(touched.map(|column| Assignment { column: column.to_ref(), value: NewValue::Unchanged }));
     if let Some(mark) = &mark {
         done = vec![DoneTest::Marked(mark.clone())];
     }

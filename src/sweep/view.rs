@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     policy::{
-        Action, Rule, StartFormat, Term,
+        Action, Rule, Term,
         period::{Period, cutoff_of},
-        start::read,
+        start::{read, read_number},
     },
     sql::selection::{KeyPart, Seen, Selection, StartTest, TableRef},
 };
@@ -144,8 +144,5 @@ fn start(prepared: &Prepared, seen: &Seen) -> Option<Timestamp> {
     let test: &StartTest = prepared.outcome.as_ref().ok()?.planned.selection.start.as_ref()?;
     let naive = prepared.rule.term.as_ref()?.start.naive.as_ref();
     let text = seen.start.as_deref().filter(|_| !matches!(seen.class.as_str(), "undated"))?;
-    // A column of floating numbers writes whole ones with a fraction.
-    let whole =
-        matches!(test.format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs).then(|| text.strip_suffix(".0")).flatten();
-    read(whole.unwrap_or(text), test.format, naive)
+    read_number(text, test.format).or_else(|| read(text, test.format, naive))
 }

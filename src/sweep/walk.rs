@@ -17,6 +17,11 @@ pub struct Walk {
     way: Way,
     after: Option<Vec<Cell>>,
     at_end: bool,
+    /// Every row is met once: where there is no order, only a range of all rows does that.
+    once: bool,
+    /// Where there is no order: rows that were due when the walk began and were not acted on yet. It bounds a walk that
+    /// begins again and again, whatever an act makes of its rows.
+    left: Option<u64>,
 }
 
 impl Walk {
@@ -31,7 +36,7 @@ impl Walk {
         let way = way.cloned().ok_or_else(|| {
             Obstacle::new(Reason::NoWay, "the table has no row address and no key to walk it by; name columns in `key = [\"…\"]`")
         })?;
-        Ok(Self { way, after: None, at_end: false })
+        Ok(Self { way, after: None, at_end: false, once: false, left: None })
     }
 
     /// The way it takes.
@@ -44,23 +49,41 @@ impl Walk {
     /// # Errors
     /// [`Reason::NoWay`] as above.
     pub fn physical(ways: &[Way]) -> Result<Self, Obstacle> {
-        Self::choose(&ways[..ways.len().min(1)], None)
+        Ok(Self { once: true, ..Self::choose(&ways[..ways.len().min(1)], None)? })
     }
 
     /// The next range of about `rows` rows; asked again without [`Walk::passed`] it gives the same place, in another size.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn next(&self, engine: &dyn Engine, selection: &Selection, rows: u64) -> Result<Option<Range>, crate::engine::Error> {
+    pub async fn next(&mut self, engine: &dyn Engine, selection: &Selection, rows: u64) -> Result<Option<Range>, crate::engine::Error> {
         if self.at_end {
             return Ok(None);
+        }
+        if self.way == Way::Unordered {
+            let whole = Range::whole(Way::Unordered);
+            if self.once {
+                return Ok(Some(whole));
+            }
+            let left = match self.left {
+                Some(left) => left,
+                None => engine.count_due(std::slice::from_ref(selection), &whole).await?.into_iter().sum(),
+            };
+            self.left = Some(left);
+            if left == 0 {
+                return Ok(None);
+            }
+            return engine.next_range(selection, &self.way, None, rows.min(left)).await;
         }
         engine.next_range(selection, &self.way, self.after.as_deref(), rows).await
     }
 
-    /// Moves the cursor past a range.
-    pub fn passed(&mut self, range: &Range) {
+    /// Moves the cursor past a range in which so many rows were acted on.
+    pub fn passed(&mut self, range: &Range, rows: u64) {
+        self.left = self.left.map(|left| left.saturating_sub(rows.max(1)));
         match &range.through {
+            // The next one is another of the same, until the engine finds no more.
+            Some(_) if self.way == Way::Unordered => {}
             Some(through) => self.after = Some(through.clone()),
             None => self.at_end = true,
         }

@@ -58,7 +58,8 @@ fn mistakes_in_the_configuration() {
             ),
             Added("[sources.crm]\n"),
             Added("[sources.crm]\nurl = \"sqlite:crm.db\"\nurl_env = \"CRM\"\n"),
-            Added("[sources.crm]\nurl = \"mysql://crm/crm\"\n"),
+            Added("[sources.crm]\nurl = \"mysql://crm\"\n"),
+            Added("[sources.crm]\nurl = \"mysql://crm/crm\"\nworkspace = \"mysql\"\n"),
             Added("[sources.crm]\nurl_file = \"secrets/crm\"\n"),
             Added("[sources.crm]\nurl_env = \"RETENTIOND_TEST_THAT_NOBODY_SETS\"\n"),
             Added(
@@ -338,7 +339,7 @@ fn no_secret_is_shown_whatever_is_wrong_beside_it() {
     let texts = [
         "[sources.crm]\nurl = \"postgres:/app:hunter2hunter2@db/app\"\n",
         "[sources.crm]\nurl = \"postgresq://app:hunter2hunter2@db/app\"\n",
-        "[sources.crm]\nurl = \"mysql://app:hunter2hunter2@db/app\"\n",
+        "[sources.crm]\nurl = \"mysql://app:hunter2hunter2@db\"\n",
         "[sources.crm]\nurl_env = \"postgres://app:hunter2hunter2@db/app\"\n",
         "[sources.crm]\nurll = \"postgres://app:hunter2hunter2@db/app\"\n",
         "[sources.crm]\npassword = \"hunter2hunter2\"\n",

@@ -78,7 +78,7 @@ impl PostgresBatch {
                 .into_iter()
                 .map(|old| {
                     let new = compute.compute(&old);
-                    (old, new)
+                    (Cell::Text(old), new)
                 })
                 .collect(),
         ))

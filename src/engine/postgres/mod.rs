@@ -229,20 +229,7 @@ impl Engine for Postgres {
     async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
         let what = "counting";
         let numbers = self.numbers(what, &statement::count(selection, range)).await?;
-        let [total, outside, undated, running, due, held, protected, done, implausible] = numbers.as_slice() else {
-            return Err(Failure { what, error: sqlx::Error::RowNotFound }.into());
-        };
-        Ok(Counts {
-            total: *total,
-            outside: *outside,
-            undated: *undated,
-            running: *running,
-            due: *due,
-            held: *held,
-            protected: *protected,
-            done: *done,
-            implausible: *implausible,
-        })
+        Counts::of(&numbers).ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
     }
 
     async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {

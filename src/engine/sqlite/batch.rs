@@ -117,7 +117,7 @@ impl Batch for SqliteBatch {
                     .iter()
                     .filter_map(|assignment| match &assignment.value {
                         NewValue::Computed(compute) => Some((&assignment.column, &**compute)),
-                        NewValue::Null | NewValue::Fixed { .. } | NewValue::Random { .. } | NewValue::Formula(_) => None,
+                        _ => None,
                     })
                     .collect();
                 if !computed.is_empty() {

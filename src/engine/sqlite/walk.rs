@@ -65,5 +65,6 @@ fn row_length(way: &Way) -> usize {
     match way {
         Way::Columns { columns, tie } => columns.len() + usize::from(tie.is_some()),
         Way::Rowid(_) | Way::Blocks => 1,
+        Way::Unordered => 0,
     }
 }

@@ -69,9 +69,38 @@ pub(super) fn functions(dialect: Dialect) -> &'static [Function] {
         syntax("trim"),
         function("upper"),
     ];
+    const MYSQL: &[Function] = &[
+        function("abs"),
+        function("ceil"),
+        function("char_length"),
+        function("coalesce"),
+        function("concat"),
+        function("floor"),
+        function("greatest"),
+        function("ifnull"),
+        function("instr"),
+        function("least"),
+        function("left"),
+        function("length"),
+        function("locate"),
+        function("lower"),
+        function("ltrim"),
+        function("mod"),
+        function("nullif"),
+        function("replace"),
+        function("right"),
+        function("round"),
+        function("rtrim"),
+        function("substr"),
+        function("substring"),
+        function("trim"),
+        function("truncate"),
+        function("upper"),
+    ];
     match dialect {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
+        Dialect::Mysql => MYSQL,
     }
 }
 
@@ -97,9 +126,21 @@ pub(super) fn types(dialect: Dialect) -> &'static [(&'static str, &'static str)]
         ("TEXT", "text"),
         ("UUID", "uuid"),
     ];
+    const MYSQL: &[(&str, &str)] = &[
+        ("CHAR", "char"),
+        ("DATE", "date"),
+        ("DATETIME", "datetime(6)"),
+        ("DECIMAL", "decimal(65,10)"),
+        ("DOUBLE", "double"),
+        ("SIGNED", "signed"),
+        ("SIGNED INTEGER", "signed"),
+        ("UNSIGNED", "unsigned"),
+        ("UNSIGNED INTEGER", "unsigned"),
+    ];
     match dialect {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
+        Dialect::Mysql => MYSQL,
     }
 }
 

@@ -32,14 +32,15 @@ impl Walk<'_> {
                 .help("a condition must mean the same at any time; periods belong into `keep_for`")),
             // Right whether or not the session has `standard_conforming_strings`.
             Dialect::Postgres if text.contains('\\') => Ok(format!("E'{}'", quoted.replace('\\', "\\\\"))),
-            Dialect::Sqlite | Dialect::Postgres => Ok(format!("'{quoted}'")),
+            // No session of ours reads a backslash in a literal as anything but itself.
+            Dialect::Sqlite | Dialect::Postgres | Dialect::Mysql => Ok(format!("'{quoted}'")),
         }
     }
 
     /// `DATE '2026-01-31'`: only with a date that is fully written out, for others depend on the session.
     pub(super) fn typed(&self, expr: &Expr, typed: &TypedString) -> Written {
         let value = match &typed.value.value {
-            Value::SingleQuotedString(text) if !typed.uses_odbc_syntax && self.dialect == Dialect::Postgres => text,
+            Value::SingleQuotedString(text) if !typed.uses_odbc_syntax && self.dialect != Dialect::Sqlite => text,
             _ => return Err(self.unknown(expr)),
         };
         let name = typed.data_type.to_string().to_ascii_uppercase();
@@ -48,7 +49,9 @@ impl Walk<'_> {
             "TIMESTAMP" | "TIMESTAMP WITHOUT TIME ZONE" => {
                 ("TIMESTAMP", value.parse::<civil::DateTime>().is_ok() && value.parse::<Timestamp>().is_err(), "2026-01-31 12:00:00")
             }
-            "TIMESTAMP WITH TIME ZONE" | "TIMESTAMPTZ" => ("TIMESTAMPTZ", value.parse::<Timestamp>().is_ok(), "2026-01-31T12:00:00Z"),
+            "TIMESTAMP WITH TIME ZONE" | "TIMESTAMPTZ" if self.dialect == Dialect::Postgres => {
+                ("TIMESTAMPTZ", value.parse::<Timestamp>().is_ok(), "2026-01-31T12:00:00Z")
+            }
             _ => return Err(self.unknown(expr)),
         };
         if !readable {

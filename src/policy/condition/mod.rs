@@ -12,7 +12,7 @@ mod walk;
 use std::{collections::BTreeSet, ops::Range};
 
 use sqlparser::{
-    dialect::{PostgreSqlDialect, SQLiteDialect},
+    dialect::{MySqlDialect, PostgreSqlDialect, SQLiteDialect},
     parser::{Parser, ParserError},
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace},
 };
@@ -30,7 +30,7 @@ pub struct Condition {
     /// What goes into statements, in parentheses where it needs them; every column is written as `t."name"`.
     pub sql: String,
     /// The columns it reads, ordered, each once. On PostgreSQL a name without quotes is folded to lower case, as the
-    /// server does; on SQLite it is as written, and must be as the catalogue has it.
+    /// server does; on SQLite and MariaDB it is as written, and must be as the catalogue has it.
     pub columns: Vec<String>,
 }
 
@@ -44,6 +44,7 @@ impl Condition {
         let tree = match dialect {
             Dialect::Sqlite => parse_whole(Parser::new(&SQLiteDialect {}), text, tokens),
             Dialect::Postgres => parse_whole(Parser::new(&PostgreSqlDialect {}), text, tokens),
+            Dialect::Mysql => parse_whole(Parser::new(&MySqlDialect {}), text, tokens),
         }?;
         let mut columns = BTreeSet::new();
         let sql = walk::Walk::new(text, dialect, &mut columns).condition(&tree)?;
@@ -86,6 +87,7 @@ fn tokens(text: &str, dialect: Dialect) -> Result<Vec<TokenWithSpan>, ConditionE
     let tokens = match dialect {
         Dialect::Sqlite => Tokenizer::new(&SQLiteDialect {}, text).tokenize_with_location(),
         Dialect::Postgres => Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location(),
+        Dialect::Mysql => Tokenizer::new(&MySqlDialect {}, text).tokenize_with_location(),
     };
     let tokens = tokens.map_err(|error| ConditionError::new(word_at(text, offset(text, error.location)), error.message))?;
     for token in &tokens {

@@ -78,6 +78,8 @@ impl<'a> Walk<'a> {
             Expr::IsNotTrue(inner) => self.suffix(inner, "IS NOT TRUE"),
             Expr::IsFalse(inner) => self.suffix(inner, "IS FALSE"),
             Expr::IsNotFalse(inner) => self.suffix(inner, "IS NOT FALSE"),
+            Expr::IsDistinctFrom(left, right) if self.dialect == Dialect::Mysql => Ok(format!("(NOT {})", self.infix(left, "<=>", right)?)),
+            Expr::IsNotDistinctFrom(left, right) if self.dialect == Dialect::Mysql => self.infix(left, "<=>", right),
             Expr::IsDistinctFrom(left, right) => self.infix(left, "IS DISTINCT FROM", right),
             Expr::IsNotDistinctFrom(left, right) => self.infix(left, "IS NOT DISTINCT FROM", right),
             Expr::InList { expr: inner, list, negated } => self.in_list(expr, inner, list, *negated),
@@ -99,6 +101,10 @@ impl<'a> Walk<'a> {
             Expr::Substring { expr: inner, substring_from: Some(from), substring_for, .. } => {
                 let arguments: Vec<&Expr> = [inner, from].into_iter().chain(substring_for).map(|argument| &**argument).collect();
                 self.call(expr, "substr", &arguments)
+            }
+            Expr::Trim { trim_where, trim_what: Some(what), expr: inner, trim_characters: None } if self.dialect == Dialect::Mysql => {
+                let side = trim_where.as_ref().map_or_else(|| "BOTH".to_owned(), ToString::to_string);
+                Ok(format!("trim({side} {} FROM {})", self.expression(what)?, self.expression(inner)?))
             }
             Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
                 let name = match trim_where {
@@ -128,6 +134,12 @@ impl<'a> Walk<'a> {
         if exact.is_empty() {
             return Err(ConditionError::new(span, "a column's name can't be empty"));
         }
+        // There these are names too, and look like variables, parameters and numbers.
+        let odd = |sign: char| matches!(sign, '@' | '$') || sign.is_ascii_digit();
+        if self.dialect == Dialect::Mysql && name.quote_style.is_none() && exact.starts_with(odd) {
+            let error = ConditionError::new(span, format!("`{exact}` can't stand here as it is"));
+            return Err(error.help("a column of that name goes in backticks; a condition has neither variables nor parameters"));
+        }
         if self.dialect == Dialect::Postgres && exact.len() > LONGEST_NAME {
             return Err(ConditionError::new(span, format!("PostgreSQL has no names longer than {LONGEST_NAME} bytes")));
         }
@@ -151,6 +163,10 @@ impl<'a> Walk<'a> {
         match op {
             BinaryOperator::And => self.chain(expr, op, "AND"),
             BinaryOperator::Or => self.chain(expr, op, "OR"),
+            BinaryOperator::StringConcat if self.dialect == Dialect::Mysql => Err(self
+                .refuse(expr, "MariaDB and MySQL read `||` as OR or as a concatenation, depending on a setting")
+                .help("write `OR`, or `concat(a, b)`")),
+            BinaryOperator::Spaceship if self.dialect == Dialect::Mysql => self.infix(left, "<=>", right),
             BinaryOperator::StringConcat => {
                 for side in [left, right] {
                     // Engines disagree on whether `||` binds tighter than arithmetic.
@@ -220,7 +236,8 @@ impl<'a> Walk<'a> {
     fn operand(&mut self, expr: &Expr) -> Written {
         let ambiguous = match expr {
             Expr::BinaryOp { op, .. } => {
-                comparison(op).is_some() || matches!(op, BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Glob)
+                comparison(op).is_some()
+                    || matches!(op, BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Glob | BinaryOperator::Spaceship)
             }
             Expr::UnaryOp { op, .. } => *op == UnaryOperator::Not,
             Expr::IsNull(_)
@@ -257,6 +274,8 @@ impl<'a> Walk<'a> {
         let (inner, pattern) = (self.operand(inner)?, self.operand(pattern)?);
         let escape = match escape {
             Some(escape) => format!(" ESCAPE {}", self.operand(escape)?),
+            // What a server takes by itself unless its mode says otherwise, as ours does.
+            None if self.dialect == Dialect::Mysql => " ESCAPE '\\'".to_owned(),
             None => String::new(),
         };
         Ok(format!("({inner} {}{word} {pattern}{escape})", not(negated)))

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{Context, undo};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place},
-    policy::{Action, Dialect, Rule, raw::RawFile},
+    policy::{Action, Rule, raw::RawFile},
 };
 
 /// Reports policies and rules that share an id. Looks at what is written, so that a rule with other mistakes counts too.
@@ -53,12 +53,9 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
     }
 }
 
-/// Where a table without a schema is, unless the database is set up otherwise; `check` asks the database.
-pub(super) fn default_schema(source: &str, context: &Context) -> &'static str {
-    match context.sources.get(source).and_then(|facts| facts.dialect) {
-        Some(Dialect::Postgres) => "public",
-        Some(Dialect::Sqlite) | None => "main",
-    }
+/// Where a table of the source without a schema is; of a source that could not be read they are all in one place.
+pub(super) fn default_schema<'a>(source: &str, context: &'a Context) -> &'a str {
+    context.sources.get(source).and_then(|facts| facts.schema.as_deref()).unwrap_or_default()
 }
 
 /// A column that a rule changes must not decide anything: what was decided once would be decided otherwise afterwards.

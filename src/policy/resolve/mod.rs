@@ -55,6 +55,8 @@ pub struct SourceFacts {
     /// `None` if its address could not be read: then what depends on the dialect goes unchecked.
     pub dialect: Option<Dialect>,
     pub naive: Option<TimeZone>,
+    /// Where a table without a schema is.
+    pub schema: Option<String>,
 }
 
 /// Reads rule files and makes rules of them. Every mistake is reported; the rules are all of them only if no error was.

@@ -76,7 +76,7 @@ pub(super) fn meet(rules: &[Rule], context: &Context, found: &RefCell<Diagnostic
     }
 }
 
-fn table<'a>(rule: &'a Rule, context: &Context) -> (&'a str, &'a str, &'a str) {
+fn table<'a>(rule: &'a Rule, context: &'a Context) -> (&'a str, &'a str, &'a str) {
     let schema = rule.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
     (&rule.source, schema, &rule.table.table)
 }

@@ -168,7 +168,7 @@ keep_for = "0 days"
 
     #[test]
     fn a_rule_is_read_again_as_it_was_written_down() {
-        let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Sqlite), naive: Some(TimeZone::UTC) })];
+        let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Sqlite), naive: Some(TimeZone::UTC), schema: None })];
         let context = Context {
             sources: sources.into(),
             keys: Vec::new(),

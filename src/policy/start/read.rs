@@ -40,6 +40,38 @@ fn whole_number(text: &str, micros: i64) -> Option<Timestamp> {
     Some(from_microsecond(number.saturating_mul(micros)))
 }
 
+/// The instant that a number of a numeric column names, which may have a fraction or an exponent; `None` for formats that
+/// are no numbers, and for what has more digits than any instant.
+pub fn read_number(text: &str, format: StartFormat) -> Option<Timestamp> {
+    const LONGEST: usize = 36;
+    static SYNTAX: LazyLock<Regex> = LazyLock::new(|| pattern("^(-?)([0-9]+)(?:[.]([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?$"));
+    let unit: i32 = match format {
+        StartFormat::UnixS => 6,
+        StartFormat::UnixMs => 3,
+        StartFormat::UnixUs => 0,
+        _ => return None,
+    };
+    let parts = SYNTAX.captures(text)?;
+    let part = |number: usize| parts.get(number).map_or("", |part| part.as_str());
+    let fraction = part(3).trim_end_matches('0');
+    let digits = format!("{}{fraction}", part(2).trim_start_matches('0'));
+    let exponent = part(4).trim_start_matches('+').parse::<i32>().unwrap_or(0);
+    let shift = unit + exponent - i32::try_from(fraction.len()).ok()?;
+    if digits.len() > LONGEST {
+        return None;
+    }
+    let number: i128 = format!("{}0{digits}", part(1)).parse().ok()?;
+    let power = 10_i128.checked_pow(shift.unsigned_abs());
+    let micros = match (shift >= 0, power) {
+        (true, Some(power)) => number.checked_mul(power)?,
+        // Rounded up: what is finer than a microsecond counts as the next one.
+        (false, Some(power)) => number.div_euclid(power) + i128::from(number.rem_euclid(power) > 0),
+        (true, None) => return None,
+        (false, None) => i128::from(number > 0),
+    };
+    Some(from_microsecond(i64::try_from(micros).ok()?))
+}
+
 fn compact(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     static SYNTAX: LazyLock<Regex> = LazyLock::new(|| pattern(COMPACT));
     if !SYNTAX.is_match(text) {

@@ -6,7 +6,7 @@ use jiff::{
 use proptest::prelude::*;
 use regex_lite::Regex;
 
-use super::{COMPACT, DATE, ISO_DATE, ISO_NAIVE, ISO_OFFSET, Thresholds, WHOLE_NUMBER, read};
+use super::{COMPACT, DATE, ISO_DATE, ISO_NAIVE, ISO_OFFSET, Thresholds, WHOLE_NUMBER, read, read_number};
 use crate::policy::{
     StartFormat,
     period::{properties::place_and_instant, reference},
@@ -230,5 +230,26 @@ proptest! {
             prop_assert_eq!(start, reference::end_of_day(date, zone));
             prop_assert_eq!(start < cutoff, date.to_string() < thresholds.date_text().unwrap());
         }
+    }
+}
+
+#[test]
+fn a_number_may_have_a_fraction_or_an_exponent() {
+    let read = |text: &str, format| read_number(text, format).map(Timestamp::as_microsecond);
+    for (text, format, micros) in [
+        ("1500000000", StartFormat::UnixS, Some(1_500_000_000_000_000)),
+        ("1500000000.000000", StartFormat::UnixS, Some(1_500_000_000_000_000)),
+        ("1500000000.25", StartFormat::UnixS, Some(1_500_000_000_250_000)),
+        ("1500000000.0000001", StartFormat::UnixS, Some(1_500_000_000_000_001)),
+        ("-1.0000001", StartFormat::UnixS, Some(-1_000_000)),
+        ("1.5e12", StartFormat::UnixMs, Some(1_500_000_000_000_000)),
+        ("1.5E+15", StartFormat::UnixUs, Some(1_500_000_000_000_000)),
+        ("1e-400", StartFormat::UnixS, Some(1)),
+        ("0", StartFormat::UnixMs, Some(0)),
+        ("1e400", StartFormat::UnixS, None),
+        ("20240229130709", StartFormat::Compact, None),
+        ("soon", StartFormat::UnixS, None),
+    ] {
+        assert_eq!(read(text, format), micros, "{text}");
     }
 }

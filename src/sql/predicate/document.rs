@@ -22,6 +22,8 @@ pub(super) fn done(dialect: Dialect, of: &ColumnRef, places: &[PlaceTest]) -> St
             let parts: Vec<String> = places.iter().map(|place| on_sqlite(&name, place)).collect();
             format!("({name} IS NULL OR {name} = '' OR CASE WHEN json_valid({name}) THEN {} ELSE FALSE END)", parts.join(" AND "))
         }
+        // Its functions pass over a member that is there twice, so `json` makes no such test.
+        Dialect::Mysql => "FALSE".to_owned(),
     }
 }
 

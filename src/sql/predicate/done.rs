@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        quote_literal,
+        mysql, quote_literal,
         selection::{ColumnRef, DoneTest, TypeClass},
     },
     column::{column, matches, text_of},
@@ -52,11 +52,13 @@ fn one(dialect: Dialect, test: &DoneTest) -> String {
 /// Text by its bytes, so that a value which the column's collation only takes for the new one is replaced too;
 /// everything else in the column's type.
 fn equals(dialect: Dialect, of: &ColumnRef, value: &str) -> String {
-    use TypeClass::{FoldedText, Text};
+    use TypeClass::{Bytes, FoldedText, PaddedText, Text};
     let literal = quote_literal(dialect, value);
     match (dialect, of.class) {
         (Dialect::Postgres, Text | FoldedText) => format!("{} = {literal}", text_of(dialect, of)),
         (Dialect::Sqlite, Text | FoldedText) => format!("{} = {literal} COLLATE BINARY", column(of)),
+        (Dialect::Mysql, Text | FoldedText | PaddedText | Bytes) => format!("{} = {literal}", text_of(dialect, of)),
+        (Dialect::Mysql, _) => format!("{} = {}", column(of), mysql::literal(of, value)),
         _ => format!("{} = {literal}", column(of)),
     }
 }

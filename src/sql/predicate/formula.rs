@@ -11,7 +11,9 @@ use crate::{
 /// The formula of the column's value; NULL for NULL.
 pub(in crate::sql) fn applied(dialect: Dialect, of: &ColumnRef, formula: &Formula) -> String {
     match (formula, dialect) {
+        (Formula::Truncated { unit, .. }, Dialect::Mysql) => truncated_on_mysql(of, *unit),
         (Formula::Truncated { unit, zone }, _) => truncated(of, *unit, zone),
+        (Formula::Rounded { to, largest }, Dialect::Mysql) => rounded_on_mysql(of, *to, *largest),
         (Formula::Rounded { to, largest }, Dialect::Postgres) => rounded_on_postgres(of, *to, *largest),
         (Formula::Rounded { to, .. }, Dialect::Sqlite) => rounded_on_sqlite(of, *to),
     }
@@ -27,6 +29,33 @@ fn truncated(of: &ColumnRef, unit: Unit, zone: &str) -> String {
     let bounded = format!("greatest(least({name}, '200000-01-01'::{declared}), '4000-01-01 BC'::{declared})::{kind}");
     let zone = if of.class == TypeClass::TimestampTz { format!(", {}", quote_literal(Dialect::Postgres, zone)) } else { String::new() };
     format!("CASE WHEN isfinite({name}) THEN date_trunc('{}', {bounded}{zone})::{declared} ELSE {name} END", unit.name())
+}
+
+/// Dates that don't exist, such as `0000-00-00`, stay: they tell nothing.
+fn truncated_on_mysql(of: &ColumnRef, unit: Unit) -> String {
+    let name = column(of);
+    let first = match unit {
+        Unit::Year => "%Y-01-01",
+        Unit::Month => "%Y-%m-01",
+        Unit::Day => "%Y-%m-%d",
+    };
+    let kind = if of.class == TypeClass::Date { "DATE" } else { "DATETIME(6)" };
+    format!(
+        "CASE WHEN dayofmonth(last_day({name})) > 0 AND dayofmonth({name}) > 0 THEN CAST(date_format({name}, '{first}') AS {kind}) ELSE {name} END"
+    )
+}
+
+/// By remainders, which are exact: a quotient would be rounded to four digits first.
+fn rounded_on_mysql(of: &ColumnRef, to: u64, largest: Option<i128>) -> String {
+    let name = column(of);
+    let round = if fault::seeded("round-down") { "TRUE" } else { &format!("abs({name} % {to}) * 2 < {to}") };
+    let nearest = format!("{name} - {name} % {to} + CASE WHEN {round} THEN 0 WHEN {name} > 0 THEN {to} ELSE -{to} END");
+    match largest {
+        Some(largest) => format!(
+            "CASE WHEN {name} IS NULL THEN NULL WHEN {name} >= {largest} THEN {largest} WHEN {name} <= -{largest} THEN -{largest} ELSE {nearest} END"
+        ),
+        None => format!("({nearest})"),
+    }
 }
 
 /// Computed as `numeric`, where nothing overflows.

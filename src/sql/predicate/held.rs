@@ -6,7 +6,7 @@
 
 use super::{
     super::{
-        quote_literal,
+        mysql, quote_literal,
         selection::{ColumnRef, SubjectTest, TypeClass, WorkspaceRef},
     },
     column::{column, text_of},
@@ -25,12 +25,14 @@ pub(in crate::sql) fn covered(workspace: &WorkspaceRef, scopes: &[String], subje
     let dialect = workspace.dialect;
     let scopes: Vec<String> = scopes.iter().map(|scope| quote_literal(dialect, scope)).collect();
     let hold = hold.map(|hold| format!(" AND h.hold = {hold}")).unwrap_or_default();
-    let exists =
-        |what: &str| format!("EXISTS (SELECT 1 FROM {} h WHERE h.scope IN ({}){hold} AND {what})", workspace.held(), scopes.join(", "));
-
-    let part = |Cover { row, held, .. }: Cover<'_>| match row {
-        None => exists(&held),
-        Some(row) => format!("{row} AND {}", exists(&held)),
+    let from = format!("FROM {} h WHERE h.scope IN ({}){hold}", workspace.held(), scopes.join(", "));
+    let part = |Cover { kind, row, held, listed }: Cover<'_>| match (row, listed) {
+        (_, Some(Listed { value, row })) => {
+            let kind = quote_literal(dialect, kind);
+            format!("EXISTS (SELECT 1 FROM (SELECT DISTINCT {value} AS v {from} AND h.kind = {kind}) d WHERE d.v = {row})")
+        }
+        (None, None) => format!("EXISTS (SELECT 1 {from} AND {held})"),
+        (Some(row), None) => format!("{row} AND EXISTS (SELECT 1 {from} AND {held})"),
     };
     let parts: Vec<String> = covers(dialect, subjects).into_iter().map(part).collect();
     format!("({})", parts.join(" OR "))
@@ -44,17 +46,30 @@ pub(in crate::sql) struct Cover<'a> {
     pub row: Option<String>,
     /// What must be true of a row `h` of the `held` table.
     pub held: String,
+    /// The same in a form that costs less for many held subjects.
+    listed: Option<Listed>,
+}
+
+/// A list of held values that the database makes once a statement and finds by an index of its own.
+struct Listed {
+    /// What of a row `h` is in the list.
+    value: String,
+    /// What of the row is looked for there.
+    row: String,
 }
 
 /// Every way in which a hold in scope can cover a row with these subjects.
 pub(in crate::sql) fn covers(dialect: Dialect, subjects: &[SubjectTest]) -> Vec<Cover<'_>> {
-    let mut covers = vec![Cover { kind: "", row: None, held: "h.kind = ''".to_owned() }];
+    let cover = |kind, row, held: String| Cover { kind, row, held, listed: None };
+    let mut covers = vec![cover("", None, "h.kind = ''".to_owned())];
     for SubjectTest { kind, column: of, null_is_held } in subjects {
         let quoted = quote_literal(dialect, kind);
         let compared = comparisons(dialect, of).into_iter();
-        covers.extend(compared.map(|comparison| Cover { kind, row: None, held: format!("h.kind = {quoted} AND {comparison}") }));
+        let listed = || (dialect == Dialect::Mysql && of.class == TypeClass::FoldedText).then(|| listed(of)).flatten();
+        let with_list = |comparison| Cover { listed: listed(), ..cover(kind, None, format!("h.kind = {quoted} AND {comparison}")) };
+        covers.extend(compared.map(with_list));
         if *null_is_held {
-            covers.push(Cover { kind, row: Some(format!("{} IS NULL", column(of))), held: "h.kind <> ''".to_owned() });
+            covers.push(cover(kind, Some(format!("{} IS NULL", column(of))), "h.kind <> ''".to_owned()));
         }
     }
     covers
@@ -63,7 +78,7 @@ pub(in crate::sql) fn covers(dialect: Dialect, subjects: &[SubjectTest]) -> Vec<
 /// Ways in which the held value `h` can be the column's; any of them holds the row. Each is on one column of `held`, so
 /// that its index serves.
 fn comparisons(dialect: Dialect, of: &ColumnRef) -> Vec<String> {
-    use TypeClass::{Boolean, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
+    use TypeClass::{Boolean, Bytes, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
     let (name, text) = (column(of), text_of(dialect, of));
     match (dialect, of.class) {
         (Dialect::Postgres, Integer | Float | Decimal) => vec![format!("h.number = {name}::numeric")],
@@ -75,12 +90,55 @@ fn comparisons(dialect: Dialect, of: &ColumnRef) -> Vec<String> {
         (Dialect::Postgres, Inet) => vec![format!("h.value = {text}"), format!("h.value = host({name}::inet)")],
         // Text of these says the same in many ways: any held subject of the kind could be this row's.
         (Dialect::Postgres, _) => vec![format!("{name} IS NOT NULL")],
+        (Dialect::Mysql, Integer | Float | Decimal | Boolean) => vec![format!("h.number = {name}")],
+        (Dialect::Mysql, Uuid) => vec![format!("h.uuid = {text}")],
+        // Blanks at the end don't count in a collation that is for bytes otherwise.
+        (Dialect::Mysql, PaddedText) => vec![format!("h.trimmed = CAST(CONVERT(trim(TRAILING ' ' FROM {name}) USING utf8mb4) AS BINARY)")],
+        (Dialect::Mysql, FoldedText) => vec![folded(of)],
+        (Dialect::Mysql, Text | Date | Inet | Bytes) => vec![format!("h.value = {text}")],
+        (Dialect::Mysql, _) => vec![format!("{name} IS NOT NULL")],
         // The column on the left brings its own collation, which is what its equality means.
         (Dialect::Sqlite, FoldedText) => vec![format!("{name} = h.value"), format!("h.value = {text}")],
         (Dialect::Sqlite, Text | PaddedText) => vec![format!("h.value = {text}")],
         (Dialect::Sqlite, Uuid) => vec![format!("h.uuid = lower({text})"), format!("h.value = {text}")],
         // Any column may hold any type of value: 1, 1.0 and '1' are one subject.
         (Dialect::Sqlite, _) => vec![format!("h.number = {name}"), format!("h.value = {text}")],
+    }
+}
+
+/// MariaDB: by the column of `held` that has the same collation, as far as that goes; without one, by the list.
+fn folded(of: &ColumnRef) -> String {
+    let folding = mysql::FOLDINGS.iter().find(|folding| mysql::collation(of) == Some(folding.collation));
+    match folding {
+        Some(folding) => format!("h.{} = {}", folding.column, first_characters(of)),
+        None => format!("{} = {}", in_its_collation(of), column(of)),
+    }
+}
+
+/// MariaDB: the list for a collation that `held` has no column of.
+fn listed(of: &ColumnRef) -> Option<Listed> {
+    let unknown = mysql::FOLDINGS.iter().all(|folding| mysql::collation(of) != Some(folding.collation));
+    let collation = mysql::collation(of).map_or(String::new(), |collation| format!(" COLLATE {collation}"));
+    let characters = in_its_collation(of).trim_end_matches(&collation).to_owned();
+    unknown.then(|| Listed { value: format!("left({characters}, {}){collation}", mysql::FOLDED), row: first_characters(of) })
+}
+
+/// As much of a value as an index holds: who agrees so far counts as the same, which at worst holds a row too many.
+fn first_characters(of: &ColumnRef) -> String {
+    let name = column(of);
+    if mysql::length(of).is_some_and(|length| length <= mysql::FOLDED) { name } else { format!("left({name}, {})", mysql::FOLDED) }
+}
+
+/// MariaDB: the held value in the column's own character set and collation. A character that the set lacks becomes
+/// another, which at worst holds a row too many.
+fn in_its_collation(of: &ColumnRef) -> String {
+    let value = "CONVERT(h.value USING utf8mb4)";
+    match mysql::collation(of) {
+        Some(collation) => {
+            let charset = collation.split('_').next().unwrap_or_default();
+            format!("CONVERT({value} USING {charset}) COLLATE {collation}")
+        }
+        None => value.to_owned(),
     }
 }
 
@@ -110,10 +168,13 @@ pub fn uuid_of(value: &str) -> Option<String> {
 
 /// Whether data subjects can be compared in a column of this class: whether equal values have one text there.
 pub fn can_be_subject(class: TypeClass, dialect: Dialect) -> bool {
-    use TypeClass::{Boolean, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
+    use TypeClass::{Boolean, Bytes, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
     match dialect {
         Dialect::Postgres => {
             matches!(class, Boolean | Date | Decimal | Float | FoldedText | Inet | Integer | PaddedText | Text | Uuid)
+        }
+        Dialect::Mysql => {
+            matches!(class, Boolean | Bytes | Date | Decimal | Float | FoldedText | Inet | Integer | PaddedText | Text | Uuid)
         }
         // Every value is compared for itself; only a collation that nobody knows can't be.
         Dialect::Sqlite => class != TypeClass::Other,
@@ -125,7 +186,7 @@ pub fn can_be_subject(class: TypeClass, dialect: Dialect) -> bool {
 /// # Errors
 /// Says why not, as a sentence's end after "the value": nobody could be held by it in that table.
 pub fn subject_value_fits(class: TypeClass, dialect: Dialect, value: &str) -> Result<(), String> {
-    use TypeClass::{Boolean, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
+    use TypeClass::{Boolean, Bytes, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
     let must = |fits: bool, why: &str| if fits { Ok(()) } else { Err(why.to_owned()) };
     must(!value.is_empty(), "is empty")?;
     must(!value.contains('\0'), "contains NUL")?;
@@ -134,6 +195,14 @@ pub fn subject_value_fits(class: TypeClass, dialect: Dialect, value: &str) -> Re
     }
     match class {
         Text | FoldedText | PaddedText => Ok(()),
+        Bytes if dialect == Dialect::Mysql => Ok(()),
+        Integer if dialect == Dialect::Mysql => {
+            let fits = value.parse::<i64>().is_ok() || value.parse::<u64>().is_ok();
+            must(fits && number_of(value).is_some(), "is not a whole number of 64 bits")
+        }
+        Float | Decimal | Boolean if dialect == Dialect::Mysql => {
+            must(fits_decimal(value), "is not a decimal number of at most 35 digits before and 30 behind the point")
+        }
         Integer => must(value.parse::<i64>().is_ok() && number_of(value).is_some(), "is not a whole number of 64 bits"),
         Float | Decimal => must(number_of(value).is_some(), "is not a decimal number"),
         Boolean => must(matches!(value, "true" | "false"), "is neither `true` nor `false`"),
@@ -142,6 +211,13 @@ pub fn subject_value_fits(class: TypeClass, dialect: Dialect, value: &str) -> Re
         Inet => must(is_canonical_address(value), "is not an IP address in its canonical form"),
         _ => Err("can't be compared with a column of this type".to_owned()),
     }
+}
+
+/// Whether MariaDB's widest decimal, `DECIMAL(65,30)`, holds it: the type of `number` there.
+pub fn fits_decimal(value: &str) -> bool {
+    let digits = number_of(value).unwrap_or("x").trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    digits != "x" && whole.trim_start_matches('0').len() <= 35 && fraction.trim_end_matches('0').len() <= 30
 }
 
 /// An address as PostgreSQL writes it, perhaps with the length of its prefix.

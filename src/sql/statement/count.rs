@@ -18,22 +18,24 @@ pub fn count(selection: &Selection, range: &Range) -> Statement {
     let mut binds = Binds::new(dialect);
     let columns: String = ["outside", "undated", "running", "due", "held", "protected", "done"]
         .iter()
-        .map(|class| format!(", count(*) FILTER (WHERE s.class = '{class}') AS \"{class}\""))
+        .map(|class| format!(", {} AS \"{class}\"", counted(dialect, &format!("s.class = '{class}'"))))
         .collect();
     // Without a limit the subquery would be merged into the outer one, and each row classified once for every column.
     let unmerged = match dialect {
         Dialect::Postgres => "OFFSET 0",
         Dialect::Sqlite => "LIMIT -1 OFFSET 0",
+        Dialect::Mysql => "LIMIT 9223372036854775807",
     };
     let text = format!(
-        "SELECT count(*) AS \"total\"{columns}, count(*) FILTER (WHERE s.class = 'undated' AND s.implausible) AS \"implausible\" \
+        "SELECT count(*) AS \"total\"{columns}, {} AS \"implausible\" \
          FROM (SELECT {} AS class, {} AS implausible FROM {} AS t WHERE {} {unmerged}) s",
+        counted(dialect, "s.class = 'undated' AND s.implausible"),
         class(selection),
         implausible(selection),
         qualified(dialect, &selection.table),
         all(&within(range, &mut binds)),
     );
-    Statement { text, binds: binds.cells }
+    binds.statement(text)
 }
 
 /// The due rows of each selection within the range: one row with a 64-bit number for each, in their order. The
@@ -42,10 +44,10 @@ pub fn count_due(selections: &[Selection], range: &Range) -> Statement {
     let Some(first) = selections.first() else { return Statement::plain("SELECT 0 WHERE FALSE") };
     let mut binds = Binds::new(first.workspace.dialect);
     let counts: Vec<String> =
-        selections.iter().map(|selection| format!("count(*) FILTER (WHERE {})", due(selection).join(" AND "))).collect();
+        selections.iter().map(|selection| counted(selection.workspace.dialect, &due(selection).join(" AND "))).collect();
     let table = qualified(first.workspace.dialect, &first.table);
     let text = format!("SELECT {} FROM {table} AS t WHERE {}", counts.join(", "), all(&within(range, &mut binds)));
-    Statement { text, binds: binds.cells }
+    binds.statement(text)
 }
 
 /// The protected rows within the range, by what protects them: one row with a 64-bit number for each protector, then one
@@ -56,7 +58,7 @@ pub fn count_protected(selection: &Selection, range: &Range) -> Statement {
     let (mut inner, mut outer) = (String::new(), Vec::new());
     for (index, protects) in protections(selection).enumerate() {
         inner.push_str(&format!(", {protects} AS p{index}"));
-        outer.push(format!("count(*) FILTER (WHERE s.p{index})"));
+        outer.push(counted(dialect, &format!("s.p{index}")));
     }
     let text = format!(
         "SELECT {} FROM (SELECT {} AS class{inner} FROM {} AS t WHERE {}) s WHERE s.class = 'protected'",
@@ -65,7 +67,7 @@ pub fn count_protected(selection: &Selection, range: &Range) -> Statement {
         qualified(dialect, &selection.table),
         all(&within(range, &mut binds)),
     );
-    Statement { text, binds: binds.cells }
+    binds.statement(text)
 }
 
 /// The rows within the range that are due under a selection and not under another of the same table: one row with one
@@ -76,7 +78,7 @@ pub fn count_beyond(selection: &Selection, before: &Selection, range: &Range) ->
     conjuncts.extend(due(selection));
     conjuncts.push(format!("({}) IS NOT TRUE", due(before).join(" AND ")));
     let table = qualified(selection.workspace.dialect, &selection.table);
-    Statement { text: format!("SELECT count(*) FROM {table} AS t WHERE {}", all(&conjuncts)), binds: binds.cells }
+    binds.statement(format!("SELECT count(*) FROM {table} AS t WHERE {}", all(&conjuncts)))
 }
 
 /// How many rows of the table one hold covers: one row with one 64-bit number.
@@ -85,5 +87,13 @@ pub fn count_held(table: &TableRef, workspace: &WorkspaceRef, subjects: &[Subjec
     let hold = binds.add(Cell::Text(hold.to_owned()), "text");
     let covered = covered(workspace, scopes, subjects, Some(&hold));
     let text = format!("SELECT count(*) FROM {} AS t WHERE {covered}", qualified(workspace.dialect, table));
-    Statement { text, binds: binds.cells }
+    binds.statement(text)
+}
+
+/// How many rows a condition is true of.
+fn counted(dialect: Dialect, condition: &str) -> String {
+    match dialect {
+        Dialect::Postgres | Dialect::Sqlite => format!("count(*) FILTER (WHERE {condition})"),
+        Dialect::Mysql => format!("count(CASE WHEN {condition} THEN 1 END)"),
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
             overridden, overriding, protections,
         },
         qualified, quote_literal,
-        selection::{Cell, KeyPart, Seen, Selection},
+        selection::{Cell, KeyPart, Seen, Selection, TypeClass},
     },
 };
 
@@ -33,7 +33,7 @@ pub fn look(selection: &Selection, key: &[KeyPart]) -> Statement {
         qualified(dialect, &selection.table),
         all(&named(dialect, key, &mut binds)),
     );
-    Statement { text, binds: binds.cells }
+    binds.statement(text)
 }
 
 /// The holds that cover the row: `hold, kind` each, perhaps several times. `None`: the source holds nobody.
@@ -56,7 +56,8 @@ pub fn holders(selection: &Selection, key: &[KeyPart]) -> Option<Statement> {
             all(&conjuncts),
         )
     });
-    Some(Statement { text: parts.collect::<Vec<_>>().join(" UNION ALL "), binds: binds.cells })
+    let text = parts.collect::<Vec<_>>().join(" UNION ALL ");
+    Some(binds.statement(text))
 }
 
 /// Reads a row of [`look`] with the rows of [`holders`]. `None`: the row has not the columns that were asked for.
@@ -84,7 +85,15 @@ pub fn seen(selection: &Selection, row: Vec<Option<String>>, holders: Vec<Vec<Op
 /// Conjuncts: the row is the one that is named.
 fn named(dialect: Dialect, key: &[KeyPart], binds: &mut Binds) -> Vec<String> {
     let one = |KeyPart { column: of, value }: &KeyPart, binds: &mut Binds| {
-        let text = binds.add(Cell::Text(value.clone()), &of.declared);
+        // MariaDB would make the number 0 of a text that is none.
+        if dialect == Dialect::Mysql && !crate::sql::mysql::is_value(of, value) {
+            return "FALSE".to_owned();
+        }
+        let text = if dialect == Dialect::Mysql && of.class == TypeClass::Bytes {
+            binds.add(Cell::Bytes(value.as_bytes().to_vec()), "")
+        } else {
+            binds.add_as(Cell::Text(value.clone()), of)
+        };
         match (dialect, value.parse::<i64>()) {
             // Any column may hold any type of value.
             (Dialect::Sqlite, Ok(number)) => format!("{} IN ({text}, {})", column(of), binds.add(Cell::Integer(number), "")),

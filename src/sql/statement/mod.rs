@@ -12,23 +12,32 @@ mod tests;
 mod walk;
 
 pub use self::{
-    change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, delete, digest, old_values, update},
+    change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, create_new_values, delete, digest, old_values, update},
     count::{count, count_beyond, count_due, count_held, count_protected},
     look::{holders, look, seen},
-    walk::boundary,
+    walk::{any_due, boundary},
 };
 use super::{
-    qualified, quote_identifier,
-    selection::{Cell, TableRef},
+    Statement, mysql, qualified, quote_identifier,
+    selection::{Cell, ColumnRef, TableRef},
 };
 use crate::policy::Dialect;
 
-/// The statement that a person would run so that sweeps find what is due by an index. On PostgreSQL it locks no writer
-/// out.
+/// The statement that a person would run so that sweeps find what is due by an index. On PostgreSQL and MariaDB it locks no
+/// writer out.
 pub fn create_index(dialect: Dialect, table: &TableRef, column: &str) -> String {
     let column_name = quote_identifier(column);
     match dialect {
         Dialect::Postgres => format!("CREATE INDEX CONCURRENTLY ON {} ({column_name});", qualified(dialect, table)),
+        Dialect::Mysql => {
+            let quoted = mysql::quote_for_people;
+            format!(
+                "ALTER TABLE {}.{} ADD INDEX ({}), ALGORITHM=INPLACE, LOCK=NONE;",
+                quoted(&table.schema),
+                quoted(&table.table),
+                quoted(column)
+            )
+        }
         Dialect::Sqlite => {
             let index = quote_identifier(&format!("{}_{column}", table.table));
             format!("CREATE INDEX {}.{index} ON {} ({column_name});", quote_identifier(&table.schema), quote_identifier(&table.table))
@@ -48,15 +57,38 @@ impl Binds {
     }
 
     /// Binds a cell and returns its parameter. PostgreSQL gets every value as text and reads it as `type_name`, so that
-    /// any type can be a position; SQLite gets it as it is.
+    /// any type can be a position; the others get it as it is.
     fn add(&mut self, cell: Cell, type_name: &str) -> String {
         self.cells.push(match self.dialect {
             Dialect::Postgres => as_text(cell),
-            Dialect::Sqlite => cell,
+            Dialect::Sqlite | Dialect::Mysql => cell,
         });
         match self.dialect {
             Dialect::Postgres => format!("${}::text::{type_name}", self.cells.len()),
             Dialect::Sqlite => format!("?{}", self.cells.len()),
+            Dialect::Mysql => format!("${}", self.cells.len()),
+        }
+    }
+
+    /// Binds a cell that is compared with a column.
+    fn add_as(&mut self, cell: Cell, of: &ColumnRef) -> String {
+        match self.dialect {
+            Dialect::Postgres | Dialect::Sqlite => self.add(cell, &of.declared),
+            Dialect::Mysql => {
+                self.cells.push(cell);
+                mysql::parameter(self.cells.len(), mysql::cast(of))
+            }
+        }
+    }
+
+    /// The text with its values.
+    fn statement(self, text: String) -> Statement {
+        match self.dialect {
+            Dialect::Postgres | Dialect::Sqlite => Statement { text, binds: self.cells },
+            Dialect::Mysql => {
+                let (text, binds) = mysql::positional(&text, &self.cells);
+                Statement { text, binds }
+            }
         }
     }
 }

@@ -56,6 +56,17 @@ fn ranges(dialect: Dialect) -> Vec<Range> {
                 through: cells(20, Cell::Integer(2)),
             },
         ],
+        Dialect::Mysql => {
+            let id = column("i\"d", TypeClass::Integer, "bigint(20) unsigned");
+            vec![
+                Range { way: Way::Unordered, after: None, through: Some(vec![Cell::Integer(500)]) },
+                Range {
+                    way: Way::Columns { columns: vec![start, id], tie: None },
+                    after: cells(10, Cell::Text("1".to_owned())),
+                    through: cells(20, Cell::Text("2".to_owned())),
+                },
+            ]
+        }
     }
 }
 
@@ -70,13 +81,14 @@ fn shown(statement: &Statement) -> String {
 
 #[test]
 fn texts() {
-    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+    for dialect in [Dialect::Postgres, Dialect::Sqlite, Dialect::Mysql] {
         let selection = hostile(dialect);
         let mark = column("done at", TypeClass::TimestampTz, "timestamp with time zone");
         let act = anonymise(Some(mark));
         let whole = ranges(dialect).remove(0);
         let mail = column("mail", TypeClass::Text, "text");
-        let new_values = [NewValues::from([("a'b".to_owned(), Some("b'a".to_owned())), ("x".to_owned(), None)])];
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let new_values = [NewValues::from([(text("a'b"), Some("b'a".to_owned())), (text("x"), None)])];
         let held = &selection.held;
         let overridden = overridden(&selection);
         let plain = Selection { done: Vec::new(), protectors: Vec::new(), references: Vec::new(), ..selection.clone() };
@@ -136,7 +148,7 @@ fn starts_of_every_kind() {
         (TypeClass::Bytes, StartFormat::Compact),
         (TypeClass::Integer, StartFormat::Compact),
     ];
-    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+    for dialect in [Dialect::Postgres, Dialect::Sqlite, Dialect::Mysql] {
         let mut all = String::new();
         for (class, format) in kinds {
             let mut selection = hostile(dialect);

@@ -6,10 +6,10 @@ use super::{Binds, all};
 use crate::{
     policy::Dialect,
     sql::{
-        Statement,
-        predicate::{before_cutoff, column::column},
+        Statement, mysql,
+        predicate::{before_cutoff, column::column, due},
         qualified, quote_identifier,
-        selection::{Cell, Range, Selection, Way},
+        selection::{Cell, ColumnRef, Range, Selection, Way},
     },
 };
 
@@ -21,11 +21,19 @@ pub(super) fn within(range: &Range, binds: &mut Binds) -> Vec<String> {
         let operator = if range.way == Way::Blocks { ">=" } else { ">" };
         conjuncts.push(compare(&range.way, operator, after, binds));
     }
-    if let Some(through) = &range.through {
+    if let Some(through) = range.through.as_ref().filter(|_| range.way != Way::Unordered) {
         let operator = if range.way == Way::Blocks { "<" } else { "<=" };
         conjuncts.push(compare(&range.way, operator, through, binds));
     }
     conjuncts
+}
+
+/// What ends an act on a way without an order: so many rows.
+pub(super) fn at_most(range: &Range) -> String {
+    match (&range.way, range.through.as_deref()) {
+        (Way::Unordered, Some([Cell::Integer(rows)])) => format!(" LIMIT {rows}"),
+        _ => String::new(),
+    }
 }
 
 /// A comparison with a position: of rows of values, so that one index walk answers it.
@@ -33,26 +41,67 @@ fn compare(way: &Way, operator: &str, cells: &[Cell], binds: &mut Binds) -> Stri
     if let (Way::Blocks, [Cell::Integer(block)]) = (way, cells) {
         return format!("t.ctid {operator} {}", binds.add(Cell::Text(format!("({block},0)")), "tid"));
     }
-    let (names, types): (Vec<String>, Vec<String>) = terms(way, binds.dialect).into_iter().unzip();
-    let bound: Vec<String> = cells.iter().zip(&types).map(|(cell, type_name)| binds.add(cell.clone(), type_name)).collect();
+    let terms = terms(way, binds.dialect);
+    let bound: Vec<String> = cells.iter().zip(&terms).map(|(cell, term)| term.bind(cell.clone(), binds)).collect();
+    let names: Vec<&str> = terms.iter().map(|term| term.name.as_str()).collect();
     match (names.as_slice(), bound.as_slice()) {
         ([name], [value]) => format!("{name} {operator} {value}"),
+        _ if binds.dialect == Dialect::Mysql => step_by_step(operator, &names, &bound),
         _ => format!("({}) {operator} ({})", names.join(", "), bound.join(", ")),
     }
 }
 
-/// What a way is ordered by, each with its type on PostgreSQL.
-fn terms(way: &Way, dialect: Dialect) -> Vec<(String, String)> {
-    let physical = |name: &str| match dialect {
-        Dialect::Postgres => (format!("t.{name}"), "tid".to_owned()),
-        Dialect::Sqlite => (format!("t.{}", quote_identifier(name)), String::new()),
+/// MariaDB uses no index for a comparison of rows of values, so it is written out column by column.
+fn step_by_step(operator: &str, names: &[&str], bound: &[String]) -> String {
+    let strictly = &operator[..1];
+    match (names, bound) {
+        ([name, names @ ..], [value, bound @ ..]) if !names.is_empty() => {
+            let rest = step_by_step(operator, names, bound);
+            format!("({name} {strictly}= {value} AND ({name} {strictly} {value} OR {rest}))")
+        }
+        ([name], [value]) => format!("{name} {operator} {value}"),
+        _ => "FALSE".to_owned(),
+    }
+}
+
+/// One of the things that a way is ordered by.
+struct Term<'a> {
+    name: String,
+    /// `None`: the engine's own row address.
+    column: Option<&'a ColumnRef>,
+}
+
+impl Term<'_> {
+    fn bind(&self, cell: Cell, binds: &mut Binds) -> String {
+        match self.column {
+            Some(of) => binds.add_as(cell, of),
+            None => binds.add(cell, "tid"),
+        }
+    }
+
+    /// What stands in the list of a SELECT, so that its cell can be bound again.
+    fn position(&self, dialect: Dialect) -> String {
+        match (dialect, self.column) {
+            (Dialect::Postgres, _) => format!("{}::text", self.name),
+            (Dialect::Mysql, Some(of)) => mysql::position(of),
+            (Dialect::Sqlite | Dialect::Mysql, _) => self.name.clone(),
+        }
+    }
+}
+
+/// What a way is ordered by.
+fn terms(way: &Way, dialect: Dialect) -> Vec<Term<'_>> {
+    let physical = |name: &str| {
+        let name = if dialect == Dialect::Postgres { format!("t.{name}") } else { format!("t.{}", quote_identifier(name)) };
+        Term { name, column: None }
     };
     match way {
-        Way::Blocks => vec![("t.ctid".to_owned(), "tid".to_owned())],
+        Way::Blocks => vec![physical("ctid")],
         Way::Rowid(name) => vec![physical(name)],
         Way::Columns { columns, tie } => {
-            columns.iter().map(|of| (column(of), of.declared.clone())).chain(tie.iter().map(|name| physical(name))).collect()
+            columns.iter().map(|of| Term { name: column(of), column: Some(of) }).chain(tie.iter().map(|name| physical(name))).collect()
         }
+        Way::Unordered => Vec::new(),
     }
 }
 
@@ -60,11 +109,12 @@ fn terms(way: &Way, dialect: Dialect) -> Vec<(String, String)> {
 /// the tie last; one cell on a way of rowids. No row: fewer are left. Ways over columns count only rows whose start is
 /// before the cut-off, so that the end of an index walk is the end of what can be due.
 ///
-/// On PostgreSQL each cell is text. `None` for [`Way::Blocks`], whose positions are arithmetic.
+/// On PostgreSQL and MariaDB each cell is text. `None` for [`Way::Blocks`], whose positions are arithmetic, and for
+/// [`Way::Unordered`], which has none.
 pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Option<Statement> {
     let dialect = selection.workspace.dialect;
     let mut conjuncts = match way {
-        Way::Blocks => return None,
+        Way::Blocks | Way::Unordered => return None,
         Way::Rowid(_) => Vec::new(),
         // A position that holds a NULL would compare with nothing and end the walk. Such a row is undated: never due.
         Way::Columns { columns, .. } => {
@@ -73,24 +123,26 @@ pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: 
         }
     };
     let mut binds = Binds::new(dialect);
-    let terms: Vec<String> = terms(way, dialect).into_iter().map(|(name, _)| name).collect();
+    let terms = terms(way, dialect);
     let range = Range { way: way.clone(), after: after.map(<[Cell]>::to_vec), through: None };
     conjuncts.extend(within(&range, &mut binds));
     let skip = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
     let skip = binds.add(Cell::Integer(skip), "bigint");
-    let cells: Vec<String> = terms
-        .iter()
-        .map(|term| match dialect {
-            Dialect::Postgres => format!("{term}::text"),
-            Dialect::Sqlite => term.clone(),
-        })
-        .collect();
+    let cells: Vec<String> = terms.iter().map(|term| term.position(dialect)).collect();
+    let order: Vec<&str> = terms.iter().map(|term| term.name.as_str()).collect();
     let text = format!(
         "SELECT {} FROM {} AS t WHERE {} ORDER BY {} LIMIT 1 OFFSET {skip}",
         cells.join(", "),
         qualified(dialect, &selection.table),
         all(&conjuncts),
-        terms.join(", "),
+        order.join(", "),
     );
-    Some(Statement { text, binds: binds.cells })
+    Some(binds.statement(text))
+}
+
+/// One row with a number, if any row is due: whether a way without an order has anything left.
+pub fn any_due(selection: &Selection) -> Statement {
+    let dialect = selection.workspace.dialect;
+    let table = qualified(dialect, &selection.table);
+    Binds::new(dialect).statement(format!("SELECT 1 FROM {table} AS t WHERE {} LIMIT 1", all(&due(selection))))
 }

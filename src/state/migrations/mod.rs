@@ -3,8 +3,7 @@
 
 use sqlx::AnyConnection;
 
-use super::Error;
-use crate::policy::Dialect;
+use super::{Error, database::Kind};
 
 /// The steps in order; step `n` takes the tables from version `n - 1` to `n`.
 const STEPS: [&str; 2] = [include_str!("0001_state.sql"), include_str!("0002_guards.sql")];
@@ -14,18 +13,18 @@ const STEPS: [&str; 2] = [include_str!("0001_state.sql"), include_str!("0002_gua
 pub(super) const KNOWN: i64 = STEPS.len() as i64;
 
 /// Lets one process at a time past, until its transaction ends. SQLite's write transactions do so by themselves.
-pub(super) async fn lock(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), Error> {
-    if dialect == Dialect::Postgres {
+pub(super) async fn lock(connection: &mut AnyConnection, kind: Kind) -> Result<(), Error> {
+    if kind == Kind::Postgres {
         sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtext('retentiond state migration'))").execute(connection).await?;
     }
     Ok(())
 }
 
 /// The version of the tables; `None`: there are none.
-pub(super) async fn version(connection: &mut AnyConnection, dialect: Dialect) -> Result<Option<i64>, Error> {
-    let exists = match dialect {
-        Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'",
-        Dialect::Postgres => "SELECT count(*) FROM pg_tables WHERE schemaname = 'retentiond_state' AND tablename = 'schema_version'",
+pub(super) async fn version(connection: &mut AnyConnection, kind: Kind) -> Result<Option<i64>, Error> {
+    let exists = match kind {
+        Kind::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'",
+        Kind::Postgres => "SELECT count(*) FROM pg_tables WHERE schemaname = 'retentiond_state' AND tablename = 'schema_version'",
     };
     let (tables,) = sqlx::query_as::<_, (i64,)>(exists).fetch_one(&mut *connection).await?;
     if tables == 0 {
@@ -39,10 +38,10 @@ pub(super) async fn version(connection: &mut AnyConnection, dialect: Dialect) ->
 ///
 /// # Errors
 /// [`Error::TooNew`] if the tables are of a version that this code doesn't know.
-pub(super) async fn apply(connection: &mut AnyConnection, dialect: Dialect, from: Option<i64>) -> Result<(), Error> {
+pub(super) async fn apply(connection: &mut AnyConnection, kind: Kind, from: Option<i64>) -> Result<(), Error> {
     let found = from.unwrap_or(0);
     let done = usize::try_from(found).ok().filter(|done| *done <= STEPS.len()).ok_or(Error::TooNew { found, known: KNOWN })?;
-    if from.is_none() && dialect == Dialect::Postgres {
+    if from.is_none() && kind == Kind::Postgres {
         sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS retentiond_state").execute(&mut *connection).await?;
     }
     for step in &STEPS[done..] {

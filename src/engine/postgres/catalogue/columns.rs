@@ -47,6 +47,7 @@ pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Resu
             max_length: if built_in && matches!(name.as_str(), "varchar" | "bpchar") { length(modifier) } else { None },
             nullable: row.try_get("nullable")?,
             generated: row.try_get("generated")?,
+            touched: false,
         })
     })
     .await

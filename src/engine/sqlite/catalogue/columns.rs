@@ -68,7 +68,15 @@ pub(super) async fn read(connection: &mut SqliteConnection, table: &TableRef, fa
         if place > 0 {
             key.push((place, name.clone()));
         }
-        columns.push(Column { name, class: class(&declared), declared, max_length: None, nullable: !never_null, generated: hidden > 0 });
+        columns.push(Column {
+            name,
+            class: class(&declared),
+            declared,
+            max_length: None,
+            nullable: !never_null,
+            generated: hidden > 0,
+            touched: false,
+        });
     }
     key.sort();
     Ok((columns, key.into_iter().map(|(_, name)| name).collect()))

@@ -2,27 +2,24 @@
 //! no value that a column can store makes one raise an error.
 //!
 //! Native types and numbers are compared bare, so that an index serves. Text is told apart by patterns inside a CASE,
-//! which alone fixes the order of evaluation, and read only where a pattern has taken it.
+//! which alone fixes the order of evaluation, and read only where a pattern has taken it (`text`).
 //!
 //! A start written more finely than in microseconds counts as the next microsecond, as
 //! [`policy::start`](crate::policy::start) explains. For such a value `v` and a threshold `t` of whole microseconds,
 //! `v < t` asks of `v` rounded up exactly what `v <= t - 1 µs` asks of `v` itself: see [`Grain`].
 
-use jiff::{ToSpan as _, tz::TimeZone};
+mod text;
 
 use super::{
     super::{
-        quote_literal,
+        mysql, quote_literal,
         selection::{StartTest, TypeClass},
     },
     column::{column, is_ascii, text_of},
 };
 use crate::{
     fault,
-    policy::{
-        Dialect, Never, StartFormat,
-        start::{COMPACT, DATE, ISO_NAIVE, ISO_OFFSET, Thresholds, WHOLE_NUMBER},
-    },
+    policy::{Dialect, Never, StartFormat, start::Thresholds},
 };
 
 /// One start of one dialect.
@@ -140,13 +137,30 @@ impl<'a> Start<'a> {
         let cast = self.native_type();
         let possible = match self.test.column.class {
             TypeClass::Integer => text.parse::<i64>().is_ok(),
+            TypeClass::Float | TypeClass::Decimal if self.dialect == Dialect::Mysql => is_decimal(&text),
+            _ if self.dialect == Dialect::Mysql && !self.holds_numbers() => return self.equals_time(&text),
             TypeClass::Float | TypeClass::Decimal => is_decimal(&text) || is_infinity(&text),
             _ => is_infinity(&text) || is_time(&text),
         };
         possible.then(|| match self.test.column.class {
-            TypeClass::Integer => format!("{} = {}", self.column, text.trim_start_matches('+')),
+            _ if self.dialect == Dialect::Mysql || self.test.column.class == TypeClass::Integer => {
+                format!("{} = {}", self.column, text.trim_start_matches('+'))
+            }
             _ => format!("{} = {quoted}::{cast}", self.column),
         })
+    }
+
+    /// MariaDB: whether a date or time is this one. The zero date is one that it can hold.
+    fn equals_time(&self, text: &str) -> Option<String> {
+        let time = if text.starts_with("0000-00-00") {
+            "0000-00-00".to_owned()
+        } else if let Ok(at) = text.parse() {
+            mysql::time(at)
+        } else {
+            let time: jiff::civil::DateTime = text.parse().ok()?;
+            time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+        };
+        Some(format!("{} = CAST('{time}' AS DATETIME(6))", self.column))
     }
 
     /// Conjuncts: the start can be read, is not before what can be meant, and is before `upper`.
@@ -184,16 +198,21 @@ impl<'a> Start<'a> {
     fn unreadable(&self) -> Option<String> {
         let foreign = format!("NOT ({})", is_ascii(&self.test.column));
         match (self.dialect, self.test.column.class) {
-            (Dialect::Postgres, _) => None,
+            (Dialect::Postgres | Dialect::Mysql, _) => None,
             (Dialect::Sqlite, TypeClass::Bytes | TypeClass::Untyped) => Some(foreign),
             (Dialect::Sqlite, _) => Some(format!("typeof({}) = 'blob' OR {foreign}", self.column)),
         }
     }
 
-    /// What `-infinity` fails, where no least start is known.
+    /// What `-infinity`, or no date at all, fails, where no least start is known.
     fn above_infinity(&self) -> String {
         match (self.dialect, self.test.column.class) {
             (Dialect::Postgres, TypeClass::Integer) | (Dialect::Sqlite, _) => format!("{} IS NOT NULL", self.column),
+            (Dialect::Mysql, _) if self.holds_numbers() => format!("{} IS NOT NULL", self.column),
+            // Neither `0000-00-00` nor the 30th of February, which its columns can hold, is a date.
+            (Dialect::Mysql, _) => {
+                format!("({0} >= '0001-01-01' AND dayofmonth({0}) BETWEEN 1 AND dayofmonth(last_day({0})))", self.column)
+            }
             (Dialect::Postgres, _) => format!("{} > '-infinity'::{}", self.column, self.native_type()),
         }
     }
@@ -201,6 +220,10 @@ impl<'a> Start<'a> {
     fn is_native(&self) -> bool {
         use TypeClass::{Date, Decimal, Float, Integer, Timestamp, TimestampTz};
         matches!(self.test.column.class, Date | Decimal | Float | Integer | Timestamp | TimestampTz)
+    }
+
+    fn holds_numbers(&self) -> bool {
+        matches!(self.test.column.class, TypeClass::Decimal | TypeClass::Float | TypeClass::Integer)
     }
 
     /// PostgreSQL: the type of literals that the bare column is compared with.
@@ -226,102 +249,19 @@ impl<'a> Start<'a> {
             (Dialect::Postgres, Integer) if epoch => bare(|start, at| Some(start.whole_epoch(at).to_string())),
             (Dialect::Postgres, Float) if epoch => finer(|start, at| Some(format!("'{}'::float8", start.exact_epoch(at)))),
             (Dialect::Postgres, Decimal) if epoch => finer(|start, at| Some(start.exact_epoch(at))),
+            (Dialect::Mysql, TimestampTz) => bare(|_, at| Some(format!("TIMESTAMP'{}'", at.utc_text()))),
+            (Dialect::Mysql, Timestamp) => bare(|_, at| Some(format!("TIMESTAMP'{}'", at.naive_text()?))),
+            (Dialect::Mysql, Date) => bare(|_, at| Some(format!("DATE'{}'", at.date_text()?))),
+            (Dialect::Mysql, Integer) if epoch => bare(|start, at| Some(start.whole_epoch(at).to_string())),
+            (Dialect::Mysql, Float) if epoch => finer(|start, at| Some(format!("{}e0", start.exact_epoch(at)))),
+            (Dialect::Mysql, Decimal) if epoch => finer(|start, at| Some(start.exact_epoch(at))),
             (Dialect::Sqlite, Integer | Float | Decimal | Date | Timestamp) if epoch => finer(|start, at| Some(start.exact_epoch(at))),
             _ => Reading::Cases(self.notations()),
         }
     }
 
-    /// The notations of text that the format allows.
-    fn notations(&self) -> Vec<Branch> {
-        match self.test.format {
-            StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs => {
-                let number = Branch {
-                    when: format!("typeof({}) IN ('integer', 'real')", self.column),
-                    operand: self.column.clone(),
-                    grain: Grain::Finer,
-                    literal: |start, at| Some(start.exact_epoch(at)),
-                };
-                let whole = Branch {
-                    when: self.is(WHOLE_NUMBER),
-                    operand: self.cast_to_integer(),
-                    grain: Grain::Microseconds,
-                    literal: |start, at| Some(start.whole_epoch(at).to_string()),
-                };
-                match self.dialect {
-                    Dialect::Postgres => vec![whole],
-                    Dialect::Sqlite => vec![number, whole],
-                }
-            }
-            StartFormat::Compact => vec![self.verbatim(COMPACT, |start, at| Some(start.quote(&at.compact()?)))],
-            StartFormat::Date => vec![self.date()],
-            StartFormat::Timestamp => vec![self.naive(), self.offset()],
-            StartFormat::Iso8601 => vec![self.date(), self.naive(), self.offset()],
-        }
-    }
-
-    /// A notation whose values are in the order of their bytes.
-    fn verbatim(&self, pattern: &str, literal: Literal) -> Branch {
-        Branch { when: self.is(pattern), operand: self.text.clone(), grain: Grain::Microseconds, literal }
-    }
-
-    fn date(&self) -> Branch {
-        self.verbatim(DATE, |start, at| Some(start.quote(&at.date_text()?)))
-    }
-
-    /// Seconds and six digits of a fraction are filled up, and zeros beyond them left out: then the bytes are in the
-    /// order of time.
-    fn naive(&self) -> Branch {
-        let v = &self.text;
-        Branch {
-            when: self.is(ISO_NAIVE),
-            operand: format!(
-                "substr({v}, 1, 10) || ' ' || substr(substr({v}, 12, 8) || ':00', 1, 8) || '.' || \
-                 substr(substr({v}, 21, 6) || '000000', 1, 6) || rtrim(substr({v}, 27, 3), '0')"
-            ),
-            grain: Grain::Finer,
-            literal: |start, at| Some(start.quote(&at.naive_text()?)),
-        }
-    }
-
-    /// An instant, rounded up to the microsecond.
-    fn offset(&self) -> Branch {
-        let v = &self.text;
-        let finer = format!("{v} {} {}", self.matches(), self.quote("[.,][0-9]{6}0*[1-9]"));
-        let (operand, literal): (_, Literal) = match self.dialect {
-            Dialect::Postgres => {
-                let whole = format!(
-                    "replace(regexp_replace({v}, {}, {}), ',', '.')::timestamptz",
-                    self.quote("([.,][0-9]{6})[0-9]+"),
-                    self.quote("\\1")
-                );
-                let operand = format!("{whole} + CASE WHEN {finer} THEN interval '1 microsecond' ELSE interval '0' END");
-                (operand, |_, at| Some(format!("'{}'::timestamptz", at.instant_text())))
-            }
-            Dialect::Sqlite => (format!("({} + ({finer}))", microseconds(v)), |_, at| Some(at.unix_us().to_string())),
-        };
-        Branch { when: self.is(ISO_OFFSET), operand, grain: Grain::Microseconds, literal }
-    }
-
-    fn is(&self, pattern: &str) -> String {
-        format!("{} {} {}", self.text, self.matches(), self.quote(pattern))
-    }
-
-    fn matches(&self) -> &'static str {
-        match self.dialect {
-            Dialect::Postgres => "~",
-            Dialect::Sqlite => "REGEXP",
-        }
-    }
-
     fn quote(&self, text: &str) -> String {
         quote_literal(self.dialect, text)
-    }
-
-    fn cast_to_integer(&self) -> String {
-        match self.dialect {
-            Dialect::Postgres => format!("{}::bigint", self.text),
-            Dialect::Sqlite => format!("CAST({} AS INTEGER)", self.text),
-        }
     }
 
     fn whole_epoch(&self, at: &Thresholds) -> i64 {
@@ -343,50 +283,6 @@ impl<'a> Start<'a> {
             _ => exact,
         }
     }
-
-    /// A literal above every value of a text column that is before `upper`, so that an index narrows what is read: the
-    /// notations begin with their digits in the order of time, and no zone is two days away from UTC.
-    fn narrowing(&self, upper: &Thresholds) -> Option<String> {
-        use TypeClass::{Bytes, Decimal, FoldedText, Integer, PaddedText, Text, Untyped};
-        let digits = match self.test.format {
-            StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs => return None,
-            StartFormat::Compact => upper.compact()?,
-            StartFormat::Date | StartFormat::Timestamp | StartFormat::Iso8601 => {
-                let day = TimeZone::UTC.to_datetime(upper.instant).date().checked_add(2.days()).ok()?;
-                (day.year() > 0).then(|| day.to_string())?
-            }
-        };
-        let hex: String = digits.bytes().map(|byte| format!("{byte:02x}")).collect();
-        match (self.dialect, self.test.column.class) {
-            (Dialect::Postgres, Text | FoldedText | PaddedText) => Some(self.quote(&digits)),
-            (Dialect::Postgres, Integer | Decimal) => Some(digits),
-            (Dialect::Postgres, Bytes) => Some(format!("decode('{hex}', 'hex')")),
-            (Dialect::Postgres, _) => None,
-            // Bytes come after all text.
-            (Dialect::Sqlite, Bytes | Untyped) => Some(format!("x'{hex}'")),
-            (Dialect::Sqlite, _) => Some(self.quote(&digits)),
-        }
-    }
-}
-
-/// SQLite: whole microseconds since 1970 of a text that [`ISO_OFFSET`] has taken. No dash of its date is within six characters
-/// of the end, so a sign there is the offset's.
-fn microseconds(v: &str) -> String {
-    let offset = |sign: i8, minutes: &str| {
-        format!(
-            "WHEN substr({v}, {sign}, 1) IN ('+', '-') THEN (substr({v}, {sign}, 1) || '1') * (substr({v}, {}, 2) * 3600 + {minutes} * 60)",
-            sign + 1
-        )
-    };
-    let last_two = format!("substr({v}, -2)");
-    format!(
-        "((strftime('%s', substr({v}, 1, 16) || CASE substr({v}, 17, 1) WHEN ':' THEN substr({v}, 17, 3) ELSE ':00' END) \
-         - CASE {} {} {} ELSE 0 END) * 1000000 \
-         + CASE WHEN substr({v}, 20, 1) IN ('.', ',') THEN CAST(round(CAST('0.' || substr({v}, 21, 6) AS REAL) * 1000000) AS INTEGER) ELSE 0 END)",
-        offset(-6, &last_two),
-        offset(-5, &last_two),
-        offset(-3, "0"),
-    )
 }
 
 fn is_decimal(text: &str) -> bool {

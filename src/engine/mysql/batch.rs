@@ -1,0 +1,148 @@
+//! One batch on MariaDB: the gate taken shared, which is also the read of its epoch, the act, the mark, COMMIT.
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+
+use super::{
+    Mysql,
+    errors::Failure,
+    session::{Transaction, bytes},
+    workspace::{known, signed, unsigned},
+};
+use crate::{
+    engine::{Batch, Error, LaneMark},
+    fault,
+    sql::{
+        Statement,
+        selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, WorkspaceRef},
+        statement::{self, NewValues},
+    },
+};
+
+const WHAT: &str = "a batch";
+
+/// New values that one statement writes.
+const VALUES: usize = 1_000;
+
+/// A batch on its own transaction.
+pub(super) struct MysqlBatch {
+    transaction: Transaction,
+    workspace: WorkspaceRef,
+    max_rows: u64,
+    epoch: u64,
+}
+
+impl Mysql {
+    pub(super) async fn open_batch(&self) -> Result<MysqlBatch, Error> {
+        let stale = if fault::seeded("gate-read-before-lock") { self.workspace_now().await? } else { None };
+        fault::point("gate.asked");
+        let mut transaction = Transaction::begin(&self.pool, &self.write).await?;
+        // A locking read waits for a place that is under way, and then sees what it has committed.
+        let text = format!("SELECT epoch, version FROM {} LOCK IN SHARE MODE", self.workspace.gate());
+        let rows = transaction.ask(WHAT, &text).await.map_err(Failure::of_workspace)?;
+        fault::point("gate.taken");
+        let [row] = rows.as_slice() else { return Err(Error::NoWorkspace) };
+        let (epoch, version): (i64, i32) = (|| Ok((row.try_get(0)?, row.try_get(1)?)))().map_err(|error| Failure { what: WHAT, error })?;
+        known(version.unsigned_abs())?;
+        let epoch = stale.map_or_else(|| unsigned(epoch), |workspace| workspace.epoch);
+        fault::point("gate.read");
+        Ok(MysqlBatch { transaction, workspace: self.workspace.clone(), max_rows: self.limits.max_batch_rows, epoch })
+    }
+}
+
+impl MysqlBatch {
+    /// The new values of a column: its old ones, whose rows stay locked from here on, and what becomes of each. They are
+    /// left in the column's temporary table too, for the UPDATE to look up.
+    async fn computed(
+        &mut self,
+        selection: &Selection,
+        range: &Range,
+        number: usize,
+        column: &ColumnRef,
+        compute: &dyn Compute,
+    ) -> Result<NewValues, Error> {
+        let rows = self.transaction.rows(WHAT, &statement::old_values(selection, range, column)).await?;
+        self.check_size(rows.len() as u64)?;
+        let mut values = NewValues::new();
+        for row in &rows {
+            let old = bytes(row, 0).map_err(|error| Failure { what: WHAT, error })?.unwrap_or_default();
+            let new = compute.compute(&String::from_utf8_lossy(&old));
+            values.push((String::from_utf8(old).map_or_else(|error| Cell::Bytes(error.into_bytes()), Cell::Text), new));
+        }
+        let table = self.workspace.new_values(number);
+        self.transaction.run(WHAT, &statement::create_new_values(&table)).await?;
+        for some in values.chunks(VALUES) {
+            self.transaction.execute(WHAT, &insert_new_values(&table, some)).await?;
+        }
+        Ok(values)
+    }
+
+    /// An estimate of a range's rows may be wrong; a transaction's size may not.
+    fn check_size(&self, rows: u64) -> Result<(), Error> {
+        if rows > self.max_rows { Err(Error::TooManyRows { rows, limit: self.max_rows }) } else { Ok(()) }
+    }
+}
+
+fn insert_new_values(table: &str, values: &[(Cell, Option<String>)]) -> Statement {
+    let cells = |(old, new): &(Cell, Option<String>)| [old.clone(), new.clone().map_or(Cell::Null, Cell::Text)];
+    Statement {
+        text: format!("INSERT INTO {table} (old, new) VALUES {}", vec!["(?, ?)"; values.len()].join(", ")),
+        binds: values.iter().flat_map(cells).collect(),
+    }
+}
+
+#[async_trait]
+impl Batch for MysqlBatch {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
+        let statement = match act {
+            Act::Delete => statement::delete(selection, range),
+            Act::Anonymise { assignments, .. } => {
+                let mut computed = Vec::new();
+                for assignment in assignments {
+                    if let NewValue::Computed(compute) = &assignment.value {
+                        computed.push(self.computed(selection, range, computed.len(), &assignment.column, &**compute).await?);
+                    }
+                }
+                statement::update(selection, range, act, &computed)
+            }
+        };
+        let rows = self.transaction.execute(WHAT, &statement).await?;
+        self.check_size(rows)?;
+        Ok(rows)
+    }
+
+    async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
+        if !fault::seeded("mark-omitted") {
+            let fenced = if fault::seeded("fence-ignored") { "fence IS NOT NULL OR fence" } else { "fence" };
+            let update = Statement {
+                text: format!(
+                    "UPDATE {} SET seq = ?, \"rows\" = ?, intent_hash = ? WHERE lane = ? AND ({fenced} = ?)",
+                    self.workspace.lane()
+                ),
+                binds: vec![
+                    Cell::Integer(signed(mark.seq)),
+                    Cell::Integer(signed(mark.rows)),
+                    Cell::Text(mark.intent_hash.clone()),
+                    Cell::Text(lane.to_owned()),
+                    Cell::Integer(signed(fence)),
+                ],
+            };
+            if self.transaction.execute(WHAT, &update).await? != 1 {
+                return Err(Error::Fenced);
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), Error> {
+        self.transaction.commit().await
+    }
+
+    async fn rollback(self: Box<Self>) -> Result<(), Error> {
+        self.transaction.rollback().await
+    }
+}

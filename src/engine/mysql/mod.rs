@@ -1,0 +1,272 @@
+//! MariaDB 10.6 and later; MySQL 8 by construction.
+//!
+//! `server` is what kind of server it is, `session` how statements reach it, `errors` what comes back instead of an
+//! answer, `catalogue` makes a [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own
+//! tables there, `batch` is the doorway, `replicas` looks at who follows the server. [`Mysql`] ties them to the
+//! [`Engine`] trait. Something new that the sweep asks of a server is a method of the trait and a file here.
+//!
+//! # Why the gate holds here
+//!
+//! The gate is a row. A batch reads it with a shared lock and a place with an exclusive one, both to the end of their
+//! transactions, so that law 2 follows as `sweep::gate` proves it: place first, and the locking read waits for its commit and
+//! sees its epoch; batch first, and the place waits for the batch's end. What the batch reads of held subjects it reads
+//! later, under READ COMMITTED, so that each statement sees everything committed before it. Galera is refused, because a
+//! row's lock stays on one node there. Data definition has no part in it: here a statement that makes a table would
+//! commit, and let the gate go.
+
+mod batch;
+mod catalogue;
+mod errors;
+mod held;
+mod replicas;
+mod server;
+mod session;
+mod walk;
+mod workspace;
+
+use std::{str::FromStr as _, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::{
+    ConnectOptions as _, Executor as _, MySqlPool, Row as _,
+    mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow},
+};
+
+use self::{
+    errors::Failure,
+    server::{Flavour, Server},
+    session::{Access, Transaction, opening, text},
+};
+use super::{Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace, shape::Shape};
+use crate::{
+    config::{Limits, Replicas, SourceUrl},
+    hold::Held,
+    policy::{Dialect, TableName, condition::Condition},
+    sql::{
+        Statement, qualified,
+        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        statement,
+    },
+};
+
+/// One batch, one place, one settlement and one look at who is in the way can be under way at a time.
+const CONNECTIONS: u32 = 4;
+
+/// How long to wait for a server that does not answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connected MariaDB or MySQL database.
+pub struct Mysql {
+    pool: MySqlPool,
+    server: Server,
+    workspace: WorkspaceRef,
+    limits: Limits,
+    read: String,
+    write: String,
+    followers: replicas::Followers,
+}
+
+impl Mysql {
+    /// Connects. Nothing is created.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] with the server's words; [`Error::Unsupported`] for a server that can't keep the laws.
+    pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Self, Error> {
+        let options = options(url).map_err(|error| errors::connect(name, &error))?;
+        let pool = MySqlPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(at_rest(connection)))
+            .connect_with(options)
+            .await
+            .map_err(|error| errors::connect(name, &error))?;
+        let server = Server::of(&pool).await?;
+        let read = opening(Access::Read, &limits, server.flavour);
+        let write = opening(Access::Write, &limits, server.flavour);
+        let workspace = WorkspaceRef { dialect: Dialect::Mysql, name: workspace.to_owned() };
+        Ok(Self { pool, server, workspace, limits, read, write, followers: replicas::Followers::default() })
+    }
+
+    async fn begin_with(&self, access: Access) -> Result<Transaction, Error> {
+        let opening = match access {
+            Access::Read => &self.read,
+            Access::Write => &self.write,
+        };
+        Ok(Transaction::begin(&self.pool, opening).await?)
+    }
+
+    /// The rows of one statement that changes nothing.
+    async fn rows(&self, what: &'static str, statement: &Statement) -> Result<Vec<MySqlRow>, Error> {
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.rows(what, statement).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// The whole numbers in the one row of a statement that changes nothing.
+    async fn numbers(&self, what: &'static str, statement: &Statement) -> Result<Vec<u64>, Error> {
+        let rows = self.rows(what, statement).await?;
+        let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+        let number = |index| row.try_get::<i64, _>(index).map(workspace::unsigned);
+        (0..row.len()).map(number).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
+    }
+
+    /// The server and the name of the database on it.
+    fn identity(&self) -> String {
+        format!("mysql:{}/{}", self.server.identity, self.server.database)
+    }
+}
+
+/// How any server is connected to. What a session is set to is said when a transaction is opened.
+fn options(url: &SourceUrl) -> Result<MySqlConnectOptions, sqlx::Error> {
+    let address = url.expose().split_once(':').map_or_else(String::new, |(_, rest)| format!("mysql:{rest}"));
+    Ok(MySqlConnectOptions::from_str(&address)?
+        .statement_cache_capacity(0)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .disable_statement_logging())
+}
+
+/// Whether a pooled connection is alive; whatever a cancelled call may have left open on it is rolled back.
+async fn at_rest(connection: &mut sqlx::MySqlConnection) -> Result<bool, sqlx::Error> {
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await.map(|_| true)
+}
+
+#[async_trait]
+impl Engine for Mysql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Mysql
+    }
+
+    async fn fingerprint(&self) -> Result<String, Error> {
+        Ok(self.identity())
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>, Error> {
+        let what = "asking for the server's time";
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.ask(what, "SELECT CAST(unix_timestamp(now(6)) * 1000000 AS SIGNED)").await?;
+        let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+        let microseconds: i64 = row.try_get(0).map_err(|error| Failure { what, error })?;
+        transaction.commit().await?;
+        Ok(Timestamp::from_microsecond(microseconds).ok())
+    }
+
+    async fn replicas(&self, which: &Replicas) -> Result<Positions, Error> {
+        self.positions(which).await
+    }
+
+    async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {
+        self.shapes_of(tables).await
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>, Error> {
+        self.table_names().await
+    }
+
+    async fn prepare_conditions(&self, conditions: &[(&TableRef, &Condition)]) -> Result<Vec<Result<(), String>>, Error> {
+        let mut prepared = Vec::with_capacity(conditions.len());
+        let mut transaction = self.begin_with(Access::Read).await?;
+        for (table, condition) in conditions {
+            let text = format!("EXPLAIN SELECT 1 FROM {} AS t WHERE ({})", qualified(Dialect::Mysql, table), condition.sql);
+            match transaction.run("preparing a condition", &text).await.map_err(Error::from) {
+                Ok(()) => prepared.push(Ok(())),
+                // A statement that fails leaves its transaction open here.
+                Err(Error::Database(words)) => prepared.push(Err(words)),
+                Err(error) => return Err(error),
+            }
+        }
+        transaction.rollback().await?;
+        Ok(prepared)
+    }
+
+    fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way> {
+        walk::ways(shape, key, start)
+    }
+
+    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
+        self.cut(selection, way, after, rows).await
+    }
+
+    async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
+        let what = "counting";
+        let numbers = self.numbers(what, &statement::count(selection, range)).await?;
+        Counts::of(&numbers).ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
+    }
+
+    async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {
+        if selections.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.numbers("counting what becomes due", &statement::count_due(selections, range)).await
+    }
+
+    async fn count_protected(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error> {
+        self.numbers("counting what is protected", &statement::count_protected(selection, range)).await
+    }
+
+    async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {
+        let statement = statement::count_beyond(selection, before, range);
+        Ok(self.numbers("counting what a change takes", &statement).await?.into_iter().sum())
+    }
+
+    async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error> {
+        let what = "looking at a row";
+        let texts = |rows: Vec<MySqlRow>| -> Result<Vec<Vec<Option<String>>>, Failure> {
+            let texts = |row: &MySqlRow| (0..row.len()).map(|index| text(row, index)).collect::<Result<_, _>>();
+            rows.iter().map(texts).collect::<Result<_, _>>().map_err(|error| Failure { what, error })
+        };
+        let rows = texts(self.rows(what, &statement::look(selection, key)).await?)?;
+        let holders = match statement::holders(selection, key) {
+            Some(holders) => texts(self.rows(what, &holders).await?)?,
+            None => Vec::new(),
+        };
+        let seen = |row| statement::seen(selection, row, holders.clone());
+        rows.into_iter().map(seen).collect::<Option<_>>().ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
+    }
+
+    async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {
+        let statement = statement::count_held(table, &self.workspace, subjects, scopes, hold);
+        Ok(self.numbers("counting what a hold covers", &statement).await?.into_iter().sum())
+    }
+
+    async fn workspace(&self) -> Result<Option<Workspace>, Error> {
+        self.workspace_now().await
+    }
+
+    async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error> {
+        self.create_workspace(stamp).await
+    }
+
+    async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {
+        self.replace_stamp(stamp, epoch).await
+    }
+
+    async fn held(&self) -> Result<Vec<Held>, Error> {
+        self.read_held().await
+    }
+
+    async fn raise_gate(&self, change: &GateChange) -> Result<u64, Error> {
+        self.change_gate(change).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Batch>, Error> {
+        Ok(Box::new(self.open_batch().await?))
+    }
+
+    async fn settle(&self, lane: &str, fence: u64) -> Result<LaneMark, Error> {
+        self.raise_fence(lane, fence).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
+        self.read_lanes().await
+    }
+
+    async fn close(&self) {
+        self.followers.close().await;
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,232 @@
+//! What MariaDB and MySQL need beside a dialect's arms: parameters by their order, a DELETE without an alias, and values
+//! in each type's own way.
+//!
+//! Every text is written for the session that `engine::mysql` sets up: double quotes around names, and no backslash in a
+//! literal that means anything but itself.
+
+use jiff::tz::TimeZone;
+
+use super::{
+    quote_literal,
+    selection::{Cell, ColumnRef, TableRef, TypeClass},
+};
+use crate::policy::Dialect;
+
+/// Writes `?` for each numbered parameter, and puts the values into the order in which they are asked for.
+pub(super) fn positional(text: &str, cells: &[Cell]) -> (String, Vec<Cell>) {
+    let mut binds = Vec::new();
+    let written = outside_quotes(text, |rest, _| {
+        let digits = rest.strip_prefix('$')?;
+        let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let number: usize = digits[..length].parse().ok()?;
+        binds.push(cells.get(number.checked_sub(1)?)?.clone());
+        Some(("?".to_owned(), 1 + length))
+    });
+    (written, binds)
+}
+
+/// Names the table in full wherever the alias `t` stands: MariaDB knows no alias in a DELETE from one table, and the
+/// DELETE from several, which does, can't look at its own table in a subquery. No table or alias in a subquery of ours
+/// is of that name in that schema unless it means the same table.
+pub(super) fn without_alias(text: &str, table: &TableRef) -> String {
+    let name = super::qualified(Dialect::Mysql, table);
+    outside_quotes(text, |rest, before| {
+        let is_alias = rest.starts_with("t.\"") && !before.is_some_and(|sign| sign.is_alphanumeric() || matches!(sign, '_' | '.' | '"'));
+        is_alias.then(|| (format!("{name}."), 2))
+    })
+}
+
+/// Rewrites what is neither in a literal nor in a quoted name: `replace` gets the rest of the text and the sign before
+/// it, and says what stands for how many of its bytes.
+fn outside_quotes(text: &str, mut replace: impl FnMut(&str, Option<char>) -> Option<(String, usize)>) -> String {
+    let mut written = String::with_capacity(text.len());
+    let (mut at, mut quote, mut before) = (0, None, None);
+    while let Some(sign) = text[at..].chars().next() {
+        match quote {
+            // A doubled quote closes and opens again, with nothing between.
+            Some(open) if sign == open => quote = None,
+            None if matches!(sign, '\'' | '"') => {
+                if let Some((new, length)) = replace(&text[at..], before) {
+                    written.push_str(&new);
+                    at += length;
+                    continue;
+                }
+                quote = Some(sign);
+            }
+            None => {
+                if let Some((new, length)) = replace(&text[at..], before) {
+                    before = new.chars().next_back();
+                    written.push_str(&new);
+                    at += length;
+                    continue;
+                }
+            }
+            Some(_) => {}
+        }
+        written.push(sign);
+        before = Some(sign);
+        at += sign.len_utf8();
+    }
+    written
+}
+
+/// The type that a text is cast to, so that it is compared as a value of the column and not as text: a number would be
+/// compared as a binary fraction, which has too few digits for long ones. Empty: it is compared as text.
+pub(super) fn cast(of: &ColumnRef) -> &'static str {
+    let begins = |word: &str| of.declared.to_ascii_lowercase().starts_with(word);
+    match of.class {
+        TypeClass::Integer if of.declared.contains("unsigned") || begins("year") => "UNSIGNED",
+        TypeClass::Boolean | TypeClass::Integer => "SIGNED",
+        TypeClass::Decimal => "DECIMAL(65,30)",
+        TypeClass::Float => "DOUBLE",
+        TypeClass::Date => "DATE",
+        TypeClass::Timestamp | TypeClass::TimestampTz => "DATETIME(6)",
+        TypeClass::Uuid => "UUID",
+        TypeClass::Inet if begins("inet4") => "INET4",
+        TypeClass::Inet => "INET6",
+        TypeClass::Bytes => HEX,
+        _ => "",
+    }
+}
+
+/// In place of a type: the text is hexadecimal.
+pub(super) const HEX: &str = "hex";
+
+/// A parameter as a value of that type.
+pub(super) fn parameter(number: usize, cast: &str) -> String {
+    match cast {
+        "" => format!("${number}"),
+        HEX => format!("unhex(${number})"),
+        cast => format!("CAST(${number} AS {cast})"),
+    }
+}
+
+/// The value as a text that [`cast`] makes the same value of.
+pub(super) fn position(of: &ColumnRef) -> String {
+    let name = super::predicate::column::column(of);
+    match of.class {
+        TypeClass::Bytes => format!("hex({name})"),
+        // Written by itself, a FLOAT keeps six digits.
+        TypeClass::Float => format!("CONVERT(CAST({name} AS DOUBLE) USING utf8mb4)"),
+        _ => format!("CONVERT({name} USING utf8mb4)"),
+    }
+}
+
+/// A pattern in the words of this engine: `$` would also match before a line feed at the end.
+pub(super) fn pattern(pattern: &str) -> String {
+    let mut written = String::with_capacity(pattern.len());
+    let (mut in_class, mut escaped) = (false, false);
+    for sign in pattern.chars() {
+        match sign {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '$' if !in_class => {
+                written.push_str("\\z");
+                continue;
+            }
+            _ => {}
+        }
+        written.push(sign);
+    }
+    written
+}
+
+/// A text as a literal of the column's type.
+pub(super) fn literal(of: &ColumnRef, value: &str) -> String {
+    let is_number = || value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    match of.class {
+        TypeClass::Integer | TypeClass::Decimal if is_number() => value.to_owned(),
+        // The session is in UTC, and reads no offset.
+        TypeClass::TimestampTz => match value.parse::<jiff::Timestamp>() {
+            Ok(at) => quote_literal(Dialect::Mysql, &time(at)),
+            Err(_) => quote_literal(Dialect::Mysql, value),
+        },
+        _ => quote_literal(Dialect::Mysql, value),
+    }
+}
+
+/// Whether a text that a person wrote can be a value of the column.
+pub(super) fn is_value(of: &ColumnRef, value: &str) -> bool {
+    match of.class {
+        TypeClass::Boolean | TypeClass::Integer => value.parse::<i64>().is_ok() || value.parse::<u64>().is_ok(),
+        TypeClass::Decimal | TypeClass::Float => super::fits_decimal(value),
+        _ => true,
+    }
+}
+
+/// An instant as this engine writes it, in the zone of its session: UTC.
+pub(super) fn time(at: jiff::Timestamp) -> String {
+    TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+}
+
+/// A collation under which texts are equal that differ in their bytes, and for which `held` has a column and an index.
+pub struct Folding {
+    pub collation: &'static str,
+    /// The column of `held`: the first [`FOLDED`] characters of the value, NULL where the character set lacks one.
+    pub column: &'static str,
+    /// Whether the collation's character set has a character.
+    pub has: fn(char) -> bool,
+}
+
+/// Characters of a held value that its folded columns hold: as many as an index takes in the widest character set.
+pub const FOLDED: usize = 240;
+
+/// The collations that servers give to columns by themselves, and the one that is chosen most. A new one is a line here and
+/// a step of the workspace's version; under any other, held subjects are compared without an index.
+pub const FOLDINGS: [Folding; 6] = [
+    Folding { collation: "utf8mb4_general_ci", column: "in_general", has: |_| true },
+    Folding { collation: "utf8mb4_unicode_ci", column: "in_unicode", has: |_| true },
+    Folding { collation: "utf8mb4_uca1400_ai_ci", column: "in_uca1400", has: |_| true },
+    Folding { collation: "utf8mb4_0900_ai_ci", column: "in_0900", has: |_| true },
+    Folding { collation: "utf8mb3_general_ci", column: "in_utf8mb3", has: |sign| sign <= '\u{FFFF}' },
+    Folding { collation: "latin1_swedish_ci", column: "in_latin1", has: is_latin1 },
+];
+
+/// Whether the character set that is called `latin1`, Windows' code page 1252, has a character.
+fn is_latin1(sign: char) -> bool {
+    sign <= '\u{FF}' || "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ".contains(sign)
+}
+
+/// What of a column's type is its collation, where that decides what is equal.
+pub(super) fn collation(of: &ColumnRef) -> Option<&str> {
+    of.declared.split_once(" COLLATE ").map(|(_, collation)| collation)
+}
+
+/// How many characters a column holds at most, where its type says so.
+pub(super) fn length(of: &ColumnRef) -> Option<usize> {
+    of.declared.split_once('(')?.1.split_once(')')?.0.parse().ok()
+}
+
+/// A name in the quotes that every session of this engine understands, for statements that a person is to run.
+pub fn quote_for_people(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_asked_for_in_the_order_of_the_text() {
+        let cells = ["a", "b", "c"].map(|text| Cell::Text(text.to_owned()));
+        let (text, binds) = positional("SET x = '$1 it''s' WHERE \"$2\" = $3 AND (y > $1 OR y = $1) LIMIT $2", &cells);
+        assert_eq!(text, "SET x = '$1 it''s' WHERE \"$2\" = ? AND (y > ? OR y = ?) LIMIT ?");
+        assert_eq!(binds, [2, 0, 0, 1].map(|number: usize| cells[number].clone()));
+    }
+
+    #[test]
+    fn only_the_alias_becomes_the_table() {
+        let table = TableRef { schema: "a\"pp".to_owned(), table: "t".to_owned() };
+        let text = "t.\"x\" = 't.\"x\"' AND \"t.\"\"x\" < (t.\"t.\") AND tt.\"x\" = \"t\".\"x\" OR h.t.\"x\"";
+        let written =
+            "\"a\"\"pp\".\"t\".\"x\" = 't.\"x\"' AND \"t.\"\"x\" < (\"a\"\"pp\".\"t\".\"t.\") AND tt.\"x\" = \"t\".\"x\" OR h.t.\"x\"";
+        assert_eq!(without_alias(text, &table), written);
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_its_end() {
+        assert_eq!(pattern(r"^(?:[$a]|\$b)?$"), r"^(?:[$a]|\$b)?\z");
+    }
+}
