@@ -6,9 +6,11 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use crate::support::{
     binary::{Folder, start},
     database::Database,
+    mariadb,
     postgres::{Options, Server},
     proxy::{Fault, Moment, Proxy, Target},
     sqlite::Sqlite,
+    until,
 };
 
 #[test]
@@ -46,6 +48,63 @@ fn what_was_committed_survives_a_killed_server() {
 #[test]
 fn a_server_leaves_nothing_behind() {
     let server = Server::private(Options::default());
+    let folder = server.socket().parent().expect("a folder").to_owned();
+    drop(server);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn each_mariadb_database_is_its_own_and_goes_with_its_test() {
+    let (one, other) = (mariadb::Database::create(), mariadb::Database::create());
+    one.execute("CREATE TABLE \"t\" (id bigint); INSERT INTO t VALUES (1), (2)");
+    assert_eq!(one.number("SELECT count(*) FROM t"), 2);
+    assert_eq!(other.column("SHOW TABLES"), []);
+
+    let names = [one.name(), one.workspace()].map(|name| format!("'{name}'")).join(", ");
+    one.execute(&format!("CREATE DATABASE {}", one.workspace()));
+    let databases = || other.number(&format!("SELECT count(*) FROM information_schema.schemata WHERE schema_name IN ({names})"));
+    assert_eq!(databases(), 2);
+    drop(one);
+    assert_eq!(databases(), 0);
+}
+
+#[test]
+fn the_daemons_mariadb_account_may_log_in_and_no_more() {
+    let database = mariadb::Database::create();
+    let grants = database.column(&format!("SHOW GRANTS FOR {}", database.role()));
+    assert_eq!(grants.len(), 1);
+    let grant = grants[0].as_deref().expect("a grant");
+    assert!(grant.starts_with("GRANT USAGE ON *.* TO ") && grant.contains(database.role()), "{grant}");
+}
+
+#[test]
+fn what_was_committed_survives_a_killed_mariadb() {
+    let server = mariadb::Server::private(mariadb::Options { tcp: true, fsync: true, log_statements: true, binlog: false });
+    let database = mariadb::Database::on(&server);
+    database.execute("CREATE TABLE t SELECT seq AS id FROM seq_1_to_1000");
+    server.kill();
+    server.restart();
+    assert_eq!(database.number("SELECT count(*) FROM t"), 1000);
+    assert!(server.log().contains("CREATE TABLE t SELECT"), "statements are logged");
+    assert!(server.log().contains("Starting crash recovery"), "the server had to recover");
+}
+
+#[test]
+fn a_mariadb_replica_follows() {
+    let server = mariadb::Server::private(mariadb::Options { tcp: true, binlog: true, ..mariadb::Options::default() });
+    let database = mariadb::Database::on(&server);
+    let replica = server.replica();
+    database.execute("CREATE TABLE t (id bigint); INSERT INTO t VALUES (1), (2)");
+    until("the rows on the replica", || {
+        let tables = format!("SELECT count(*) FROM information_schema.tables WHERE table_schema = '{}'", database.name());
+        let rows = format!("SELECT count(*) FROM {}.t", database.name());
+        (replica.number(&tables) == 1 && replica.number(&rows) == 2).then_some(())
+    });
+}
+
+#[test]
+fn a_mariadb_server_leaves_nothing_behind() {
+    let server = mariadb::Server::private(mariadb::Options::default());
     let folder = server.socket().parent().expect("a folder").to_owned();
     drop(server);
     assert!(!folder.exists());

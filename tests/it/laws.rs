@@ -75,7 +75,7 @@ fn after_a_fold_the_cut_off_waits_for_the_last_end_of_the_first_pass() {
 
 #[test]
 fn every_class_is_met() {
-    for engine in [Engine::Sqlite, Engine::Postgres] {
+    for engine in Engine::ALL {
         let mut tally = Tally::default();
         for seed in 0..20 {
             let pack = Pack::new(engine, seed);

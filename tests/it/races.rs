@@ -84,6 +84,16 @@ fn postgresql_with_a_state_in_postgresql() {
     race(Kind::Postgres, Kind::Postgres);
 }
 
+#[test]
+fn mariadb_with_a_state_in_sqlite() {
+    race(Kind::Mariadb, Kind::Sqlite);
+}
+
+#[test]
+fn mariadb_with_a_state_in_postgresql() {
+    race(Kind::Mariadb, Kind::Postgres);
+}
+
 fn races() -> u64 {
     std::env::var("RETENTIOND_TEST_RACES").map_or(500, |text| text.parse().expect("RETENTIOND_TEST_RACES is a number"))
 }
@@ -132,7 +142,7 @@ fn race(source: Kind, state: Kind) {
         results.into_iter().chain([swept]).for_each(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
     });
     // What is left goes in larger batches: the races are over.
-    product.data.execute("ANALYZE logs");
+    product.data.execute(source.pick("ANALYZE logs", "ANALYZE logs", "ANALYZE TABLE logs"));
     product.reconfigure("", &CONFIGURATION.replace("max_batch_rows = 3", "max_batch_rows = 1_000"));
     product.run(["sweep"]).expect(0);
 
@@ -234,13 +244,10 @@ fn take(taken: &Mutex<BTreeSet<u64>>, generation: &AtomicU64, next: &AtomicU64) 
 /// Adds a generation: each account's rows lie all over it.
 fn fill(product: &Product, generation: u64) {
     let (first, count) = (generation * ACCOUNTS * ROWS, ACCOUNTS * ROWS);
-    let numbers = match product.kind {
-        Kind::Sqlite => format!("WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})"),
-        Kind::Postgres => format!("WITH n (i) AS (SELECT generate_series(0::bigint, {count} - 1))"),
-    };
+    let numbers = product.kind.numbers(0, count - 1);
     let pad = "x".repeat(1_800);
     product.data.execute(&format!(
-        "{numbers} INSERT INTO logs SELECT {first} + i, {generation} * {ACCOUNTS} + i % {ACCOUNTS}, 946684800 + i, '{pad}' FROM n"
+        "INSERT INTO logs {numbers} SELECT {first} + i, {generation} * {ACCOUNTS} + i % {ACCOUNTS}, 946684800 + i, '{pad}' FROM n"
     ));
 }
 

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// More packs than any of the mistakes has needed so far.
-const PATIENCE: u64 = 40;
+const PATIENCE: u64 = 60;
 
 /// A test for each fault, and the list of them.
 macro_rules! caught {
@@ -62,7 +62,7 @@ caught! {
 /// Runs packs until one disagrees that agrees without the fault.
 fn catch(fault: &str) {
     for seed in 0..PATIENCE {
-        let pack = Pack::new(if seed % 2 == 0 { Engine::Sqlite } else { Engine::Postgres }, seed);
+        let pack = Pack::new(Engine::ALL[usize::try_from(seed).expect("a small number") % Engine::ALL.len()], seed);
         if let Some(first) = run::pack(&pack, Some(fault)).disagreements.first() {
             println!("{fault} caught by {:?}, seed {seed}: {first}", pack.engine);
             let without = run::pack(&pack, None).disagreements;

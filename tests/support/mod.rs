@@ -11,11 +11,13 @@ pub mod daemon;
 pub mod database;
 pub mod exploration;
 pub mod http;
+pub mod mariadb;
 pub mod oracle;
 pub mod postgres;
 pub mod product;
 pub mod prometheus;
 pub mod proxy;
+pub mod server;
 pub mod sqlite;
 
 use std::{

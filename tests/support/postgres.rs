@@ -2,32 +2,34 @@
 //!
 //! [`Server::shared`] is the one that `tests/run` started (named by `RETENTIOND_TEST_POSTGRES`) or, under a plain
 //! `cargo test`, one for this process. [`Server::private`] is for tests that kill and restart it.
-//!
-//! A server outlives its tests in no case: a guard process holds the reading end of a pipe from this process, and stops
-//! the server and removes its folder as soon as the pipe closes, even after `kill -9`.
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{Mutex, OnceLock, PoisonError, mpsc},
+    process::{Child, Command},
+    sync::{Mutex, OnceLock, PoisonError},
     thread,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+
+use super::server::Home;
+pub use super::server::{PASSWORD, ROLE, free_port};
 
 /// Names the socket folder of a server that somebody else starts and stops.
 pub const SHARED: &str = "RETENTIOND_TEST_POSTGRES";
-/// The role that the daemon should run as: it may log in, and nothing else.
-pub const ROLE: &str = "retentiond";
-/// The password in every address. The servers trust their socket, so it only serves to be looked for where it must not be.
-pub const PASSWORD: &str = "swordfish-4711";
 /// The number in the name of the socket; the folder tells servers apart.
 const PORT: u16 = 5432;
+
+/// How the guard stops a server.
+const STOP: &str = r#"
+    pid=$(head -n 1 data/postmaster.pid 2>/dev/null)
+    if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = postgres ]; then
+        kill -QUIT "$pid"
+        tries=0
+        while [ -e data/postmaster.pid ] && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+    fi
+"#;
 
 /// What a server may be asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,11 +55,7 @@ struct Own {
     options: Options,
     tcp_port: Option<u16>,
     programs: PathBuf,
-    account: Option<Account>,
-    /// Closing it tells the guard to clean up.
-    guard: Option<(ChildStdin, Child)>,
-    // Last, so that the folder goes when everything in it has stopped.
-    folder: TempDir,
+    home: Home,
 }
 
 impl Server {
@@ -84,18 +82,13 @@ impl Server {
     }
 
     fn made(options: Options, make: impl FnOnce(&Own)) -> Self {
-        let programs = programs();
-        let account = Account::for_servers();
-        let folder = tempfile::Builder::new().prefix("rtd-pg-").tempdir_in("/tmp").expect("a folder under /tmp");
-        if let Some(account) = account {
-            chown(folder.path(), Some(account.uid), Some(account.gid)).expect("root may give the folder away");
-        }
+        let home = Home::new("rtd-pg-", &["postgres", "nobody"]);
         let tcp_port = options.tcp.then(free_port);
-        let mut own = Own { postmaster: Mutex::new(None), options, tcp_port, programs, account, guard: None, folder };
+        let mut own = Own { postmaster: Mutex::new(None), options, tcp_port, programs: programs(), home };
         make(&own);
-        own.guard = Some(own.start_guard());
+        own.home.start_guard(STOP);
         own.start();
-        Self { socket_folder: own.folder.path().to_owned(), own: Some(own) }
+        Self { socket_folder: own.home.path().to_owned(), own: Some(own) }
     }
 
     /// The superuser's address of a database, by socket.
@@ -126,7 +119,7 @@ impl Server {
 
     /// What the server has logged so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.own().folder.path().join("log")).expect("the server's log")
+        self.own().home.log()
     }
 
     /// `kill -9` for the postmaster and every process of it: what a machine does that loses its power.
@@ -146,23 +139,17 @@ impl Server {
 
 impl Own {
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.home.path().join("data")
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command.stdin(Stdio::null()).current_dir(self.folder.path());
-        if let Some(account) = self.account {
-            command.uid(account.uid).gid(account.gid);
-        }
-        command
+        self.home.command(self.programs.join(program))
     }
 
     fn init(&self) {
         let mut command = self.command("initdb");
         command.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata"]);
-        let output = command.arg(self.data()).output().expect("initdb can be run");
-        assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
+        self.home.run(command.arg(self.data()));
     }
 
     /// Makes the data of a replica out of those of a running server.
@@ -177,15 +164,14 @@ impl Own {
             &PORT.to_string(),
             "--host",
         ]);
-        let output = command.arg(primary).arg("--pgdata").arg(self.data()).output().expect("pg_basebackup can be run");
-        assert!(output.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&output.stderr));
+        self.home.run(command.arg(primary).arg("--pgdata").arg(self.data()));
     }
 
     /// Starts the postmaster and reads its log until it says that it takes connections.
     fn start(&self) {
         let on_off = |on| if on { "on" } else { "off" };
         let mut command = self.command("postgres");
-        command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+        command.arg("-D").arg(self.data()).arg("-k").arg(self.home.path());
         // One port is for the socket's name and TCP alike, so with TCP the socket is named after the free port by a link.
         command.arg("-p").arg(self.tcp_port.unwrap_or(PORT).to_string());
         let settings = [
@@ -200,24 +186,10 @@ impl Own {
         for (name, value) in settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("postgres can be run");
-        let stderr = child.stderr.take().expect("a pipe was asked for");
-        let mut log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
-        let (ready, wait) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let _ = writeln!(log, "{line}");
-                // A replica is ready to accept read-only connections.
-                if line.contains("database system is ready to accept") {
-                    let _ = ready.send(());
-                }
-            }
-        });
-        // The sender is dropped when the log ends, so a postmaster that gives up is noticed at once.
-        let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        wait.recv().unwrap_or_else(|_| panic!("PostgreSQL did not start:\n{}", log()));
+        // A replica is ready to accept read-only connections.
+        let child = self.home.start(command, "database system is ready to accept");
         if let Some(port) = self.tcp_port {
-            let link = self.folder.path().join(format!(".s.PGSQL.{PORT}"));
+            let link = self.home.path().join(format!(".s.PGSQL.{PORT}"));
             let _ = fs::remove_file(&link);
             std::os::unix::fs::symlink(format!(".s.PGSQL.{port}"), link).expect("a link to the socket");
         }
@@ -240,58 +212,11 @@ impl Own {
             thread::yield_now();
         }
     }
-
-    /// Starts the process that cleans up after this one, however this one ends.
-    fn start_guard(&self) -> (ChildStdin, Child) {
-        const SCRIPT: &str = r#"
-            trap '' HUP INT TERM
-            cat >/dev/null
-            pid=$(head -n 1 data/postmaster.pid 2>/dev/null)
-            if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = postgres ]; then
-                kill -QUIT "$pid"
-                tries=0
-                while [ -e data/postmaster.pid ] && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
-            fi
-            rm -rf "$0"
-        "#;
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(SCRIPT).arg(self.folder.path()).current_dir(self.folder.path());
-        if let Some(account) = self.account {
-            command.uid(account.uid).gid(account.gid);
-        }
-        let mut guard = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a shell");
-        (guard.stdin.take().expect("a pipe was asked for"), guard)
-    }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
         self.kill();
-        if let Some((pipe, mut guard)) = self.guard.take() {
-            drop(pipe);
-            let _ = guard.wait();
-        }
-    }
-}
-
-/// The unprivileged account that servers run as when the tests run as root, which PostgreSQL refuses.
-#[derive(Debug, Clone, Copy)]
-struct Account {
-    uid: u32,
-    gid: u32,
-}
-
-impl Account {
-    fn for_servers() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        let accounts = fs::read_to_string("/etc/passwd").expect("the accounts of this machine");
-        let find = |name: &str| {
-            let fields: Vec<&str> = accounts.lines().map(|line| line.split(':').collect()).find(|fields: &Vec<_>| fields[0] == name)?;
-            Some(Self { uid: fields[2].parse().ok()?, gid: fields[3].parse().ok()? })
-        };
-        Some(find("postgres").or_else(|| find("nobody")).expect("the account postgres (Debian package `postgresql`) or nobody"))
     }
 }
 
@@ -305,11 +230,6 @@ fn programs() -> PathBuf {
         .max_by_key(|folder| version(folder))
         .or_else(|| std::env::split_paths(&path).find(|folder| folder.join("initdb").exists()))
         .expect("PostgreSQL is needed: install the package `postgresql`, or run the tests with tests/run, which does it")
-}
-
-/// A loopback port that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 fn children_of(parent: Pid) -> Vec<Pid> {

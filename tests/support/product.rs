@@ -1,10 +1,11 @@
-//! The product as its users have it: a folder with a configuration, a source and a state on either engine, the binary.
+//! The product as its users have it: a folder with a configuration, a source and a state on some engine, the binary.
 
 use std::{ffi::OsStr, process::Command};
 
 use super::{
     binary::{self, Folder, Run, Running},
     database::Database,
+    mariadb,
     sqlite::Sqlite,
 };
 
@@ -13,17 +14,28 @@ use super::{
 pub enum Kind {
     Sqlite,
     Postgres,
+    Mariadb,
 }
 
 impl Kind {
-    /// Both, for tests that hold on either.
-    pub const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
+    /// Every kind of source, for tests that hold on any.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
 
     /// The text that belongs to this engine.
-    pub fn pick<'a>(self, sqlite: &'a str, postgres: &'a str) -> &'a str {
+    pub fn pick<'a>(self, sqlite: &'a str, postgres: &'a str, mariadb: &'a str) -> &'a str {
         match self {
             Self::Sqlite => sqlite,
             Self::Postgres => postgres,
+            Self::Mariadb => mariadb,
+        }
+    }
+
+    /// `WITH n (i) AS (…)`: the numbers from the first to the last, for the SELECT of an INSERT.
+    pub fn numbers(self, first: u64, last: u64) -> String {
+        match self {
+            Self::Sqlite => format!("WITH RECURSIVE n (i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})"),
+            Self::Postgres => format!("WITH n (i) AS (SELECT generate_series({first}::bigint, {last}))"),
+            Self::Mariadb => format!("WITH n (i) AS (SELECT seq FROM seq_{first}_to_{last})"),
         }
     }
 }
@@ -32,6 +44,7 @@ impl Kind {
 pub enum Data {
     Sqlite(Sqlite),
     Postgres(Database<'static>),
+    Mariadb(mariadb::Database<'static>),
 }
 
 impl Data {
@@ -40,6 +53,7 @@ impl Data {
         match self {
             Self::Sqlite(database) => database.execute(statements),
             Self::Postgres(database) => database.execute(statements),
+            Self::Mariadb(database) => database.execute(statements),
         }
     }
 
@@ -48,6 +62,7 @@ impl Data {
         match self {
             Self::Sqlite(database) => database.number(query),
             Self::Postgres(database) => database.number(query),
+            Self::Mariadb(database) => database.number(query),
         }
     }
 
@@ -61,6 +76,11 @@ impl Data {
         let columns = match self {
             Self::Sqlite(database) => database.columns(queries),
             Self::Postgres(database) => database.columns(queries),
+            Self::Mariadb(database) => {
+                // A cast to `text` is one to `char` there.
+                let queries = queries.iter().map(|query| query.replace(" AS text)", " AS char)")).collect::<Vec<_>>();
+                database.columns(&queries)
+            }
         };
         let text = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         columns.into_iter().map(|column| column.into_iter().map(text).collect()).collect()
@@ -71,6 +91,16 @@ impl Data {
         match self {
             Self::Sqlite(database) => database.url(),
             Self::Postgres(database) => database.url.clone(),
+            Self::Mariadb(database) => database.url.clone(),
+        }
+    }
+
+    /// What a configuration says of the workspace. The databases of a MariaDB share the server's names, and so each has
+    /// one of its own.
+    pub fn workspace(&self) -> String {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => String::new(),
+            Self::Mariadb(database) => format!("workspace = \"{}\"\n", database.workspace()),
         }
     }
 }
@@ -99,6 +129,7 @@ impl Product {
         let data = match kind {
             Kind::Sqlite => Data::Sqlite(Sqlite::create()),
             Kind::Postgres => Data::Postgres(Database::create()),
+            Kind::Mariadb => Data::Mariadb(mariadb::Database::create()),
         };
         Self::over(data, rest)
     }
@@ -108,6 +139,7 @@ impl Product {
         let kind = match data {
             Data::Sqlite(_) => Kind::Sqlite,
             Data::Postgres(_) => Kind::Postgres,
+            Data::Mariadb(_) => Kind::Mariadb,
         };
         let product =
             Self { folder: Folder::new(""), data, kind, rest: rest.to_owned(), app: String::new(), url: None, state: None, now: None };
@@ -116,7 +148,11 @@ impl Product {
     }
 
     /// With a state of that kind.
+    ///
+    /// # Panics
+    /// If it is MariaDB.
     pub fn with_state(mut self, kind: Kind) -> Self {
+        assert!(kind != Kind::Mariadb, "retentiond keeps its own state on SQLite or PostgreSQL");
         self.state = (kind == Kind::Postgres).then(Database::create);
         self.configure();
         self
@@ -153,9 +189,9 @@ impl Product {
     fn configure(&self) {
         let state = self.state.as_ref().map_or_else(|| "sqlite:state.db".to_owned(), |database| database.url.clone());
         let url = self.url.clone().unwrap_or_else(|| self.data.url());
-        let Self { app, rest, .. } = self;
+        let (Self { app, rest, .. }, workspace) = (self, self.data.workspace());
         let text = format!(
-            "rules = [\"rules/**/*.toml\"]\n[state]\nurl = \"{state}\"\n[sources.app]\nurl = \"{url}\"\nnaive_timestamps = \"UTC\"\n{app}\n{rest}\n"
+            "rules = [\"rules/**/*.toml\"]\n[state]\nurl = \"{state}\"\n[sources.app]\nurl = \"{url}\"\nnaive_timestamps = \"UTC\"\n{workspace}{app}\n{rest}\n"
         );
         self.folder.write("retentiond.toml", &text);
     }

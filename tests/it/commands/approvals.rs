@@ -32,7 +32,7 @@ fn entries(product: &Product, kind: &str) -> Vec<Value> {
 
 #[test]
 fn a_new_rule_goes_once_it_is_approved() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         let waiting = waits(&product);
         assert_eq!((&waiting["guard"], &waiting["reason"]), (&json!("first_sweep"), &json!("approval")), "{waiting}");
@@ -70,7 +70,7 @@ fn what_can_not_be_approved_is_told() {
 
 #[test]
 fn an_approval_lets_no_more_rows_go_than_were_counted_and_ten_per_cent() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for words in ["", "--no-count"] {
             let product = many(kind, 2_000, 0);
             product.data.execute("DELETE FROM many WHERE id > 1000");
@@ -87,13 +87,7 @@ fn an_approval_lets_no_more_rows_go_than_were_counted_and_ten_per_cent() {
                 product.data.execute("DELETE FROM many WHERE id = 10001");
                 assert_eq!(ended(&sweep(&product, "", 0)), "complete -");
                 // Spent: the share counts again.
-                product.data.execute(&format!(
-                    "{} INSERT INTO many SELECT i, 946684800 FROM n",
-                    kind.pick(
-                        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)",
-                        "WITH n (i) AS (SELECT generate_series(1, 1000))"
-                    )
-                ));
+                product.data.execute(&format!("INSERT INTO many {} SELECT i, 946684800 FROM n", kind.numbers(1, 1_000)));
                 assert_eq!(ended(&sweep(&product, "", 3)), "guarded max_share");
             }
         }
@@ -107,7 +101,7 @@ fn waits_of(product: &Product, rule: &str) -> Value {
 
 #[test]
 fn a_change_shows_its_blast_radius() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.data.execute("INSERT INTO accounts VALUES (5, 'e', '2026-06-13 00:00:00', 'a')");
         product.rules("p", &policy(&[CLOSED, KEPT]));
@@ -145,7 +139,7 @@ fn a_change_shows_its_blast_radius() {
 
 #[test]
 fn an_automatic_rule_waits_for_nobody_and_its_changes_are_entered() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         let auto = format!("{CLOSED}\nfirst_sweep = \"auto\"");
         product.rules("p", &policy(&[&auto, KEPT]));

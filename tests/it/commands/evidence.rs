@@ -45,7 +45,7 @@ fn every_change_to_the_ledger_shows() {
         ("the end, from the last batch on", cut("(SELECT max(seq) - 1 FROM ledger WHERE kind = 'batch_intent')")),
         ("everything", cut("1")),
     ];
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for (what, change) in &changes {
             let (product, state) = swept(kind);
             state.execute(change);

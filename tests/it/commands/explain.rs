@@ -29,7 +29,7 @@ fn of<'a>(report: &'a Value, rule: &str) -> &'a Value {
 
 #[test]
 fn each_row_is_told_where_it_stands_and_when_it_goes() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.rules("p", &policy(&[CLOSED, KEPT]));
         let held = product.hold(&["email:ben@example.com"]).expect(0).json()["holds"][0]["id"].clone();
@@ -65,7 +65,7 @@ fn each_row_is_told_where_it_stands_and_when_it_goes() {
 
 #[test]
 fn of_a_row_that_is_gone_the_ledger_says_what_it_knows() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         let never = explain(&product, "app.accounts id=77");
         assert_eq!((&never["found"], &never["gone"]["sweeps"]), (&json!(false), &json!([])));
@@ -81,7 +81,7 @@ fn of_a_row_that_is_gone_the_ledger_says_what_it_knows() {
 
 #[test]
 fn what_can_not_be_asked_is_told() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.data.execute("UPDATE accounts SET note = 'same'");
         for words in
@@ -108,7 +108,7 @@ action = "delete"
 where = "note = 'c'"
 overrides = ["closed", "kept"]
 "#;
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.rules("p", &policy(&[CLOSED, KEPT, spam]));
         let report = explain(&product, "app.accounts id=3");

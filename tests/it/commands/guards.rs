@@ -5,7 +5,7 @@ use crate::support::product::{Kind, Product};
 
 #[test]
 fn a_new_or_changed_rule_waits_for_a_person() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval");
         assert_eq!(left(&product), "1 2 3 4");
@@ -30,7 +30,7 @@ const KEPT: &str = "id = \"kept\"\ncategory = \"c\"\nsource = \"app\"\ntable = \
 
 #[test]
 fn what_only_keeps_longer_goes_on_and_can_not_be_taken_back_unseen() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         sweep(&product, "--approve", 0);
         let expect = |rules: &[&str], status: i32, outcome: &str| {
@@ -90,7 +90,7 @@ fn approving_where_nothing_waits_does_no_harm() {
 
 #[test]
 fn a_rule_that_observes_changes_nothing_and_is_no_failure() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts_with(kind, &format!("{CLOSED}\nmode = \"observe\""), "");
         for words in ["", "--approve", "--no-count"] {
             assert_eq!(ended(&sweep(&product, words, 0)), "paused observe");
@@ -102,7 +102,7 @@ fn a_rule_that_observes_changes_nothing_and_is_no_failure() {
 
 #[test]
 fn a_closed_window_waits_for_its_hour_or_a_reason() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let mut product = accounts(kind);
         product.reconfigure("window = \"22:00-05:30\"", "");
         assert_eq!(ended(&sweep(&product, "--approve", 3)), "paused window");
@@ -125,7 +125,7 @@ fn a_closed_window_waits_for_its_hour_or_a_reason() {
 
 #[test]
 fn a_dry_run_changes_nothing_but_runs_the_statements() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let mut product = accounts(kind);
         product.reconfigure("", "[sources.app.limits]\nmax_batch_rows = 1\npace = \"fast\"");
         for (words, acted) in [("--dry-run", 1), ("--dry-run --all", 2), ("--dry-run --no-count --all", 2)] {
@@ -142,7 +142,7 @@ fn a_dry_run_changes_nothing_but_runs_the_statements() {
 
 #[test]
 fn a_sweep_that_takes_too_large_a_share_waits_for_a_person() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = many(kind, 2_000, 0);
         assert_eq!(ended(&sweep(&product, "", 3)), "guarded max_share");
         assert_eq!(product.data.number("SELECT count(*) FROM many"), 2_000);
@@ -160,7 +160,7 @@ fn a_sweep_that_takes_too_large_a_share_waits_for_a_person() {
 
 #[test]
 fn dates_that_can_not_be_meant_stop_the_rule_above_one_in_a_hundred() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for (bad, words, expected) in
             [(20, "", "complete -"), (21, "", "refused implausible_dates"), (21, "--no-count", "refused implausible_dates")]
         {
@@ -189,7 +189,7 @@ fn what_protects_a_row_keeps_it() {
         // A rule that can't be evaluated protects its whole table.
         ("id = \"k\"\naction = \"keep\"\nreason = \"r\"\nwhere = \"nowhere = 'a'\"", "1 2 3 4"),
     ];
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for (other, expected) in &cases {
             let mut product = accounts(kind);
             product.data.execute("UPDATE accounts SET note = NULL WHERE id = 2");
@@ -206,7 +206,7 @@ fn what_protects_a_row_keeps_it() {
 
 #[test]
 fn a_rule_that_keeps_and_can_not_be_decided_is_refused_by_sweep_as_by_plan() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = Product::new(kind, "");
         product.data.execute("CREATE TABLE t (id integer PRIMARY KEY, at text); INSERT INTO t VALUES (1, 'soon'), (2, '2020-01-01')");
         product.rules(

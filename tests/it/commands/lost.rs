@@ -24,7 +24,7 @@ fn adopt(product: &Product) -> serde_json::Value {
 
 #[test]
 fn a_lost_state_is_not_replaced_by_an_empty_one_and_its_holds_are_found_again() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         let hold = product.hold(&["account:1"]).expect(0).json()["holds"][0]["id"].clone();
         remove(&product.folder.path().join("state.db"));
@@ -101,7 +101,7 @@ fn guarded(product: &Product) {
 
 #[test]
 fn two_sources_on_one_database_are_refused() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let mut product = accounts(kind);
         let second = format!("[sources.twin]\nurl = \"{}\"\nworkspace = \"other\"", product.data.url());
         product.reconfigure("", &second);
@@ -114,7 +114,7 @@ fn two_sources_on_one_database_are_refused() {
 
 #[test]
 fn making_a_workspace_twice_changes_nothing() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.hold(&["account:1"]).expect(0);
         product.init();
@@ -125,9 +125,9 @@ fn making_a_workspace_twice_changes_nothing() {
 
 #[test]
 fn a_source_without_a_workspace_can_only_be_looked_at() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = Product::new(kind, "").at(super::NOW);
-        let time = kind.pick("text", "timestamptz");
+        let time = kind.pick("text", "timestamptz", "datetime(6)");
         product.data.execute(&format!("CREATE TABLE accounts (id bigint PRIMARY KEY, email text, closed_at {time}); INSERT INTO accounts VALUES (1, 'a', '2020-01-01 00:00:00')"));
         product.rules("p", &super::policy(&[super::CLOSED]));
         product.cli("check").expect(0);

@@ -48,7 +48,7 @@ fn accounts(kind: Kind) -> Product {
 /// The same with another rule and configuration.
 fn accounts_with(kind: Kind, rule: &str, rest: &str) -> Product {
     let product = Product::new(kind, rest).at(NOW);
-    let time = kind.pick("text", "timestamptz");
+    let time = kind.pick("text", "timestamptz", "datetime(6)");
     product.data.execute(&format!(
         "CREATE TABLE accounts (id bigint PRIMARY KEY, email text, closed_at {time}, note text);
          INSERT INTO accounts VALUES (1, 'ada@example.com', '2020-02-29 10:00:00', 'a'), (2, 'ben@example.com', '2020-06-01 08:30:00', 'b'),
@@ -68,14 +68,11 @@ fn many(kind: Kind, rows: u32, bad: u32) -> Product {
         .replace("\"accounts\"", "\"many\"")
         .replace(", email = \"email\"", "");
     let product = accounts_with(kind, CLOSED, "[defaults]\nfirst_sweep = \"auto\"\n[sources.app.limits]\nmax_batch_rows = 100");
-    let numbers = match kind {
-        Kind::Sqlite => format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"),
-        Kind::Postgres => format!("WITH n (i) AS (SELECT generate_series(1, {rows}))"),
-    };
     product.data.execute(&format!(
         "CREATE TABLE many (id bigint PRIMARY KEY, since bigint);
-         {numbers} INSERT INTO many SELECT i, CASE WHEN i <= {bad} THEN 1718452800000 ELSE 946684800 END FROM n; {}",
-        kind.pick("", "ANALYZE many")
+         INSERT INTO many {} SELECT i, CASE WHEN i <= {bad} THEN 1718452800000 ELSE 946684800 END FROM n; {}",
+        kind.numbers(1, rows.into()),
+        kind.pick("", "ANALYZE many", "ANALYZE TABLE many")
     ));
     product.rules("p", &policy(&[&rule]));
     product

@@ -86,7 +86,7 @@ fn a_source_that_is_away_fails_and_says_so_without_the_password() {
 
 #[test]
 fn json_has_the_keys_that_are_promised() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         let plan = product.cli("plan --output json").expect(0).json();
         assert_eq!(plan["version"], 1);
@@ -155,7 +155,7 @@ fn anonymising_twice_changes_nothing_and_bystanders_stay() {
         "action = \"delete\"",
         "action = \"anonymise\"\nanonymise = { note = { strategy = \"hmac\", key = \"pepper\" } }\nretains = [\"email\"]",
     );
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts_with(kind, &rule, "[keys.pepper]\nfile = \"pepper.key\"");
         sweep(&product, "--approve", 0);
         let notes = || product.data.column("SELECT note FROM accounts ORDER BY id");

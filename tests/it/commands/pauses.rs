@@ -14,7 +14,7 @@ fn say(product: &Product, words: &[&str], status: i32) -> crate::support::binary
 
 #[test]
 fn what_is_paused_stays_until_it_is_resumed() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for scope in [&["p/closed"][..], &["--source", "app"], &["--all"]] {
             let product = accounts(kind);
             product.cli("approve p/closed").expect(0);
@@ -49,7 +49,7 @@ fn what_is_paused_stays_until_it_is_resumed() {
 
 #[test]
 fn a_sweep_under_way_ends_at_the_next_batch() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let mut product = many(kind, 900, 0);
         product.reconfigure("", "[defaults]\nfirst_sweep = \"auto\"\n[sources.app.limits]\nmax_batch_rows = 100\npace = \"fast\"");
         let mut command = product.command(["sweep", "--output", "json"]);

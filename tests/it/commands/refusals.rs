@@ -62,8 +62,11 @@ fn what_would_be_dragged_along_is_refused_by_name() {
             "tickets",
         ),
     ];
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for (statement, reason, named) in cases {
+            if kind == Kind::Mariadb && statement.contains("SET DEFAULT") {
+                continue; // InnoDB has no such reference.
+            }
             let product = accounts(kind);
             product.data.execute(statement);
             product.data.execute("INSERT INTO tickets VALUES (7, 1)");
@@ -75,13 +78,14 @@ fn what_would_be_dragged_along_is_refused_by_name() {
 
 #[test]
 fn a_trigger_is_refused_by_name() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.data.execute("CREATE TABLE audit (id bigint)");
         product.data.execute(kind.pick(
             "CREATE TRIGGER watches AFTER DELETE ON accounts BEGIN INSERT INTO audit VALUES (old.id); END",
             "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit VALUES (old.id); RETURN old; END $$;
              CREATE TRIGGER watches AFTER DELETE ON accounts FOR EACH ROW EXECUTE FUNCTION watch()",
+            "CREATE TRIGGER watches AFTER DELETE ON accounts FOR EACH ROW INSERT INTO audit VALUES (old.id)",
         ));
         refused(&product, "trigger", "watches");
         assert_eq!((left(&product).as_str(), product.data.number("SELECT count(*) FROM audit")), ("1 2 3 4", 0));
@@ -98,7 +102,7 @@ fn what_is_no_table_or_lacks_a_column_is_refused() {
         ("action =", "where = \"nowhere = 1\"\naction =", "missing_column", "nowhere"),
         ("\"timestamp\"", "\"compact\"", "start_format", "closed_at"),
     ];
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for (from, to, reason, named) in rules {
             if kind == Kind::Sqlite && reason == "start_format" {
                 continue; // Text can hold any format there.
@@ -114,7 +118,7 @@ fn what_is_no_table_or_lacks_a_column_is_refused() {
 
 #[test]
 fn a_child_that_forbids_the_delete_protects_its_parent() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind);
         product.data.execute(
             "CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint REFERENCES accounts (id)); INSERT INTO tickets VALUES (7, 1)",

@@ -15,7 +15,7 @@ pub const SCENARIOS: &[(&str, fn())] = &[
 ];
 
 fn caught(fault: &str, scenario: fn(&Product, &str)) {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         scenario(&accounts(kind), "none");
         let noticed = catch_unwind(AssertUnwindSafe(|| scenario(&accounts(kind), fault))).is_err();
         assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");

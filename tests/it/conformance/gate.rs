@@ -39,7 +39,8 @@ pub async fn a_workspace_is_stamped_once(ground: &Ground) {
 }
 
 pub async fn a_source_without_a_workspace_has_no_batches(ground: &Ground) {
-    assert!(matches!(ground.engine.begin().await.err(), Some(Error::NoWorkspace)));
+    let error = ground.engine.begin().await.err();
+    assert!(matches!(error, Some(Error::NoWorkspace)), "{error:?}");
     assert!(matches!(ground.engine.settle("lane", 1).await, Err(Error::NoWorkspace)));
     // The connection of the failed settlement may still be closing, and holds SQLite's only lock until it has.
     assert!(matches!(ground.engine.raise_gate(&change(1, Duration::from_secs(30))).await, Err(Error::NoWorkspace)));
@@ -132,7 +133,7 @@ pub async fn a_cancelled_begin_leaves_no_transaction(ground: &Ground) {
         let mut batch = ground.engine.begin().await.expect("a batch");
         batch.mark(&lane, 1, &mark(number)).await.expect("a mark");
         batch.commit().await.expect("a commit");
-        let seen = ground.column("seq", &format!("FROM {} WHERE lane = '{lane}'", ground.pick("retentiond_lane", "retentiond.lane")));
+        let seen = ground.column("seq", &format!("FROM {} WHERE lane = '{lane}'", ground.lanes()));
         assert_eq!(seen, [Some(number.to_string())], "others see what was committed");
     }
 }

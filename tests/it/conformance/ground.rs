@@ -16,12 +16,12 @@ use retentiond::{
     sql::selection::{Act, DoneTest, HeldTest, Protector, Range, Selection, StartTest, SubjectTest, TableRef, Way, WorkspaceRef},
 };
 
-use crate::support::{database::Database, sqlite::Sqlite};
+use crate::support::{database::Database, mariadb, sqlite::Sqlite};
 
 /// Every selection of the suite compares with this instant, unless it says otherwise.
 pub const CUTOFF: &str = "2026-01-01T00:00:00Z";
 
-/// The prefix or schema of the workspace.
+/// The prefix or schema of the workspace, where it is part of a database that the scenario has to itself.
 pub const WORKSPACE: &str = "retentiond";
 
 /// A database of a scenario's own: its application's connection, and retentiond's.
@@ -33,6 +33,16 @@ pub struct Ground {
 enum Backing {
     Sqlite(Sqlite),
     Postgres(Database<'static>),
+    Mariadb(mariadb::Database<'static>),
+}
+
+impl Backing {
+    fn workspace(&self) -> &str {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => WORKSPACE,
+            Self::Mariadb(database) => database.workspace(),
+        }
+    }
 }
 
 impl Ground {
@@ -53,6 +63,14 @@ impl Ground {
         ground
     }
 
+    /// A MariaDB database, in the same way.
+    pub async fn mariadb() -> Self {
+        let database = mariadb::Database::create();
+        let (name, role) = (database.name(), database.role());
+        database.execute(&format!("GRANT SELECT, UPDATE, DELETE ON {name}.* TO {role}; GRANT PROCESS ON *.* TO {role}"));
+        Self::on(Backing::Mariadb(database)).await
+    }
+
     async fn on(backing: Backing) -> Self {
         let engine = connect(&backing, limits()).await;
         Self { backing, engine }
@@ -67,7 +85,7 @@ impl Ground {
     pub fn sqlite_path(&self) -> PathBuf {
         match &self.backing {
             Backing::Sqlite(database) => database.path().to_owned(),
-            Backing::Postgres(_) => panic!("only SQLite has a file"),
+            Backing::Postgres(_) | Backing::Mariadb(_) => panic!("only SQLite has a file"),
         }
     }
 
@@ -80,15 +98,17 @@ impl Ground {
         match &self.backing {
             Backing::Sqlite(database) => database.execute(statements),
             Backing::Postgres(database) => database.execute(statements),
+            Backing::Mariadb(database) => database.execute(statements),
         }
     }
 
     /// The first column of a query as texts, as the application's owner.
     pub fn column(&self, expression: &str, rest: &str) -> Vec<Option<String>> {
-        let query = format!("SELECT CAST({expression} AS text) {rest}");
+        let query = format!("SELECT CAST({expression} AS {}) {rest}", self.pick("text", "text", "char"));
         match &self.backing {
             Backing::Sqlite(database) => database.column(&query),
             Backing::Postgres(database) => database.column(&query),
+            Backing::Mariadb(database) => database.column(&query),
         }
     }
 
@@ -99,11 +119,23 @@ impl Ground {
     }
 
     /// What the dialect of this ground calls something.
-    pub fn pick<'a>(&self, sqlite: &'a str, postgres: &'a str) -> &'a str {
+    pub fn pick<'a>(&self, sqlite: &'a str, postgres: &'a str, mariadb: &'a str) -> &'a str {
         match self.dialect() {
             Dialect::Sqlite => sqlite,
             Dialect::Postgres => postgres,
+            Dialect::Mysql => mariadb,
         }
+    }
+
+    /// A type of text that can be in an index as a whole.
+    pub fn short_text(&self) -> &'static str {
+        self.pick("text", "text", "varchar(100)")
+    }
+
+    /// The table of lanes in the workspace, as SQL has its name.
+    pub fn lanes(&self) -> String {
+        let workspace = self.backing.workspace();
+        format!("{workspace}{}lane", self.pick("_", ".", "."))
     }
 
     pub async fn shape(&self, table: &str) -> Shape {
@@ -117,7 +149,7 @@ impl Ground {
                 self.engine.init_workspace(&stamp()).await.expect("a workspace");
             }
             Backing::Postgres(database) => {
-                let owner = connect_to(&database.url, limits()).await;
+                let owner = connect_to(&database.url, WORKSPACE, limits()).await;
                 owner.init_workspace(&stamp()).await.expect("a workspace");
                 owner.close().await;
                 self.execute(
@@ -126,6 +158,17 @@ impl Ground {
                      GRANT SELECT, INSERT, DELETE ON retentiond.held TO retentiond",
                 );
             }
+            Backing::Mariadb(database) => {
+                let (workspace, role) = (database.workspace(), database.role());
+                let owner = connect_to(&database.url, workspace, limits()).await;
+                owner.init_workspace(&stamp()).await.expect("a workspace");
+                owner.close().await;
+                self.execute(&format!(
+                    "GRANT SELECT, UPDATE ON {workspace}.gate TO {role}; GRANT SELECT, INSERT, UPDATE ON {workspace}.lane TO {role};
+                     GRANT SELECT, INSERT, UPDATE, DELETE ON {workspace}.held TO {role};
+                     GRANT CREATE TEMPORARY TABLES ON {workspace}.* TO {role}"
+                ));
+            }
         }
         self
     }
@@ -133,7 +176,7 @@ impl Ground {
     /// A selection on a table that is there; every row of it is due until something is added.
     pub async fn rule(&self, table: &str) -> Rule {
         let shape = self.shape(table).await;
-        let workspace = WorkspaceRef { dialect: self.dialect(), name: WORKSPACE.to_owned() };
+        let workspace = WorkspaceRef { dialect: self.dialect(), name: self.backing.workspace().to_owned() };
         let scopes = vec![Scope::Source.key(), table_scope(&shape.table).key(), Scope::Category("logs".to_owned()).key()];
         let held = HeldTest { scopes, subjects: Vec::new() };
         let selection = Selection {
@@ -176,6 +219,8 @@ impl Ground {
             batch.commit().await.expect("a commit");
             assert!(changed.len() < 10_000, "the walk does not end");
             match range.through {
+                // Without an order the next ones are the first that are still due.
+                Some(_) if *way == Way::Unordered => {}
                 Some(through) => after = Some(through),
                 None => return changed,
             }
@@ -214,14 +259,15 @@ pub fn table_scope(table: &TableRef) -> Scope {
 
 async fn connect(backing: &Backing, limits: Limits) -> Arc<dyn Engine> {
     match backing {
-        Backing::Sqlite(database) => connect_to(&database.url(), limits).await,
-        Backing::Postgres(database) => connect_to(&database.retentiond_url, limits).await,
+        Backing::Sqlite(database) => connect_to(&database.url(), backing.workspace(), limits).await,
+        Backing::Postgres(database) => connect_to(&database.retentiond_url, backing.workspace(), limits).await,
+        Backing::Mariadb(database) => connect_to(&database.retentiond_url, backing.workspace(), limits).await,
     }
 }
 
-async fn connect_to(url: &str, limits: Limits) -> Arc<dyn Engine> {
+async fn connect_to(url: &str, workspace: &str, limits: Limits) -> Arc<dyn Engine> {
     let url = SourceUrl::parse(url, Path::new("/")).expect("an address");
-    engine::connect("app", &url, WORKSPACE, limits).await.expect("a connection")
+    engine::connect("app", &url, workspace, limits).await.expect("a connection")
 }
 
 /// A selection in the making.

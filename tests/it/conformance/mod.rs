@@ -1,9 +1,9 @@
 //! One suite that every engine passes, on a real database of its own for each scenario.
 //!
-//! A scenario is a function over a [`Ground`](ground::Ground): it writes tables in words that both dialects know (or
-//! says them in both), asks the engine, and compares keys of rows. A new scenario is a function in the file of its
-//! subject and a line in the list below; a new engine is a constructor of `Ground` and a module beside `sqlite` and
-//! `postgres`. What only one engine has is in a file of that engine.
+//! A scenario is a function over a [`Ground`](ground::Ground): it writes tables in words that every dialect knows (or
+//! says them in each), asks the engine, and compares keys of rows. A new scenario is a function in the file of its
+//! subject and a line in the list below; a new engine is a constructor of `Ground` and a module beside `sqlite`,
+//! `postgres` and `mariadb`. What only one engine has is in a file of that engine.
 
 mod anonymising;
 mod catalogue;
@@ -32,6 +32,15 @@ macro_rules! scenarios {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $scenario() {
                     super::$subject::$scenario(&super::ground::Ground::postgres().await).await;
+                }
+            )+)+
+        }
+
+        mod mariadb {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $scenario() {
+                    super::$subject::$scenario(&super::ground::Ground::mariadb().await).await;
                 }
             )+)+
         }

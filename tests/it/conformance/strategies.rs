@@ -65,13 +65,21 @@ pub async fn masks_keep_the_shape(ground: &Ground) {
         ("''", Some("")),
         ("NULL", None),
     ];
-    for sql_type in ["text", "varchar(40)", ground.pick("TEXT COLLATE NOCASE", "text COLLATE \"en-x-icu\"")] {
+    for sql_type in
+        ["text", "varchar(40)", ground.pick("TEXT COLLATE NOCASE", "text COLLATE \"en-x-icu\"", "text COLLATE utf8mb4_unicode_ci")]
+    {
         becomes(ground, sql_type, &StrategySpec::Mask, &values).await;
     }
-    // PostgreSQL takes no longer text: where the mask would be, less is left.
-    let cut = ground.pick("a***@example.com", "***");
+    // Servers take no longer text: where the mask would be, less is left.
+    let cut = ground.pick("a***@example.com", "***", "***");
     becomes(ground, "varchar(13)", &StrategySpec::Mask, &[("'a@example.com'", Some(cut)), ("'bert@e.com'", Some("b***@e.com"))]).await;
-    becomes(ground, ground.pick("", "char(20)"), &StrategySpec::Mask, &[("'0701234567'", Some("********67")), ("'-'", Some("***"))]).await;
+    becomes(
+        ground,
+        ground.pick("", "char(20)", "char(20)"),
+        &StrategySpec::Mask,
+        &[("'0701234567'", Some("********67")), ("'-'", Some("***"))],
+    )
+    .await;
 }
 
 pub async fn dates_are_truncated_in_the_zone_that_they_have(ground: &Ground) {
@@ -92,6 +100,9 @@ pub async fn dates_are_truncated_in_the_zone_that_they_have(ground: &Ground) {
         becomes(ground, "DATETIME NOT NULL", &year, &[("'2024-03-17 10:00:00'", Some("2024-01-01 00:00:00")), ("1710633600", Some(""))])
             .await;
         return;
+    }
+    if ground.dialect() == Dialect::Mysql {
+        return dates_are_truncated_on_mariadb(ground).await;
     }
     let dates = [
         ("'2024-03-17'", Some("2024-01-01")),
@@ -118,6 +129,27 @@ pub async fn dates_are_truncated_in_the_zone_that_they_have(ground: &Ground) {
     becomes(ground, "timestamptz(0)", &day, &[("'2024-03-31 10:00:00+00'", Some("2024-03-30 23:00:00+00"))]).await;
 }
 
+/// Dates that don't exist tell nothing and stay. The server may know no zone, so that instants are only truncated in UTC.
+async fn dates_are_truncated_on_mariadb(ground: &Ground) {
+    let (month, year) = (StrategySpec::DateTrunc { unit: Unit::Month }, StrategySpec::DateTrunc { unit: Unit::Year });
+    let dates = [
+        ("'2024-03-17'", Some("2024-01-01")),
+        ("'0001-02-03'", Some("0001-01-01")),
+        ("'9999-12-31'", Some("9999-01-01")),
+        ("'0000-00-00'", Some("0000-00-00")),
+        ("'2024-03-00'", Some("2024-03-00")),
+        ("NULL", None),
+    ];
+    becomes(ground, "date", &year, &dates).await;
+    becomes(ground, "datetime", &month, &[("'2024-03-17 23:45:06'", Some("2024-03-01 00:00:00"))]).await;
+    becomes(ground, "datetime(3)", &month, &[("'2024-03-17 23:45:06.5'", Some("2024-03-01 00:00:00.000"))]).await;
+    ground.execute("DROP TABLE t; CREATE TABLE t (id integer PRIMARY KEY, at text, v timestamp NULL DEFAULT NULL)");
+    let strategy = anonymise::strategy(&month, &Keys::default()).expect("a strategy");
+    let berlin = target(ground).await;
+    assert!(strategy.fits(&berlin).is_err());
+    strategy.fits(&Target { timezone: "UTC".to_owned(), ..berlin }).expect("it fits");
+}
+
 pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
     ground.with_workspace().await;
     let ten = StrategySpec::Round { to: 10 };
@@ -129,8 +161,8 @@ pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
     let largest = [("9223372036854775807", Some("9223372036854775800")), ("-9223372036854775808", Some("-9223372036854775800"))];
     becomes(ground, "bigint", &ten, &largest).await;
     becomes(ground, "bigint", &StrategySpec::Round { to: 7 }, &[("10", Some("7")), ("11", Some("14")), ("-11", Some("-14"))]).await;
-    let decimals = ground.pick("REAL", "double precision");
-    let whole = |sqlite: &'static str, postgres: &'static str| Some(ground.pick(sqlite, postgres));
+    let decimals = ground.pick("REAL", "double precision", "double");
+    let whole = |sqlite: &'static str, server: &'static str| Some(ground.pick(sqlite, server, server));
     becomes(ground, decimals, &ten, &[("14.99", whole("10.0", "10")), ("-25.5", whole("-30.0", "-30")), ("5", whole("10.0", "10"))]).await;
     becomes(ground, decimals, &ten, &[("1e300", whole("100000000000000.0", "100000000000000"))]).await;
     becomes(ground, "numeric(5,2)", &ten, &[("999.99", whole("1000", "990.00")), ("4.99", whole("0", "0.00"))]).await;
@@ -138,6 +170,10 @@ pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
         becomes(ground, "smallint", &ten, &[("32767", Some("32760")), ("-32768", Some("-32760"))]).await;
         becomes(ground, "numeric", &ten, &[("14.5", Some("10")), ("'NaN'", Some("NaN")), ("'-Infinity'", Some("-Infinity"))]).await;
         becomes(ground, "double precision", &ten, &[("'NaN'", Some("NaN")), ("'Infinity'", Some("Infinity"))]).await;
+    } else if ground.dialect() == Dialect::Mysql {
+        becomes(ground, "smallint", &ten, &[("32767", Some("32760")), ("-32768", Some("-32760"))]).await;
+        becomes(ground, "tinyint unsigned", &ten, &[("255", Some("250")), ("4", Some("0"))]).await;
+        becomes(ground, "bigint unsigned", &ten, &[("18446744073709551615", Some("18446744073709551610"))]).await;
     } else {
         becomes(ground, "INTEGER", &ten, &[("'many'", None), ("''", None), ("14.5", Some("10")), ("x'00'", None)]).await;
         becomes(ground, "INTEGER NOT NULL", &ten, &[("'many'", Some("")), ("16", Some("20"))]).await;
@@ -147,7 +183,7 @@ pub async fn numbers_are_rounded_within_their_type(ground: &Ground) {
 /// A mark makes the whole row act, also where the value of a column is NULL.
 pub async fn null_stays_null_beside_a_column_that_changes(ground: &Ground) {
     ground.with_workspace().await;
-    let date = ground.pick("DATE", "timestamptz");
+    let date = ground.pick("DATE", "timestamptz", "date");
     ground.execute(&format!(
         "CREATE TABLE t (id integer PRIMARY KEY, at text, v text, n integer, d {date}, gone text);
          INSERT INTO t VALUES (1, '2020-01-01', NULL, NULL, NULL, NULL)"
@@ -205,14 +241,18 @@ pub async fn places_in_documents_change_and_nothing_else(ground: &Ground) {
     let quoted: Vec<String> = values.iter().map(|(old, _)| format!("'{}'", old.replace('\'', "''"))).collect();
     let mut values: Vec<(&str, Option<&str>)> = quoted.iter().zip(&values).map(|(old, (_, new))| (old.as_str(), Some(*new))).collect();
     values.push(("NULL", None));
-    for sql_type in [ground.pick("TEXT", "jsonb"), ground.pick("JSON NOT NULL", "jsonb NOT NULL")] {
+    if ground.dialect() == Dialect::Mysql {
+        becomes_marked(ground, "json", &spec, &values).await;
+        return becomes_marked(ground, "longtext", &spec, &values).await;
+    }
+    for sql_type in [ground.pick("TEXT", "jsonb", ""), ground.pick("JSON NOT NULL", "jsonb NOT NULL", "")] {
         let values = if sql_type.ends_with("NOT NULL") { &values[..12] } else { &values };
         becomes(ground, sql_type, &spec, values).await;
     }
 }
 
-/// In SQLite documents are text, and text may be anything. PostgreSQL has that where the column is of `json` or text, and
-/// then a mark says what is done.
+/// In SQLite documents are text, and text may be anything. PostgreSQL has that where the column is of `json` or text, MariaDB
+/// everywhere, and then a mark says what is done.
 pub async fn documents_that_can_not_be_read_leave_nothing(ground: &Ground) {
     ground.with_workspace().await;
     let spec = json(&[("$.user", StrategySpec::Mask), ("$[*].user", StrategySpec::Null)]);
@@ -231,27 +271,32 @@ pub async fn documents_that_can_not_be_read_leave_nothing(ground: &Ground) {
         becomes(ground, "JSON", &spec, &values).await;
         return;
     }
-    for (sql_type, values) in [("text", &values[..]), ("json", &values[2..6])] {
-        let rows: Vec<String> = values.iter().enumerate().map(|(id, (old, _))| format!("({id}, '2020-01-01', {old}, FALSE)")).collect();
-        ground.execute(&format!(
-            "DROP TABLE IF EXISTS t; CREATE TABLE t (id integer PRIMARY KEY, at text, v {sql_type}, gone boolean); INSERT INTO t VALUES {}",
-            rows.join(", ")
-        ));
-        let target = target(ground).await;
-        let strategy = anonymise::strategy(&spec, &Keys::default()).expect("a strategy");
-        strategy.fits(&target).expect("it fits");
-        assert_eq!(strategy.done(&target), None, "{sql_type} can't be asked");
-        let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
-        let mark = rule.column("gone");
-        let rule = rule.done(DoneTest::Marked(mark.clone()));
-        let assignments = vec![Assignment { column: target.column.clone(), value: strategy.value(&target) }];
-        let act = Act::Anonymise { assignments, mark: Some(mark), at: CUTOFF.parse().expect("an instant") };
-        let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
-        ground.sweep(&rule.selection, &way, 100, &act).await;
-        let expected: Vec<Option<String>> = values.iter().map(|(_, new)| new.map(str::to_owned)).collect();
-        assert_eq!(ground.column("v", "FROM t ORDER BY id"), expected, "{sql_type}");
-        assert_eq!(ground.sweep(&rule.selection, &way, 100, &act).await.iter().sum::<u64>(), 0, "{sql_type} acts again");
-    }
+    becomes_marked(ground, ground.pick("", "text", "longtext"), &spec, &values).await;
+    becomes_marked(ground, "json", &spec, &values[2..6]).await;
+}
+
+/// As [`becomes`], where the value can't be asked whether it is done.
+async fn becomes_marked(ground: &Ground, sql_type: &str, spec: &StrategySpec, values: &[(&str, Option<&str>)]) {
+    let (mark, unset) = (ground.pick("", "boolean", "datetime"), ground.pick("", "FALSE", "NULL"));
+    let rows: Vec<String> = values.iter().enumerate().map(|(id, (old, _))| format!("({id}, '2020-01-01', {old}, {unset})")).collect();
+    ground.execute(&format!(
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (id integer PRIMARY KEY, at text, v {sql_type}, gone {mark}); INSERT INTO t VALUES {}",
+        rows.join(", ")
+    ));
+    let target = target(ground).await;
+    let strategy = anonymise::strategy(spec, &Keys::default()).expect("a strategy");
+    strategy.fits(&target).expect("it fits");
+    assert_eq!(strategy.done(&target), None, "{sql_type} can't be asked");
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    let mark = rule.column("gone");
+    let rule = rule.done(DoneTest::Marked(mark.clone()));
+    let assignments = vec![Assignment { column: target.column.clone(), value: strategy.value(&target) }];
+    let act = Act::Anonymise { assignments, mark: Some(mark), at: CUTOFF.parse().expect("an instant") };
+    let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
+    ground.sweep(&rule.selection, &way, 100, &act).await;
+    let expected: Vec<Option<String>> = values.iter().map(|(_, new)| new.map(str::to_owned)).collect();
+    assert_eq!(ground.column("v", "FROM t ORDER BY id"), expected, "{sql_type}");
+    assert_eq!(ground.sweep(&rule.selection, &way, 100, &act).await.iter().sum::<u64>(), 0, "{sql_type} acts again");
 }
 
 /// Every row gets a value of its own, also rows that had one value, and a mark.
@@ -259,6 +304,9 @@ pub async fn random_values_are_all_different(ground: &Ground) {
     ground.with_workspace().await;
     let types: &[(&str, usize)] = match ground.dialect() {
         Dialect::Sqlite => &[("text UNIQUE", 32), ("varchar(20)", 32), ("", 32)],
+        Dialect::Mysql => {
+            &[("text UNIQUE", 32), ("varchar(20) NOT NULL UNIQUE", 20), ("char(40)", 32), ("uuid", 36), ("varbinary(40)", 32)]
+        }
         Dialect::Postgres => &[("text UNIQUE", 32), ("varchar(20) NOT NULL UNIQUE", 20), ("char(40)", 32), ("uuid", 36)],
     };
     for (sql_type, length) in types {
@@ -307,14 +355,22 @@ pub async fn what_does_not_fit_is_refused(ground: &Ground) {
         json(&[("$.a", StrategySpec::Mask)]),
     ];
     for spec in &all {
-        let generated = ground.pick("text GENERATED ALWAYS AS (at) STORED", "text GENERATED ALWAYS AS (at) STORED");
-        assert!(!fits(generated, spec).await, "{spec:?} on a generated column");
+        assert!(!fits("text GENERATED ALWAYS AS (at) STORED", spec).await, "{spec:?} on a generated column");
         if *spec != StrategySpec::Null && ground.dialect() == Dialect::Postgres {
             assert!(!fits("integer[]", spec).await, "{spec:?} on an array");
             assert!(!fits("int4range", spec).await, "{spec:?} on a range");
         }
+        if *spec != StrategySpec::Null && ground.dialect() == Dialect::Mysql {
+            assert!(!fits("bit(8)", spec).await, "{spec:?} on bits");
+            assert!(!fits("time", spec).await, "{spec:?} on a time of day");
+        }
         let may_be_unique = matches!(spec, StrategySpec::Null | StrategySpec::Random);
-        let sql_type = if matches!(spec, StrategySpec::Round { .. }) { "integer" } else { "text" };
+        let sql_type = match spec {
+            StrategySpec::Round { .. } => "integer",
+            // A document may become longer, and the `text` of MariaDB has an end.
+            StrategySpec::Json { .. } => ground.pick("text", "text", "longtext"),
+            _ => "text",
+        };
         assert_eq!(fits(&format!("{sql_type} UNIQUE"), spec).await, may_be_unique, "{spec:?} on a unique column");
         assert_eq!(fits(&format!("{sql_type} NOT NULL"), spec).await, *spec != StrategySpec::Null, "{spec:?} on NOT NULL");
     }

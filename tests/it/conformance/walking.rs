@@ -16,7 +16,7 @@ const NEW: &str = "'2026-06-01T00:00:00Z'";
 
 pub async fn ties_on_one_instant_are_cut_into_batches(ground: &Ground) {
     ground.with_workspace().await;
-    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, at text); CREATE INDEX t_at ON t (at)");
+    ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at {}); CREATE INDEX t_at ON t (at)", ground.short_text()));
     let rows: Vec<String> = (1..=60).map(|id| format!("({id}, {})", if id % 10 == 0 { NEW } else { OLD })).collect();
     let fill = format!("INSERT INTO t VALUES {}", rows.join(", "));
     let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
@@ -31,9 +31,9 @@ pub async fn ties_on_one_instant_are_cut_into_batches(ground: &Ground) {
 
 pub async fn composite_keys(ground: &Ground) {
     ground.with_workspace().await;
-    let rowless = ground.pick(" WITHOUT ROWID", "");
+    let (text, rowless) = (ground.short_text(), ground.pick(" WITHOUT ROWID", "", ""));
     ground.execute(&format!(
-        "CREATE TABLE t (tenant text, id integer, at text, PRIMARY KEY (tenant, id)){rowless}; CREATE INDEX t_at ON t (at)"
+        "CREATE TABLE t (tenant {text}, id integer, at {text}, PRIMARY KEY (tenant, id)){rowless}; CREATE INDEX t_at ON t (at)"
     ));
     let rows: Vec<String> = (1..=20)
         .map(|id| format!("('{}', {id}, {})", if id % 2 == 0 { "a" } else { "B'" }.replace('\'', "''"), if id > 15 { NEW } else { OLD }))
@@ -104,7 +104,7 @@ pub async fn counting_by_ranges_adds_up_to_the_table(ground: &Ground) {
 
 pub async fn an_empty_table_has_no_range(ground: &Ground) {
     ground.with_workspace().await;
-    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, at text); CREATE INDEX t_at ON t (at)");
+    ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at {}); CREATE INDEX t_at ON t (at)", ground.short_text()));
     let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
     for way in ground.engine.ways(&rule.shape, &[], Some("at")) {
         assert_eq!(ground.sweep(&rule.selection, &way, 5, &Act::Delete).await.iter().sum::<u64>(), 0, "{way:?}");
@@ -129,6 +129,7 @@ pub async fn a_batch_larger_than_its_limit_changes_nothing(ground: &Ground) {
 pub async fn statements_have_a_limit(ground: &Ground) {
     ground.with_workspace().await;
     let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n";
+    let numbers = ground.pick(numbers, numbers, "SELECT seq AS i FROM seq_1_to_3000");
     ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at text); INSERT INTO t SELECT i, {OLD} FROM ({numbers}) AS n"));
     let engine = ground.another_engine(Limits { statement_timeout: Duration::from_millis(50), ..limits() }).await;
     // Some 10^10 steps: no machine does them within the limit.

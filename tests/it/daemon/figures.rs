@@ -23,9 +23,9 @@ const OTHERS: [&str; 3] = [
 
 #[test]
 fn prometheus_knows_what_was_swept_held_and_blocked_and_since_when() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind, EAGER, 1_000, 50);
-        let time = kind.pick("text", "timestamptz");
+        let time = kind.pick("text", "timestamptz", "datetime(6)");
         product.data.execute(&format!(
             "CREATE TABLE logs (id bigint PRIMARY KEY, at {time}); INSERT INTO logs VALUES (1, '2015-01-01 00:00:00');
              CREATE TABLE drafts (id bigint PRIMARY KEY); CREATE TABLE uncovered (id bigint);
@@ -80,7 +80,7 @@ fn prometheus_knows_what_was_swept_held_and_blocked_and_since_when() {
 
 #[test]
 fn rows_are_counted_at_load_in_every_state() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind, YEARLY, 40, 10);
         product.data.execute("INSERT INTO accounts VALUES (900, NULL, '')");
         product.hold(&["account:7"]).expect(0);

@@ -7,7 +7,7 @@ use crate::support::{binary, product::Kind};
 
 #[test]
 fn a_sweeps_id_goes_through_all_that_is_said_of_it() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind, EAGER, 1_200, 0);
         let mut command = product.command(["run", "--log-format", "json"]);
         let daemon = Daemon::started(binary::start(command.env("RETENTIOND_LOG", "retentiond=debug")));

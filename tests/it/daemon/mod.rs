@@ -44,18 +44,14 @@ const YEARLY: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nfirst_sweep = \"auto
 /// rule.
 fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
     let product = Product::new(kind, rest);
-    let time = kind.pick("text", "timestamptz");
-    let all = due + kept;
-    let numbers = kind.pick(
-        "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {all})",
-        "WITH g(n) AS (SELECT generate_series(1, {all}))",
-    );
-    let recently = kind.pick("strftime('%Y-%m-%d 00:00:00', 'now', '-30 days')", "now() - interval '30 days'");
+    let time = kind.pick("text", "timestamptz", "datetime(6)");
+    let numbers = kind.numbers(1, (due + kept).into());
+    let recently =
+        kind.pick("strftime('%Y-%m-%d 00:00:00', 'now', '-30 days')", "now() - interval '30 days'", "utc_timestamp() - interval 30 day");
     let insert = format!(
-        "INSERT INTO accounts {numbers} SELECT n, CASE WHEN n <= {due} THEN {} ELSE {recently} END, 'secret-of-a-row' FROM g",
-        kind.pick("'2015-03-01 10:00:00'", "timestamptz '2015-03-01 10:00:00'")
-    )
-    .replace("{all}", &all.to_string());
+        "INSERT INTO accounts {numbers} SELECT i, CASE WHEN i <= {due} THEN {} ELSE {recently} END, 'secret-of-a-row' FROM n",
+        kind.pick("'2015-03-01 10:00:00'", "timestamptz '2015-03-01 10:00:00'", "timestamp '2015-03-01 10:00:00'")
+    );
     product.data.execute(&format!("CREATE TABLE accounts (id bigint PRIMARY KEY, closed_at {time}, note text); {insert}"));
     product.rules("p", &policy(&[CLOSED]));
     product.init();

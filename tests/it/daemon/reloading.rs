@@ -54,7 +54,7 @@ fn a_request_says_what_is_wrong() {
 
 #[test]
 fn a_change_of_any_rule_on_the_table_ends_its_sweep_at_the_next_batch() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind, &format!("{SLOWLY}{EAGER}"), 1_000, 0);
         let daemon = Daemon::start(&product);
         daemon.sees("rows_acted_total", &[], |rows| rows >= 20.0);

@@ -35,7 +35,7 @@ fn sweeps_that_wait_for_a_source_follow_one_another_between_ticks() {
 
 #[test]
 fn what_was_missed_while_it_was_down_is_caught_up_once() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let mut product = accounts(kind, YEARLY, 20, 5);
         // The last success was years ago, and many a first of January has passed since.
         product.set_now("2019-06-01T00:00:00Z");

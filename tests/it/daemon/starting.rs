@@ -10,7 +10,7 @@ use crate::support::{
 
 #[test]
 fn it_makes_the_state_only_where_no_source_bears_the_stamp_of_another() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind, EAGER, 20, 0);
         for end in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(product.folder.path().join(format!("state.db{end}")));
@@ -35,7 +35,7 @@ fn it_makes_the_state_only_where_no_source_bears_the_stamp_of_another() {
 
 #[test]
 fn a_hold_that_is_pending_is_delivered_and_nothing_it_covers_goes() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let product = accounts(kind, EAGER, 20, 0);
         let mut place = product.command(["hold", "place", "--matter", "m", "--reason", "r", "--by", "b", "--subject", "account:7"]);
         crate::support::binary::run(place.env("RETENTIOND_TEST_POINT", "hold.recorded:1:kill"));
@@ -52,7 +52,7 @@ fn a_hold_that_is_pending_is_delivered_and_nothing_it_covers_goes() {
 
 #[test]
 fn a_batch_whose_outcome_is_open_is_settled_before_anything_is_swept() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         for (point, kind_of_entry) in [("commit.before", "batch_abandoned"), ("commit.after", "batch_applied")] {
             let product = accounts(kind, YEARLY, 20, 0);
             let mut sweep = product.command(["sweep", "--approve"]);

@@ -11,7 +11,7 @@ use crate::support::{
 
 #[test]
 fn it_drains_within_a_batch_and_the_next_start_goes_on() {
-    for kind in Kind::BOTH {
+    for kind in Kind::ALL {
         let mut product = accounts(kind, &format!("{SLOWLY}{EAGER}"), 2_000, 5);
         let daemon = Daemon::start(&product);
         daemon.sees("rows_acted_total", &[], |rows| rows >= 20.0);

@@ -109,6 +109,11 @@ fn a_wiki_forgets_and_goes_on_on_postgresql() {
     a_wiki_forgets_and_goes_on(Kind::Postgres);
 }
 
+#[test]
+fn a_wiki_forgets_and_goes_on_on_mariadb() {
+    a_wiki_forgets_and_goes_on(Kind::Mariadb);
+}
+
 fn a_wiki_forgets_and_goes_on(kind: Kind) {
     let (wiki, data) = Wiki::install(kind);
     fill(&wiki);
@@ -192,7 +197,7 @@ fn age(data: &Data, kind: Kind) {
     let statements = [
         by_rest("{recentchanges}", "rc_id", "rc_timestamp", &[(0, 91), (1, 89), (2, 400)], 4),
         by_rest("{logging}", "log_id", "log_timestamp", &[(0, 367), (1, 364), (2, 2_000)], 4),
-        format!("UPDATE {{logging}} SET log_timestamp = '{}' WHERE log_id % 5 = 0;", kind.pick(NEVER.0, NEVER.1)),
+        format!("UPDATE {{logging}} SET log_timestamp = '{}' WHERE log_id % 5 = 0;", kind.pick(NEVER.0, NEVER.1, NEVER.0)),
         by_rest("{watchlist_expiry}", "we_item", "we_expiry", &[(0, 31), (1, 29)], 3),
         // One never confirmed her address, and has a real name.
         format!(
@@ -219,7 +224,7 @@ struct Ends {
 impl Ends {
     /// Of every rule, where `ben` is the actor who is held.
     fn all(kind: Kind, ben: &str) -> [Self; 4] {
-        let never = kind.pick(NEVER.0, NEVER.1);
+        let never = kind.pick(NEVER.0, NEVER.1, NEVER.0);
         let ends = |rule, table, over, held| Self { rule, table, over, held };
         [
             ends("wiki/recent-changes", "recentchanges", format!("(rc_timestamp < {})", ago(kind, 90)), format!("(rc_actor = {ben})")),
@@ -262,9 +267,9 @@ fn use_it(wiki: &Wiki, recent_changes: usize) {
 }
 
 fn rules(kind: Kind) -> String {
-    let rules = RULES.replace("{schema}", kind.pick("", "schema = \"mediawiki\""));
-    let rules = rules.replace("{format}", kind.pick("start_format = \"compact\"", ""));
-    rules.replace("{never}", kind.pick(NEVER.0, NEVER.1))
+    let rules = RULES.replace("{schema}", kind.pick("", "schema = \"mediawiki\"", ""));
+    let rules = rules.replace("{format}", kind.pick("start_format = \"compact\"", "", "start_format = \"compact\""));
+    rules.replace("{never}", kind.pick(NEVER.0, NEVER.1, NEVER.0))
 }
 
 /// The time so many days ago, as the wiki writes it.
@@ -272,12 +277,13 @@ fn ago(kind: Kind, days: u32) -> String {
     match kind {
         Kind::Sqlite => format!("strftime('%Y%m%d%H%M%S', 'now', '-{days} days')"),
         Kind::Postgres => format!("(now() - interval '{days} days')"),
+        Kind::Mariadb => format!("date_format(utc_timestamp() - interval {days} day, '%Y%m%d%H%i%s')"),
     }
 }
 
 /// Puts the engine's name for a table where its name stands in braces.
 fn named(kind: Kind, sql: &str) -> String {
-    sql.replace('{', kind.pick("\"", "mediawiki.\"")).replace('}', "\"")
+    sql.replace('{', kind.pick("\"", "mediawiki.\"", "\"")).replace('}', "\"")
 }
 
 /// The wiki's tables, read past retentiond.
@@ -302,6 +308,7 @@ impl Tables<'_> {
         let tables = self.data.column(self.kind.pick(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'retentiond%'",
             "SELECT CAST(table_name AS text) FROM information_schema.tables WHERE table_schema = 'mediawiki'",
+            "SELECT CAST(table_name AS text) FROM information_schema.tables WHERE table_schema = database()",
         ));
         let columns = self.data.columns(&tables.iter().map(|table| self.names_of_columns(table)).collect::<Vec<_>>());
         let rows = tables.iter().zip(&columns).map(|(table, columns)| self.texts_of_rows(table, columns, "1 = 1", &[]));
@@ -318,9 +325,10 @@ impl Tables<'_> {
     fn names_of_columns(&self, table: &str) -> String {
         match self.kind {
             Kind::Sqlite => format!("SELECT name FROM pragma_table_info('{table}')"),
-            Kind::Postgres => format!(
+            Kind::Postgres | Kind::Mariadb => format!(
                 "SELECT CAST(column_name AS text) FROM information_schema.columns
-                 WHERE table_schema = 'mediawiki' AND table_name = '{table}' ORDER BY ordinal_position"
+                 WHERE table_schema = {} AND table_name = '{table}' ORDER BY ordinal_position",
+                self.kind.pick("", "'mediawiki'", "database()")
             ),
         }
     }
@@ -329,7 +337,8 @@ impl Tables<'_> {
         let values = columns.iter().map(|column| {
             let instead = instead.iter().find(|(name, _)| name == column);
             let value = instead.map_or_else(|| format!("\"{column}\""), |(_, value)| format!("CAST({value} AS text)"));
-            format!("{}({value})", self.kind.pick("quote", "quote_nullable"))
+            // What MediaWiki writes to MariaDB is bytes.
+            self.kind.pick("quote({})", "quote_nullable({})", "quote(hex({}))").replace("{}", &value)
         });
         let values = values.collect::<Vec<_>>().join(" || ' ' || ");
         format!("SELECT {values} {}", named(self.kind, &format!("FROM {{{table}}} WHERE {condition}")))

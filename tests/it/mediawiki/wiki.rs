@@ -17,9 +17,9 @@ use tempfile::TempDir;
 
 use crate::support::{
     database::Database,
-    http,
-    postgres::free_port,
+    http, mariadb,
     product::{Data, Kind},
+    server::{self, free_port},
     sqlite::Sqlite,
     until,
 };
@@ -64,10 +64,13 @@ impl Wiki {
 
     fn make_database(&self, kind: Kind) -> Data {
         let files = self.folder.path().join("data");
-        let database = (kind == Kind::Postgres).then(Database::create);
-        let place = match &database {
-            None => vec!["--dbtype=sqlite".to_owned(), "--dbname=wiki".to_owned(), format!("--dbpath={}", files.display())],
-            Some(database) => {
+        let data = match kind {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(Data::Postgres(Database::create())),
+            Kind::Mariadb => Some(Data::Mariadb(mariadb::Database::create())),
+        };
+        let place = match &data {
+            Some(Data::Postgres(database)) => {
                 let socket = database.server().socket();
                 let folder = socket.parent().expect("a socket in a folder").display().to_string();
                 ["--dbtype=postgres", "--dbuser=postgres", "--installdbuser=postgres"]
@@ -76,6 +79,14 @@ impl Wiki {
                     .chain([format!("--dbserver={folder}"), format!("--dbname={}", database.name())])
                     .collect()
             }
+            Some(Data::Mariadb(database)) => {
+                let socket = database.server().socket();
+                let (user, password) = ("--dbuser=root --installdbuser=root", server::PASSWORD);
+                let place = [format!("--dbserver=localhost:{}", socket.display()), format!("--dbname={}", database.name())];
+                let passwords = [format!("--dbpass={password}"), format!("--installdbpass={password}")];
+                ["--dbtype=mysql"].into_iter().chain(user.split(' ')).map(str::to_owned).chain(place).chain(passwords).collect()
+            }
+            _ => vec!["--dbtype=sqlite".to_owned(), "--dbname=wiki".to_owned(), format!("--dbpath={}", files.display())],
         };
         let (settings, server) = (format!("--confpath={}", self.folder.path().display()), format!("--server=http://{}", self.address));
         let wiki = [settings.as_str(), &server, "--scriptpath=", "--skins=MonoBook", "--pass", PASSWORD, "Wiki", "Admin"];
@@ -85,7 +96,7 @@ impl Wiki {
         finish(&mut install, "");
         let mut file = fs::OpenOptions::new().append(true).open(self.settings()).expect("the installer writes the settings");
         file.write_all(SETTINGS.as_bytes()).expect("a file");
-        database.map_or_else(|| Data::Sqlite(Sqlite::of_another(files.join("wiki.sqlite"))), Data::Postgres)
+        data.unwrap_or_else(|| Data::Sqlite(Sqlite::of_another(files.join("wiki.sqlite"))))
     }
 
     /// Runs one of MediaWiki's maintenance scripts to its end.

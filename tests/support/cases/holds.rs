@@ -1,6 +1,7 @@
 //! Random holds: whom, where, and whether they have been released again.
 
 use super::{
+    CASES_A_PACK,
     dice::Dice,
     table::{Engine, as_written, subject},
 };
@@ -19,7 +20,9 @@ pub struct Order {
 pub fn orders(dice: &mut Dice, engine: Engine, tables: &[Table]) -> Vec<Order> {
     // One hold everywhere makes every row held whose subject could be anybody's, so most packs go without.
     let everywhere = dice.chance(35);
-    (0..dice.number(3..=6)).map(|number| order(dice, engine, tables, everywhere && number == 0)).collect()
+    // As many for each table in a large pack as in one of the usual size.
+    let times = (tables.len() as u64 / CASES_A_PACK).max(1).cast_signed();
+    (0..dice.number(3..=6) * times).map(|number| order(dice, engine, tables, everywhere && number == 0)).collect()
 }
 
 fn order(dice: &mut Dice, engine: Engine, tables: &[Table], everywhere: bool) -> Order {

@@ -87,6 +87,15 @@ fn local(zone: &TimeZone, year: i16, month: i8, day: i8) -> Timestamp {
     date(year, month, day).at(0, 0, 0, 0).to_zoned(zone.clone()).expect("a year that is generated").timestamp()
 }
 
+/// The ends of what MariaDB's `timestamp` can hold.
+fn first_of_timestamp() -> Timestamp {
+    Timestamp::from_second(1).expect("in range")
+}
+
+fn last_of_timestamp() -> Timestamp {
+    Timestamp::from_second(i64::from(i32::MAX)).expect("in range")
+}
+
 /// How a column writes its starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writing {
@@ -129,6 +138,13 @@ impl Writing {
             (Engine::Postgres, Self::Compact) => &["text", "bigint", "char(14)"],
             (Engine::Postgres, Self::UnixS) => &["bigint", "integer", "numeric", "text"],
             (Engine::Postgres, Self::UnixMs | Self::UnixUs) => &["bigint", "numeric", "text"],
+            (Engine::Mariadb, Self::TimestampTz) => &["timestamp(6) NULL DEFAULT NULL"],
+            (Engine::Mariadb, Self::Timestamp) => &["datetime(6)", "datetime"],
+            (Engine::Mariadb, Self::Date) => &["date", "date", "text", "varchar(40)"],
+            (Engine::Mariadb, Self::Iso8601) => &["text", "varchar(60)", "varchar(60) COLLATE utf8mb4_nopad_bin"],
+            (Engine::Mariadb, Self::Compact) => &["text", "bigint", "char(14)", "binary(14)", "varbinary(14)", "decimal(14,0)"],
+            (Engine::Mariadb, Self::UnixS) => &["bigint", "integer", "decimal(24,6)", "double", "text"],
+            (Engine::Mariadb, Self::UnixMs | Self::UnixUs) => &["bigint", "decimal(24,0)", "double", "varchar(20)"],
             (Engine::Sqlite, Self::Date) => &["TEXT", "DATE", "VARCHAR(10)"],
             (Engine::Sqlite, Self::Compact) => &["TEXT", "INTEGER", "VARCHAR(14)", "NUMERIC"],
             (Engine::Sqlite, Self::UnixS | Self::UnixMs | Self::UnixUs) => &["INTEGER", "BIGINT", "TEXT"],
@@ -139,7 +155,7 @@ impl Writing {
     /// The writings that an engine has columns for.
     pub fn of(engine: Engine) -> &'static [Self] {
         match engine {
-            Engine::Postgres => {
+            Engine::Postgres | Engine::Mariadb => {
                 &[Self::TimestampTz, Self::Timestamp, Self::Date, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs]
             }
             Engine::Sqlite => &[Self::Date, Self::Iso8601, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs],
@@ -147,10 +163,17 @@ impl Writing {
     }
 
     /// Values that people write for "no date".
-    pub fn never(self, sql_type: &str) -> &'static [&'static str] {
+    pub fn never(self, engine: Engine, sql_type: &str) -> &'static [&'static str] {
         match self {
+            // MariaDB has no infinity, and its TIMESTAMP goes from 1970 to 2038.
+            Self::TimestampTz if sql_type != "timestamptz" => {
+                &["0000-00-00 00:00:00", "1970-01-01 00:00:01.000000", "2038-01-19 03:14:07.000000"]
+            }
+            Self::Timestamp if sql_type.starts_with("datetime") => &["0000-00-00 00:00:00", "9999-12-31 00:00:00"],
+            Self::Compact if sql_type == "binary(14)" => &["99991231235959", "00000000000000"],
             Self::TimestampTz => &["infinity", "9999-12-31 00:00:00+00"],
             Self::Timestamp => &["infinity", "9999-12-31 00:00:00"],
+            Self::Date if sql_type == "date" && engine == Engine::Mariadb => &["0000-00-00", "9999-12-31"],
             Self::Date if sql_type == "date" => &["infinity", "9999-12-31"],
             Self::Date | Self::Iso8601 => &["9999-12-31", "never", "0001-01-01"],
             Self::Compact => &["99991231235959", "0"],
@@ -160,10 +183,15 @@ impl Writing {
     }
 
     /// Values that can't be meant, or can't be read; always in a form that the type takes.
-    pub fn garbage(self, sql_type: &str) -> &'static [&'static str] {
-        let text = ["text", "varchar", "char"].iter().any(|prefix| sql_type.to_lowercase().starts_with(prefix));
+    pub fn garbage(self, engine: Engine, sql_type: &str) -> &'static [&'static str] {
+        let text = ["text", "varchar", "char", "binary", "varbinary"].iter().any(|prefix| sql_type.to_lowercase().starts_with(prefix));
         match self {
+            Self::TimestampTz if sql_type != "timestamptz" => &["0000-00-00 00:00:00"],
+            Self::Timestamp if sql_type.starts_with("datetime") => {
+                &["0000-00-00 00:00:00", "2024-00-00 00:00:00", "2024-02-00 10:00:00", "9998-12-31 00:00:00"]
+            }
             Self::TimestampTz | Self::Timestamp => &["infinity", "-infinity", "9998-12-31 00:00:00"],
+            Self::Date if sql_type == "date" && engine == Engine::Mariadb => &["0000-00-00", "2024-00-00", "2024-02-00", "9999-12-31"],
             Self::Date if sql_type == "date" => &["infinity", "-infinity", "9999-12-31"],
             Self::Date => &["0000-00-00", "2019-02-29", "2020-13-01", "soon", "9999-12-31", "2020-1-1"],
             Self::Iso8601 => {
@@ -178,12 +206,17 @@ impl Writing {
     }
 
     /// Writes an instant as precisely as the format can; the cell says what is written, not what was meant.
-    pub fn write(self, dice: &mut Dice, at: Timestamp, naive: &TimeZone) -> Cell {
-        let micros = at.as_microsecond();
+    pub fn write(self, dice: &mut Dice, sql_type: &str, at: Timestamp, naive: &TimeZone) -> Cell {
+        let micros = match sql_type {
+            "datetime" => at.as_second() * 1_000_000,
+            _ => at.as_microsecond(),
+        };
         let (text, moment) = match self {
             Self::TimestampTz => {
                 let at = Timestamp::from_microsecond(micros).expect("in range");
-                (at.to_string(), Moment::Instant(at))
+                let at = if sql_type == "timestamptz" { at } else { at.clamp(first_of_timestamp(), last_of_timestamp()) };
+                let text = if sql_type == "timestamptz" { at.to_string() } else { at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string() };
+                (text, Moment::Instant(at))
             }
             Self::Timestamp => {
                 let civil = naive.to_datetime(Timestamp::from_microsecond(micros).expect("in range"));
@@ -209,6 +242,8 @@ impl Writing {
 pub fn never(text: String) -> Cell {
     let moment = match text.as_str() {
         "0001-01-01" => Moment::Day(date(1, 1, 1)),
+        "1970-01-01 00:00:01.000000" => Moment::Instant(first_of_timestamp()),
+        "2038-01-19 03:14:07.000000" => Moment::Instant(last_of_timestamp()),
         "2147483647" => Moment::Instant(Timestamp::from_second(2_147_483_647).expect("in range")),
         _ => Moment::Unreadable,
     };

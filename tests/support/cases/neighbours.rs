@@ -24,7 +24,7 @@ pub fn wants_children(dice: &mut Dice) -> bool {
 pub fn surround(dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, children: bool, number: usize) -> Neighbours {
     let mut neighbours = Neighbours { statements: Vec::new(), bystanders: Vec::new() };
     if children {
-        neighbours.add_child(dice, draft, table, number);
+        neighbours.add_child(dice, engine, draft, table, number);
     } else if dice.chance(12) {
         neighbours.add_trigger(dice, engine, draft, table, number);
     }
@@ -32,10 +32,11 @@ pub fn surround(dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Tabl
 }
 
 impl Neighbours {
-    fn add_child(&mut self, dice: &mut Dice, draft: &Draft, table: &mut Table, number: usize) {
+    fn add_child(&mut self, dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, number: usize) {
         let child = name(dice, 1_000 + number);
         let on_delete = dice.pick(&["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION", "RESTRICT", "NO ACTION"]);
-        let forbids = matches!(on_delete, "RESTRICT" | "NO ACTION");
+        // InnoDB takes SET DEFAULT for RESTRICT.
+        let forbids = matches!(on_delete, "RESTRICT" | "NO ACTION") || (engine == Engine::Mariadb && on_delete == "SET DEFAULT");
         table.delete_drags = !forbids;
         let key = draft.number;
         let parent = format!("{} ({})", identifier(&table.name), identifier(&table.columns[key].name));
@@ -63,6 +64,11 @@ impl Neighbours {
                 table.update_fires = Some(Vec::new());
                 "UPDATE".to_owned()
             }
+            // On MariaDB every update fires, whatever it changes.
+            3 if engine == Engine::Mariadb => {
+                table.update_fires = Some(Vec::new());
+                "UPDATE".to_owned()
+            }
             3 => {
                 let watched = draft.personal.first().map_or(draft.status, |(column, _)| *column);
                 table.update_fires = Some(vec![watched]);
@@ -76,6 +82,7 @@ impl Neighbours {
         let insert = format!("INSERT INTO {log_name} VALUES ('fired')");
         match engine {
             Engine::Sqlite => self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} BEGIN {insert}; END")),
+            Engine::Mariadb => self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} FOR EACH ROW {insert}")),
             Engine::Postgres => {
                 let function = identifier(&format!("fire {number}"));
                 self.statements.push(format!(

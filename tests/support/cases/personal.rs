@@ -23,21 +23,29 @@ impl Personal {
 
     /// A type for the column.
     pub fn sql_type(self, dice: &mut Dice, engine: Engine) -> &'static str {
-        let (sqlite, postgres): (&[&str], &[&str]) = match self {
-            Self::Address => (&["TEXT", "VARCHAR(45)"], &["text", "inet"]),
-            Self::Mail => (&["varchar(90)"], &["varchar(90)"]),
-            Self::Phone => (&["varchar(20)"], &["varchar(20)"]),
-            Self::Note => (&["text"], &["text"]),
-            Self::Day => (&["DATE", "DATETIME", "TEXT"], &["date", "timestamp", "timestamptz", "text"]),
-            Self::Amount => (&["integer", "BIGINT", "REAL"], &["integer", "bigint", "numeric(8,2)"]),
-            Self::Document => (&["TEXT", "JSON"], &["jsonb"]),
+        let (sqlite, postgres, mariadb): (&[&str], &[&str], &[&str]) = match self {
+            Self::Address => (&["TEXT", "VARCHAR(45)"], &["text", "inet"], &["text", "varchar(45)", "inet4", "inet6"]),
+            Self::Mail => (&["varchar(90)"], &["varchar(90)"], &["varchar(90)", "varchar(90) COLLATE utf8mb4_nopad_bin"]),
+            Self::Phone => (&["varchar(20)"], &["varchar(20)"], &["varchar(20)"]),
+            Self::Note => (&["text"], &["text"], &["text"]),
+            Self::Day => (&["DATE", "DATETIME", "TEXT"], &["date", "timestamp", "timestamptz", "text"], &["date", "datetime", "text"]),
+            Self::Amount => {
+                (&["integer", "BIGINT", "REAL"], &["integer", "bigint", "numeric(8,2)"], &["integer", "bigint", "decimal(8,2)"])
+            }
+            Self::Document => (&["TEXT", "JSON"], &["jsonb"], &["json", "longtext"]),
         };
-        dice.pick(if engine == Engine::Sqlite { sqlite } else { postgres })
+        dice.pick(match engine {
+            Engine::Sqlite => sqlite,
+            Engine::Postgres => postgres,
+            Engine::Mariadb => mariadb,
+        })
     }
 
     /// A value, as the database writes one of that type.
     pub fn value(self, dice: &mut Dice, sql_type: &str) -> String {
         let values: &[&str] = match self {
+            Self::Address if sql_type == "inet4" => &["10.1.2.3", "10.1.2.0", "192.168.0.255", "10.0.0.0", "255.255.255.255"],
+            Self::Address if sql_type == "inet6" => &["2001:db8:1:2:3:4:5:6", "2001:db8::", "::1", "::"],
             Self::Address => {
                 &["10.1.2.3", "10.1.2.0", "192.168.0.255", "10.0.0.0", "2001:db8:1:2:3:4:5:6", "2001:db8::", "::1", "255.255.255.255"]
             }
@@ -56,7 +64,9 @@ impl Personal {
             Self::Note => &["a long story", "gone", "", "it's \"quoted\"", "line\nbreak", "null"],
             Self::Day => match sql_type {
                 "date" | "DATE" => &["1984-03-17", "2000-01-01", "1999-12-01", "2024-02-29"],
-                "timestamp" | "DATETIME" => &["1984-03-17 23:45:06", "2000-01-01 00:00:00", "1999-12-01 00:00:00", "2024-02-29 00:00:01"],
+                "timestamp" | "datetime" | "DATETIME" => {
+                    &["1984-03-17 23:45:06", "2000-01-01 00:00:00", "1999-12-01 00:00:00", "2024-02-29 00:00:01"]
+                }
                 // Around the beginnings of months and years, and where clocks change or a day is missing.
                 "timestamptz" => &[
                     "1984-03-31 23:45:06+00",
@@ -70,10 +80,10 @@ impl Personal {
             },
             Self::Amount => match sql_type {
                 "REAL" => &["14.5", "25.0", "-14.9", "-15.0", "70.0", "0.5"],
-                "numeric(8,2)" => &["14.50", "25.00", "-14.99", "-15.00", "70.00", "0.50"],
+                "numeric(8,2)" | "decimal(8,2)" => &["14.50", "25.00", "-14.99", "-15.00", "70.00", "0.50"],
                 _ => &["14", "25", "-14", "-15", "70", "0", "123456"],
             },
-            Self::Document if sql_type != "jsonb" && dice.chance(15) => &["{broken", "", "[1,"],
+            Self::Document if !matches!(sql_type, "jsonb" | "json") && dice.chance(15) => &["{broken", "", "[1,"],
             Self::Document => &[
                 r#"{"ip": "10.1.2.3", "user": {"name": "Ann", "email": "ann@example.com"}, "orders": [{"ip": "10.9.8.7"}, {"ip": null}]}"#,
                 r#"{"user": {"name": null, "email": "a***@example.com"}, "orders": [{"ip": "10.1.2.0"}, {"ip": "10.1.2.3"}]}"#,

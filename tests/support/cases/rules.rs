@@ -4,7 +4,7 @@ use super::{
     dice::Dice,
     moments,
     personal::toml_of,
-    sql::{identifier, literal},
+    sql::{backticked, identifier, literal},
     table::{Draft, Engine, STATES},
 };
 use crate::support::oracle::{
@@ -39,7 +39,9 @@ pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, num
     let overriding = dice.chance(30);
     let mut actions = if overriding { overriding_actions(dice, draft) } else { actions(dice, draft) };
     let pair = matches!(actions[..], [Action::Anonymise { .. }, Action::Anonymise { .. }]);
-    if pair && dice.chance(30) {
+    // What is in a document MariaDB can't be asked, so that a rule that changes some of it has a mark.
+    let asks_for_marks = engine == Engine::Mariadb && actions.iter().any(changes_documents);
+    if pair && (dice.chance(30) || asks_for_marks) {
         // With a mark each, any two may meet.
         for action in &mut actions {
             let Action::Anonymise { columns, mark } = action else { continue };
@@ -122,11 +124,20 @@ fn anonymise(dice: &mut Dice, draft: &Draft, among: &[usize]) -> Action {
     Action::Anonymise { columns, mark: None }
 }
 
+fn changes_documents(action: &Action) -> bool {
+    matches!(action, Action::Anonymise { columns, .. } if columns.iter().any(|(_, strategy)| is_of_documents(strategy)))
+}
+
+fn is_of_documents(strategy: &Strategy) -> bool {
+    matches!(strategy, Strategy::Json { .. })
+}
+
 /// Gives some rules a mark of their own, and then some of their columns random values.
 fn mark(dice: &mut Dice, engine: Engine, draft: &mut Draft, actions: &mut [Action]) {
     for action in actions {
         let Action::Anonymise { columns, mark } = action else { continue };
-        if !dice.chance(25) {
+        let asks_for_one = engine == Engine::Mariadb && columns.iter().any(|(_, strategy)| is_of_documents(strategy));
+        if !dice.chance(25) && !asks_for_one {
             continue;
         }
         *mark = Some(draft.add_mark(dice, engine));
@@ -151,7 +162,7 @@ impl Common<'_> {
         let often = if is_keep { 70 } else { 35 };
         let condition = dice.chance(if self.overriding && index > 0 { 95 } else { often }).then(|| condition(dice, self.draft, 2));
         if let Some(condition) = &condition {
-            lines.push(format!("where = {}", toml(&sql(condition, &self.draft.columns))));
+            lines.push(format!("where = {}", toml(&sql(condition, self.engine, &self.draft.columns))));
         }
         let overrides = if condition.is_some() { self.overrides(dice, index, &mut lines) } else { Vec::new() };
         let subjects = self.subjects(dice, is_keep, &mut lines);
@@ -211,7 +222,8 @@ impl Common<'_> {
     fn term(&self, dice: &mut Dice, lines: &mut Vec<String>) -> Term {
         let (start, writing) = dice.pick(&self.draft.starts);
         lines.push(format!("start = {}", toml(&self.draft.columns[start].name)));
-        let native = matches!(self.draft.types[start].as_str(), "timestamptz" | "timestamp" | "date") && self.engine == Engine::Postgres;
+        let is_native = |of: &str| ["timestamp", "datetime", "date"].iter().any(|native| of.starts_with(native));
+        let native = is_native(&self.draft.types[start]) && self.engine != Engine::Sqlite;
         if !native || dice.chance(30) {
             lines.push(format!("start_format = {}", toml(writing.format())));
         }
@@ -229,7 +241,7 @@ impl Common<'_> {
         }
         let mut never = Vec::new();
         if dice.chance(40) {
-            let all = writing.never(&self.draft.types[start]);
+            let all = writing.never(self.engine, &self.draft.types[start]);
             never = all.iter().filter(|_| dice.chance(60)).map(|text| (*text).to_owned()).collect();
             if !never.is_empty() {
                 let values = never.iter().map(|text| if writing.is_epoch() { text.clone() } else { toml(text) }).collect::<Vec<_>>();
@@ -339,9 +351,12 @@ fn condition(dice: &mut Dice, draft: &Draft, depth: u32) -> Condition {
     }
 }
 
-/// A condition in the SQL that both engines share.
-fn sql(condition: &Condition, columns: &[Column]) -> String {
-    let name = |column: &usize| identifier(&columns[*column].name);
+/// A condition in the SQL that the engines share, but for the quotes around names.
+fn sql(condition: &Condition, engine: Engine, columns: &[Column]) -> String {
+    let name = |column: &usize| match engine {
+        Engine::Sqlite | Engine::Postgres => identifier(&columns[*column].name),
+        Engine::Mariadb => backticked(&columns[*column].name),
+    };
     let constant = |column: &usize, value: &str| if columns[*column].kind == Kind::Number { value.to_owned() } else { literal(value) };
     match condition {
         Condition::Compare { column, operator, value } => {
@@ -358,10 +373,10 @@ fn sql(condition: &Condition, columns: &[Column]) -> String {
             format!("{} IN ({})", name(column), values.join(", "))
         }
         Condition::IsNull(column) => format!("{} IS NULL", name(column)),
-        Condition::Not(inner) => format!("NOT ({})", sql(inner, columns)),
-        Condition::And(left, right) => format!("({}) AND ({})", sql(left, columns), sql(right, columns)),
+        Condition::Not(inner) => format!("NOT ({})", sql(inner, engine, columns)),
+        Condition::And(left, right) => format!("({}) AND ({})", sql(left, engine, columns), sql(right, engine, columns)),
         // Without parentheses of its own: whoever joins it with something else must put them.
-        Condition::Or(left, right) => format!("{} OR {}", sql(left, columns), sql(right, columns)),
+        Condition::Or(left, right) => format!("{} OR {}", sql(left, engine, columns), sql(right, engine, columns)),
     }
 }
 

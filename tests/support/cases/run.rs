@@ -2,15 +2,18 @@
 //! what it leaves is compared with the oracle; every disagreement is a sentence.
 
 mod explained;
+mod standing;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+pub use self::standing::stand;
 use super::{Pack, rows, rules::toml, sql::identifier, table::Engine};
 use crate::support::{
     binary::{Folder, Run, run},
     database::Database,
+    mariadb,
     oracle::{Action, Cell, Class, Table, Verdict},
     sqlite::Sqlite,
 };
@@ -38,6 +41,7 @@ const BETWEEN: char = '\u{1f}';
 enum Connected {
     Sqlite(Sqlite),
     Postgres(Database<'static>),
+    Mariadb(mariadb::Database<'static>),
 }
 
 struct Real<'a> {
@@ -53,12 +57,18 @@ impl<'a> Real<'a> {
         let database = match pack.engine {
             Engine::Sqlite => Connected::Sqlite(Sqlite::create()),
             Engine::Postgres => Connected::Postgres(Database::create()),
+            Engine::Mariadb => Connected::Mariadb(mariadb::Database::create()),
         };
         let url = match &database {
             Connected::Sqlite(database) => database.url(),
             Connected::Postgres(database) => database.url.clone(),
+            Connected::Mariadb(database) => database.url.clone(),
         };
-        let folder = Folder::new(&config(pack, &url));
+        let workspace = match &database {
+            Connected::Sqlite(_) | Connected::Postgres(_) => "retentiond",
+            Connected::Mariadb(database) => database.workspace(),
+        };
+        let folder = Folder::new(&config(pack, &url, workspace));
         folder.write("pepper", std::str::from_utf8(&pack.world.pepper).expect("a text"));
         for (number, case) in pack.cases.iter().enumerate() {
             folder.write(&format!("rules/case{number}.toml"), &case.toml);
@@ -69,7 +79,9 @@ impl<'a> Real<'a> {
     }
 
     fn fill(&self) {
-        let mut statements = vec!["BEGIN".to_owned()];
+        // On MariaDB the first table ends a transaction that was begun; without commits of its own, each table has one.
+        let begin = if self.pack.engine == Engine::Mariadb { "SET autocommit = 0" } else { "BEGIN" };
+        let mut statements = vec![begin.to_owned()];
         if self.pack.engine == Engine::Postgres {
             statements.push("CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false)".to_owned());
         }
@@ -82,6 +94,7 @@ impl<'a> Real<'a> {
         match &self.database {
             Connected::Sqlite(database) => database.execute(&script),
             Connected::Postgres(database) => database.execute(&script),
+            Connected::Mariadb(database) => database.execute(&script),
         }
     }
 
@@ -317,6 +330,7 @@ impl<'a> Real<'a> {
         let tables = match &self.database {
             Connected::Sqlite(database) => database.columns(&queries),
             Connected::Postgres(database) => database.columns(&queries),
+            Connected::Mariadb(database) => database.columns(&queries),
         };
         let values = |row: Option<String>| row.expect("quoted values").split(BETWEEN).map(ToOwned::to_owned).collect();
         let snapshots = tables.into_iter().map(|rows| rows.into_iter().map(values).collect());
@@ -329,6 +343,12 @@ impl<'a> Real<'a> {
             Connected::Sqlite(_) => {
                 let quoted = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>();
                 format!("SELECT {} FROM {} ORDER BY {order}", quoted.join(" || char(31) || "), identifier(table))
+            }
+            Connected::Mariadb(_) => {
+                // Its own `quote` escapes with backslashes.
+                let quoted = |column: &String| format!("coalesce('''' || replace(CAST({column} AS char), '''', '''''') || '''', 'NULL')");
+                let quoted = columns.iter().map(quoted).collect::<Vec<_>>().join(&format!(" || '{BETWEEN}' || "));
+                format!("SELECT {quoted} FROM {} ORDER BY {order}", identifier(table))
             }
             Connected::Postgres(_) => {
                 let format = vec!["%L"; columns.len()].join(&BETWEEN.to_string());
@@ -363,14 +383,15 @@ impl<'a> Real<'a> {
     }
 }
 
-fn config(pack: &Pack, url: &str) -> String {
+fn config(pack: &Pack, url: &str, workspace: &str) -> String {
     format!(
         "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = \"sqlite:state.db\"\n\n[keys.pepper]\nfile = \"pepper\"\n\n\
-         [sources.app]\nurl = {url}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\npace = \"fast\"\n\n\
+         [sources.app]\nurl = {url}\nworkspace = {workspace}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\npace = \"fast\"\n\n\
          [defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0\nhold_cool_down = \"0 days\"\n",
         zone = toml(pack.zone),
         naive = toml(pack.naive),
         url = toml(url),
+        workspace = toml(workspace),
         rows = pack.max_batch_rows,
     )
 }

@@ -15,10 +15,17 @@ use crate::support::oracle::{
 pub enum Engine {
     Sqlite,
     Postgres,
+    Mariadb,
+}
+
+impl Engine {
+    /// Every engine that cases run on.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
 }
 
 /// A table on its way: the model's columns with the SQL types beside them.
 pub struct Draft {
+    pub engine: Engine,
     pub name: String,
     pub columns: Vec<Column>,
     /// Type and constraints of each column.
@@ -68,6 +75,7 @@ impl Draft {
     /// Columns at random, in random places.
     pub fn new(dice: &mut Dice, engine: Engine, name: String) -> Self {
         let mut draft = Self {
+            engine,
             name,
             columns: Vec::new(),
             types: Vec::new(),
@@ -82,7 +90,13 @@ impl Draft {
             marks: Vec::new(),
         };
         draft.number = draft.add(dice, Kind::Number, "bigint NOT NULL");
-        draft.status = draft.add(dice, Kind::Text, if engine == Engine::Sqlite { "TEXT" } else { "text" });
+        let status = match engine {
+            Engine::Sqlite => "TEXT",
+            Engine::Postgres => "text",
+            // It may be part of a key, which no `text` can be without a length.
+            Engine::Mariadb => dice.pick(&["varchar(20)", "varchar(20) COLLATE utf8mb4_nopad_bin"]),
+        };
+        draft.status = draft.add(dice, Kind::Text, status);
         draft.amount = draft.add(dice, Kind::Number, "integer");
         for _ in 0..dice.number(1..=2) {
             let writing = dice.pick(Writing::of(engine));
@@ -111,7 +125,11 @@ impl Draft {
 
     /// A mark column, added when a rule wants one.
     pub fn add_mark(&mut self, dice: &mut Dice, engine: Engine) -> usize {
-        let types: &[&str] = if engine == Engine::Postgres { &["timestamptz", "timestamptz"] } else { &["TEXT", "INTEGER"] };
+        let types: &[&str] = match engine {
+            Engine::Sqlite => &["TEXT", "INTEGER"],
+            Engine::Postgres => &["timestamptz", "timestamptz"],
+            Engine::Mariadb => &["datetime(6)", "timestamp NULL DEFAULT NULL"],
+        };
         let sql_type = dice.pick(types);
         let column = self.add(dice, Kind::Mark, sql_type);
         self.marks.push(column);
@@ -134,6 +152,13 @@ impl Draft {
                 ("device", Kind::Text, "VARCHAR(36)"),
                 ("login", Kind::Folded, "TEXT COLLATE NOCASE"),
                 ("code", Kind::Text, "BLOB"),
+            ],
+            Engine::Mariadb => &[
+                ("account", Kind::Number, "bigint"),
+                ("email", Kind::Text, "varchar(200) COLLATE utf8mb4_nopad_bin"),
+                ("device", Kind::Uuid, "uuid"),
+                ("login", Kind::Folded, "varchar(100)"),
+                dice.pick(&[("code", Kind::Padded, "char(12) COLLATE utf8mb4_bin"), ("code", Kind::Text, "varbinary(14)")]),
             ],
         };
         for (kind, compared, sql_type) in kinds {
@@ -190,7 +215,7 @@ impl Draft {
                 let never = terms.iter().filter(|term| term.start == *column).flat_map(|term| term.never.clone()).collect::<Vec<_>>();
                 cells[*column] = match dice.number(0..=19) {
                     _ if bad.contains(&number) && !periods.is_empty() => {
-                        let text = dice.pick(writing.garbage(&self.types[*column]));
+                        let text = dice.pick(writing.garbage(self.engine, &self.types[*column]));
                         Cell { text: Some(text.to_owned()), moment: Some(Moment::Unreadable) }
                     }
                     0 => Cell::default(),
@@ -198,7 +223,7 @@ impl Draft {
                     2 if !never.is_empty() => moments::never(dice.pick(&never)),
                     _ => {
                         let start = moments::start(dice, world.now, &periods);
-                        writing.write(dice, start, &world.naive)
+                        writing.write(dice, &self.types[*column], start, &world.naive)
                     }
                 };
             }
@@ -228,7 +253,12 @@ impl Draft {
     }
 
     fn already_marked(&self, column: usize) -> String {
-        if self.types[column] == "INTEGER" { "1".to_owned() } else { "2020-01-01 00:00:00+00".to_owned() }
+        let text = match self.types[column].as_str() {
+            "INTEGER" => "1",
+            "TEXT" | "timestamptz" => "2020-01-01 00:00:00+00",
+            _ => "2020-01-01 00:00:00",
+        };
+        text.to_owned()
     }
 }
 
@@ -249,8 +279,9 @@ pub fn subject(dice: &mut Dice, kind: &str) -> String {
 /// The same subject, written as a person might write it when placing a hold.
 pub fn as_written(dice: &mut Dice, engine: Engine, kind: &str, value: &str) -> String {
     match kind {
-        "device" if engine == Engine::Postgres && dice.chance(50) => value.to_uppercase(),
+        "device" if engine != Engine::Sqlite && dice.chance(50) => value.to_uppercase(),
         "login" if dice.chance(50) => value.to_uppercase(),
+        "code" if engine == Engine::Mariadb && dice.chance(20) => format!("{value}  "),
         "account" if dice.chance(20) => format!("0{value}"),
         _ => value.to_owned(),
     }
