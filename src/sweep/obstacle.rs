@@ -64,6 +64,8 @@ closed! {
         NotATable,
         RowSecurity,
         Privileges,
+        /// The table or its server can't keep what a law promises.
+        Unsupported,
         Cascade,
         Trigger,
         StartFormat,
@@ -153,6 +155,7 @@ impl From<crate::engine::Error> for Obstacle {
             Error::GateBusy { .. } => Reason::HoldPending,
             Error::Restored => Reason::Restored,
             Error::Fenced => Reason::AnotherWorker,
+            Error::Unsupported(_) => Reason::Unsupported,
             _ => Reason::Database,
         };
         Self::new(reason, error.to_string())

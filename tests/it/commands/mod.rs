@@ -8,6 +8,7 @@ mod explain;
 mod guards;
 mod holds;
 mod lost;
+mod mariadb;
 mod output;
 mod pauses;
 mod refusals;
