@@ -51,7 +51,7 @@ pub struct Config {
 pub struct Source {
     pub name: String,
     pub url: SourceUrl,
-    /// The schema (PostgreSQL) or table prefix (SQLite) of retentiond's own tables there.
+    /// The schema (PostgreSQL), database (MariaDB) or table prefix (SQLite) of retentiond's own tables there.
     pub workspace: String,
     /// The zone of dates, and of timestamps that carry none.
     pub naive: Option<TimeZone>,

@@ -41,7 +41,7 @@ fn secret() -> Vec<Key> {
 fn source() -> Vec<Key> {
     let mut keys = address();
     keys.extend([
-        key("workspace", "Schema (PostgreSQL) or table prefix (SQLite) of retentiond's own tables", text()),
+        key("workspace", "Schema (PostgreSQL), database (MariaDB) or table prefix (SQLite) of retentiond's own tables", text()),
         key("naive_timestamps", "Zone of dates, and of timestamps that carry none", text()),
         key("window", "When sweeps may run: \"01:00-05:30\"", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
         key(
