@@ -57,10 +57,10 @@ fn a_date_counts_from_the_first_instant_of_the_next_day() {
 #[test]
 fn the_cut_off_is_just_behind_the_last_start_before_which_all_has_ended() {
     let utc = zone("UTC");
-    assert_eq!(cutoff(at("2025-06-15T12:00:00Z"), YEAR, &utc), at("2024-06-15T12:00:00.000000001Z"));
+    assert_eq!(cutoff(at("2025-06-15T12:00:00Z"), YEAR, &utc), at("2024-06-15T12:00:00.000001Z"));
     // What started on 29 February ends with 1 March, and holds up nothing that started later.
-    assert_eq!(cutoff(at("2025-02-28T23:59:59Z"), YEAR, &utc), at("2024-02-28T23:59:59.000000001Z"));
-    assert_eq!(cutoff(at("2025-03-01T00:00:00Z"), YEAR, &utc), at("2024-03-01T00:00:00.000000001Z"));
+    assert_eq!(cutoff(at("2025-02-28T23:59:59Z"), YEAR, &utc), at("2024-02-28T23:59:59.000001Z"));
+    assert_eq!(cutoff(at("2025-03-01T00:00:00Z"), YEAR, &utc), at("2024-03-01T00:00:00.000001Z"));
 }
 
 #[test]
@@ -68,9 +68,14 @@ fn after_a_fold_the_cut_off_waits_for_the_last_end_of_the_first_pass() {
     let berlin = zone("Europe/Berlin");
     // Starts from both passes of 2:00 to 3:00 on 27 October 2024; a day later the hour occurs once.
     let early = cutoff(at("2024-10-28T01:30:00Z"), DAY, &berlin);
-    assert_eq!(early, at("2024-10-27T00:30:00.000000001Z"), "the second pass of 2:30 waits for the first pass of what follows");
+    assert_eq!(early, at("2024-10-27T00:30:00.000001Z"), "the second pass of 2:30 waits for the first pass of what follows");
     let late = cutoff(at("2024-10-28T02:00:00Z"), DAY, &berlin);
-    assert_eq!(late, at("2024-10-27T02:00:00.000000001Z"));
+    assert_eq!(late, at("2024-10-27T02:00:00.000001Z"));
+    // In the last microsecond before a gap, all that microseconds can say of both passes has ended.
+    let days = Period { days: 91, ..Period::default() };
+    let santiago = zone("America/Santiago");
+    assert_eq!(cutoff(at("2018-08-12T03:59:59.999998Z"), days, &santiago), at("2018-05-13T02:59:59.999999Z"));
+    assert_eq!(cutoff(at("2018-08-12T03:59:59.999999Z"), days, &santiago), at("2018-05-13T04:00:00Z"));
 }
 
 #[test]
