@@ -7,6 +7,7 @@
 
 pub mod mysql;
 pub mod postgres;
+mod server;
 pub mod shape;
 pub mod sqlite;
 

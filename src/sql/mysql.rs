@@ -45,14 +45,7 @@ fn outside_quotes(text: &str, mut replace: impl FnMut(&str, Option<char>) -> Opt
         match quote {
             // A doubled quote closes and opens again, with nothing between.
             Some(open) if sign == open => quote = None,
-            None if matches!(sign, '\'' | '"') => {
-                if let Some((new, length)) = replace(&text[at..], before) {
-                    written.push_str(&new);
-                    at += length;
-                    continue;
-                }
-                quote = Some(sign);
-            }
+            Some(_) => {}
             None => {
                 if let Some((new, length)) = replace(&text[at..], before) {
                     before = new.chars().next_back();
@@ -60,8 +53,8 @@ fn outside_quotes(text: &str, mut replace: impl FnMut(&str, Option<char>) -> Opt
                     at += length;
                     continue;
                 }
+                quote = matches!(sign, '\'' | '"').then_some(sign);
             }
-            Some(_) => {}
         }
         written.push(sign);
         before = Some(sign);

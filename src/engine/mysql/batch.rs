@@ -7,10 +7,13 @@ use super::{
     Mysql,
     errors::Failure,
     session::{Transaction, bytes},
-    workspace::{known, signed, unsigned},
+    workspace::known,
 };
 use crate::{
-    engine::{Batch, Error, LaneMark},
+    engine::{
+        Batch, Error, LaneMark,
+        server::{signed, unsigned},
+    },
     fault,
     sql::{
         Statement,

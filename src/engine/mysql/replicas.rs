@@ -2,10 +2,9 @@
 //!
 //! Positions are places in the server's binary log: the number of its file, and the byte in it.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use sqlx::{Column as _, MySqlPool, Row as _, mysql::MySqlPoolOptions, mysql::MySqlRow};
-use tokio::task::JoinHandle;
 
 use super::{
     Flavour, Mysql, errors,
@@ -15,11 +14,11 @@ use super::{
 };
 use crate::{
     config::{Replicas, SourceUrl},
-    engine::{Error, Positions, Replica},
+    engine::{
+        Error, Positions, Replica,
+        server::{PATIENCE, patiently},
+    },
 };
-
-/// A replica that does not answer for so long counts as one that can't be asked.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bits of a position that are the byte within a file: a binary log file has less than 2^32 bytes.
 const WITHIN_A_FILE: u32 = 32;
@@ -116,13 +115,6 @@ impl Mysql {
 fn position(file: &str, byte: u64) -> Option<u64> {
     let number: u64 = file.rsplit_once('.')?.1.parse().ok()?;
     Some((number << WITHIN_A_FILE) | byte.min((1 << WITHIN_A_FILE) - 1))
-}
-
-/// What a task gives within [`PATIENCE`]. Only the waiting ends: the task goes on, so that no statement is cut off, and
-/// until it has ended its connection is taken.
-#[expect(clippy::disallowed_methods, reason = "no statement is in the future that is given up")]
-async fn patiently<T>(task: JoinHandle<T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, task).await.ok()?.ok()
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ use super::{
     session::{Access, Transaction, seconds, word},
 };
 use crate::{
-    engine::{Error, GateChange, LaneMark, Stamp, Workspace},
+    engine::{
+        Error, GateChange, LaneMark, Stamp, Workspace,
+        server::{signed, unsigned},
+    },
     fault,
     hold::Held,
     sql::{FOLDED, FOLDINGS, Statement, quote_identifier, quote_literal, selection::Cell, selection::WorkspaceRef},
@@ -324,14 +327,4 @@ pub(super) fn known(version: u32) -> Result<(), Error> {
 
 fn lane_mark(row: &MySqlRow, first: usize) -> Result<LaneMark, sqlx::Error> {
     Ok(LaneMark { seq: unsigned(row.try_get(first)?), rows: unsigned(row.try_get(first + 1)?), intent_hash: word(row, first + 2)? })
-}
-
-/// Numbers of ours never get near the sign bit; if one did, it would stay the largest rather than become the smallest.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// No number that we store is negative.
-pub(super) fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

@@ -7,10 +7,13 @@ use super::{
     Postgres,
     errors::Failure,
     session::{Transaction, query},
-    workspace::{known, signed, unsigned},
+    workspace::known,
 };
 use crate::{
-    engine::{Batch, Error, LaneMark},
+    engine::{
+        Batch, Error, LaneMark,
+        server::{signed, unsigned},
+    },
     fault,
     sql::{
         Statement,

@@ -101,7 +101,7 @@ impl Postgres {
     async fn numbers(&self, what: &'static str, statement: &Statement) -> Result<Vec<u64>, Error> {
         let rows = self.rows(what, statement).await?;
         let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
-        let number = |index| row.try_get::<i64, _>(index).map(workspace::unsigned);
+        let number = |index| row.try_get::<i64, _>(index).map(super::server::unsigned);
         (0..row.len()).map(number).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
     }
 

@@ -3,19 +3,18 @@
 //! Positions are bytes of the write-ahead log. What is measured is what queries on the replica see (`replay`), because
 //! that is what the readers behind it wait for.
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
-use tokio::task::JoinHandle;
 
-use super::{Postgres, errors, errors::Failure, options, session::Access, workspace::unsigned};
+use super::{Postgres, errors, errors::Failure, options, session::Access};
 use crate::{
     config::{Replicas, SourceUrl},
-    engine::{Error, Positions, Replica},
+    engine::{
+        Error, Positions, Replica,
+        server::{PATIENCE, patiently, unsigned},
+    },
 };
-
-/// A replica that does not answer for so long counts as one that can't be asked.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Connections to the replicas that are listed, one each, by address.
 #[derive(Default)]
@@ -91,11 +90,4 @@ impl Postgres {
             _ => Err("it is no replica".to_owned()),
         }
     }
-}
-
-/// What a task gives within [`PATIENCE`]. Only the waiting ends: the task goes on, so that no statement is cut off, and
-/// until it has ended its connection is taken.
-#[expect(clippy::disallowed_methods, reason = "no statement is in the future that is given up")]
-async fn patiently<T>(task: JoinHandle<T>) -> Option<T> {
-    tokio::time::timeout(PATIENCE, task).await.ok()?.ok()
 }
