@@ -3,10 +3,11 @@
 //! Nothing else in the crate may ask the system for the time or for randomness (`clippy.toml` bans it), because a
 //! retention daemon whose tests can't move the clock can't be tested, and because a sweep must use one frozen instant.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tokio::task::JoinHandle;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -92,6 +93,13 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// What a task gives within `patience`. Only the waiting ends: the task goes on, so that no statement is cut off, and
+/// until it has ended its connection is taken.
+#[expect(clippy::disallowed_methods, reason = "no statement is in the future that is given up")]
+pub async fn within<T>(patience: Duration, task: JoinHandle<T>) -> Option<T> {
+    tokio::time::timeout(patience, task).await.ok()?.ok()
 }
 
 /// The operating system's randomness.

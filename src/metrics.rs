@@ -21,7 +21,7 @@ const RULE: [&str; 5] = ["rule", "category", "source", "table", "action"];
 /// The classes of a rule's rows.
 pub const STATES: [&str; 7] = ["outside", "done", "undated", "running", "held", "protected", "due"];
 /// Why a sweep pauses between batches.
-pub const THROTTLES: [&str; 3] = ["courtesy", "rate", "replica_lag"];
+pub const THROTTLES: [&str; 5] = ["courtesy", "rate", "replica_lag", "contention", "dead_rows"];
 
 /// What tells a rule's series from another's.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,13 @@
-//! Secrets that rules name, and the texts of files and variables that hold secrets.
+//! Secrets that rules name, and the places that hold secrets.
 //!
-//! A secret is never printed: [`Key`] and [`Keys`] hide what they hold, and messages name the file or variable only.
+//! A secret is never printed: [`Key`] and [`Keys`] hide what they hold, and messages name its place only.
 //! A new place for secrets is a variant of [`SecretPlace`].
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// The shortest key, in bytes: 128 bits.
 pub const SHORTEST_KEY: usize = 16;
@@ -14,7 +18,12 @@ pub enum SecretPlace {
     File(PathBuf),
     /// A variable of the environment.
     Env(String),
+    /// What systemd hands to a service (`LoadCredential=`), by its name there.
+    Credential(String),
 }
+
+/// Where systemd says that a service finds its credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl SecretPlace {
     /// Reads it; one newline at the end doesn't belong to it.
@@ -23,8 +32,14 @@ impl SecretPlace {
     /// Names the file or variable and what went wrong, never what is in it.
     pub fn read(&self) -> Result<Vec<u8>, UnreadableSecret> {
         let unreadable = |message: String| UnreadableSecret { place: self.clone(), message };
+        let read = |path: &Path| std::fs::read(path).map_err(|error| unreadable(error.to_string()));
         let mut bytes = match self {
-            Self::File(path) => std::fs::read(path).map_err(|error| unreadable(error.to_string()))?,
+            Self::File(path) => read(path)?,
+            Self::Credential(name) => {
+                let nowhere = "CREDENTIALS_DIRECTORY is not set, as systemd does for a service with `LoadCredential=`";
+                let folder = std::env::var_os(CREDENTIALS_DIRECTORY).ok_or_else(|| unreadable(nowhere.to_owned()))?;
+                read(&Path::new(&folder).join(name))?
+            }
             Self::Env(name) => {
                 let value = std::env::var_os(name).ok_or_else(|| unreadable("it is not set".to_owned()))?;
                 value.into_encoded_bytes()
@@ -45,6 +60,7 @@ impl fmt::Display for SecretPlace {
         match self {
             Self::File(path) => write!(f, "the file {}", path.display()),
             Self::Env(name) => write!(f, "the environment variable {name}"),
+            Self::Credential(name) => write!(f, "the credential {name}"),
         }
     }
 }

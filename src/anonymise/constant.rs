@@ -7,8 +7,10 @@ use super::{Misfit, Strategy, Target, must};
 use crate::{
     policy::Dialect,
     sql::{
-        selection::{DoneTest, NewValue, TypeClass},
-        uuid_of,
+        canonical_of, has_characters,
+        limits::whole_numbers,
+        selection::{ColumnRef, DoneTest, NewValue, TypeClass},
+        subject_value_fits, uuid_of,
     },
 };
 
@@ -68,16 +70,14 @@ impl Strategy for Fixed {
 /// What a value would have to be for the column to hold it as it is; `None`: it does.
 fn misfit(value: &str, target: &Target) -> Option<String> {
     let unless = |fits: bool, what: &str| (!fits).then(|| what.to_owned());
+    let declared = &target.column.declared;
     match target.column.class {
-        TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText => {
-            let longest = target.max_length.filter(|&longest| value.chars().count() > longest as usize)?;
-            Some(format!("a text of at most {longest} characters"))
-        }
+        TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText => misfit_of_text(value, target),
         TypeClass::Untyped => None,
         TypeClass::Boolean => unless(matches!(value, "true" | "false" | "0" | "1"), "`true` or `false`"),
-        TypeClass::Integer => unless(fits_integer(value, &target.column.declared), "a whole number that the type can hold"),
+        TypeClass::Integer => unless(fits_integer(value, declared), "a whole number that the type can hold"),
         TypeClass::Float => unless(value.parse::<f64>().is_ok_and(f64::is_finite), "a number"),
-        TypeClass::Decimal => unless(fits_decimal(value, &target.column.declared), "a number that the type can hold without rounding"),
+        TypeClass::Decimal => unless(fits_decimal(value, declared), "a number that the type can hold without rounding"),
         TypeClass::Date => unless(is_canonical::<jiff::civil::Date>(value), "a date as YYYY-MM-DD"),
         TypeClass::Timestamp => {
             let fits = |time: jiff::civil::DateTime| time.subsec_nanosecond() % finest(target) == 0;
@@ -93,10 +93,47 @@ fn misfit(value: &str, target: &Target) -> Option<String> {
             let longest = target.max_length.filter(|&longest| value.len() > longest as usize)?;
             Some(format!("a text of at most {longest} bytes"))
         }
+        TypeClass::Bytes if target.dialect == Dialect::Postgres => {
+            let is_bytes = !value.contains('\\') || (value.starts_with("\\x") && canonical_of(value).is_some());
+            unless(is_bytes, "bytes: `\\x` and hexadecimal digits, or a text without a backslash")
+        }
         TypeClass::Uuid => unless(uuid_of(value).is_some(), "a UUID"),
         TypeClass::Inet => unless(value.parse::<std::net::IpAddr>().is_ok(), "an IP address"),
-        TypeClass::Bytes | TypeClass::Json | TypeClass::Other => Some("one that `fixed` can write to a column of this type".to_owned()),
+        TypeClass::Enum => unless(is_label(value, target), &format!("one of its labels: {}", target.column.labels.join(", "))),
+        TypeClass::Bits => unless(subject_value_fits(&target.column, target.dialect, value).is_ok(), "bits that the type can hold"),
+        // PostgreSQL's text has no NUL, and so neither has a document there.
+        TypeClass::Json => {
+            unless(serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok() && !value.contains("\\u0000"), "a JSON document")
+        }
+        TypeClass::Other if declared.starts_with("set(") => unless(is_set(value, target), "some of its members, in their order"),
+        TypeClass::Other if declared.ends_with("[]") => unless(value == "{}", "`{}`, the empty array"),
+        TypeClass::Bytes | TypeClass::Other => Some("one that `fixed` can write to a column of this type".to_owned()),
     }
+}
+
+fn misfit_of_text(value: &str, target: &Target) -> Option<String> {
+    let ColumnRef { declared, class, .. } = &target.column;
+    if let Some(longest) = target.max_length.filter(|&longest| value.chars().count() > longest as usize) {
+        return Some(format!("a text of at most {longest} characters"));
+    }
+    let is_char = declared.starts_with("char(") || (declared.starts_with("character(") && *class == TypeClass::FoldedText);
+    if is_char && target.dialect != Dialect::Sqlite && value.ends_with(' ') {
+        return Some("a text without blanks at its end, of which this type keeps none".to_owned());
+    }
+    let collation = declared.split_once(" COLLATE ").filter(|_| target.dialect == Dialect::Mysql);
+    let lacks = collation.is_some_and(|(_, collation)| !has_characters(collation, value));
+    lacks.then(|| "a text that the column's character set surely has".to_owned())
+}
+
+/// Labels of MariaDB are equal in the column's collation, and only one of them is written as it is.
+fn is_label(value: &str, target: &Target) -> bool {
+    target.column.labels.iter().any(|label| label == value)
+}
+
+/// MariaDB's SET: in another order they would be read in their own.
+fn is_set(value: &str, target: &Target) -> bool {
+    let mut labels = target.column.labels.iter();
+    value.is_empty() || value.split(',').all(|member| labels.any(|label| label == member))
 }
 
 /// MariaDB: the last second of every version's TIMESTAMP, 2038-01-19T03:14:07Z.
@@ -119,7 +156,7 @@ fn is_canonical<T: std::str::FromStr + ToString>(value: &str) -> bool {
 }
 
 fn fits_integer(value: &str, declared: &str) -> bool {
-    is_canonical::<i128>(value) && value.parse().is_ok_and(|number| super::whole_numbers(declared).contains(&number))
+    is_canonical::<i128>(value) && value.parse().is_ok_and(|number| whole_numbers(declared).contains(&number))
 }
 
 /// A decimal of the digits that `numeric(precision,scale)` keeps; without them, of any.
@@ -139,10 +176,9 @@ fn fits_decimal(value: &str, declared: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{policy::Dialect, sql::selection::ColumnRef};
 
     fn target(class: TypeClass, declared: &str) -> Target {
-        let column = ColumnRef { name: "c".to_owned(), class, declared: declared.to_owned(), nullable: true };
+        let column = ColumnRef { name: "c".to_owned(), class, declared: declared.to_owned(), nullable: true, labels: Vec::new() };
         Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false }
     }
 
@@ -187,7 +223,17 @@ mod tests {
             ("00000000-0000-0000-0000-000000000000", TypeClass::Uuid, "uuid", true),
             ("0.0.0.0", TypeClass::Inet, "inet", true),
             ("nowhere", TypeClass::Inet, "inet", false),
-            ("{}", TypeClass::Json, "jsonb", false),
+            ("{}", TypeClass::Json, "jsonb", true),
+            ("{", TypeClass::Json, "jsonb", false),
+            ("\"a\\u0000\"", TypeClass::Json, "jsonb", false),
+            ("\\xab", TypeClass::Bytes, "bytea", true),
+            ("gone", TypeClass::Bytes, "bytea", true),
+            ("a\\b", TypeClass::Bytes, "bytea", false),
+            ("101", TypeClass::Bits, "bit(3)", true),
+            ("10", TypeClass::Bits, "bit(3)", false),
+            ("{}", TypeClass::Other, "integer[]", true),
+            ("{1}", TypeClass::Other, "integer[]", false),
+            ("empty", TypeClass::Other, "int4range", false),
         ] {
             assert_eq!(fixed_fits(value, &target(class, declared)), fits, "{value:?} in {declared}");
         }
@@ -199,6 +245,36 @@ mod tests {
         assert!(fixed_fits("gøne", &short));
         assert!(!fixed_fits("gone!", &short));
         assert!(!fixed_fits("gone", &Target { unique: true, ..short }));
+    }
+
+    #[test]
+    fn labels_and_members_are_known() {
+        let of = |declared: &str, class| {
+            let target = target(class, declared);
+            Target {
+                column: ColumnRef { labels: vec!["a".to_owned(), "b".to_owned()], ..target.column.clone() },
+                dialect: Dialect::Mysql,
+                ..target
+            }
+        };
+        let (label, members) = (of("enum('a','b')", TypeClass::Enum), of("set('a','b')", TypeClass::Other));
+        for (value, is_label, is_set) in
+            [("a", true, true), ("A", false, false), ("a,b", false, true), ("b,a", false, false), ("", false, true)]
+        {
+            assert_eq!((fixed_fits(value, &label), fixed_fits(value, &members)), (is_label, is_set), "{value:?}");
+        }
+        assert!(Fixed::new("c", false).fits(&label).unwrap_err().to_string().ends_with("one of its labels: a, b"));
+    }
+
+    #[test]
+    fn a_text_that_the_column_would_change_is_refused() {
+        let of = |declared| Target { dialect: Dialect::Mysql, ..target(TypeClass::FoldedText, declared) };
+        assert!(
+            fixed_fits("gone ", &of("varchar(9) COLLATE utf8mb4_general_ci"))
+                && !fixed_fits("gone ", &of("char(9) COLLATE utf8mb4_general_ci"))
+        );
+        assert!(fixed_fits("ö", &of("text COLLATE latin1_swedish_ci")) && !fixed_fits("Ж", &of("text COLLATE latin1_swedish_ci")));
+        assert!(!fixed_fits("ö", &of("text COLLATE koi8r_general_ci")), "nobody knows");
     }
 
     #[test]

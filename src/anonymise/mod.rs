@@ -44,19 +44,6 @@ impl Target {
     }
 }
 
-/// The numbers that a type of whole numbers holds, by its name in any dialect.
-fn whole_numbers(declared: &str) -> std::ops::RangeInclusive<i128> {
-    let name = declared.split([' ', '(']).next().unwrap_or_default();
-    let bits = match name {
-        "tinyint" => 8,
-        "smallint" => 16,
-        "mediumint" => 24,
-        "int" | "integer" => 32,
-        _ => 64,
-    };
-    if declared.contains("unsigned") { 0..=(1 << bits) - 1 } else { -(1 << (bits - 1))..=(1 << (bits - 1)) - 1 }
-}
-
 /// A way to make a value anonymous, with its settings.
 pub trait Strategy: Send + Sync {
     /// Whether it can be used on the column; told at `check`, before anything acts.

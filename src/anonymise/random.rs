@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn fits_text_and_uuids_also_where_they_are_unique() {
-        let column = ColumnRef { name: "c".into(), class: TypeClass::Text, declared: "varchar(20)".into(), nullable: false };
+        let column =
+            ColumnRef { name: "c".into(), class: TypeClass::Text, declared: "varchar(20)".into(), nullable: false, labels: Vec::new() };
         let target =
             Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: Some(20), unique: true, generated: false };
         assert_eq!(Random.fits(&target), Ok(()));

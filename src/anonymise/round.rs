@@ -6,7 +6,10 @@
 use super::{Misfit, Strategy, Target, must};
 use crate::{
     policy::Dialect,
-    sql::selection::{DoneTest, Formula, NewValue, TypeClass},
+    sql::{
+        limits::{digits, whole_numbers},
+        selection::{DoneTest, Formula, NewValue, TypeClass},
+    },
 };
 
 /// Up to here a binary number of double precision has a digit behind the point, and PostgreSQL shows it.
@@ -43,6 +46,12 @@ impl Strategy for Round {
             class != TypeClass::Float || target.dialect == Dialect::Sqlite || target.column.declared.starts_with("double"),
             "a column of six digits can't hold every multiple exactly; `null` or `fixed` would do",
         )?;
+        // A scale below zero rounds by itself, to a power of ten.
+        let coarse = digits(&target.column.declared).filter(|_| class == TypeClass::Decimal).map_or(0, |(_, scale)| (-scale).clamp(0, 19));
+        must(
+            u128::from(self.to) % 10_u128.pow(coarse.unsigned_abs()) == 0,
+            "the column rounds by itself, and more coarsely than to every multiple; take a multiple of its own step",
+        )?;
         must(!target.unique, "the column is part of a unique key, and neighbours would get the same number")
     }
 
@@ -59,19 +68,13 @@ impl Strategy for Round {
 fn largest(target: &Target) -> Option<i128> {
     match (target.column.class, target.column.declared.as_str()) {
         (TypeClass::Float, _) => Some(LARGEST_FLOAT),
-        (TypeClass::Integer, declared) => Some(*super::whole_numbers(declared).end()),
+        (TypeClass::Integer, declared) => Some(*whole_numbers(declared).end()),
         (_, declared) => {
             let (precision, scale) = digits(declared)?;
-            Some(10_i128.pow(precision.saturating_sub(scale).min(DIGITS)) - 1)
+            let whole = precision.saturating_add_signed(scale.saturating_neg());
+            Some(10_i128.pow(whole.min(DIGITS)) - 1)
         }
     }
-}
-
-/// Precision and scale of `numeric(precision,scale)` or `decimal(precision,scale)`; a scale below zero, which rounds by itself, counts as none.
-fn digits(declared: &str) -> Option<(u32, u32)> {
-    let (limits, _) = declared.split_once('(')?.1.split_once(')')?;
-    let (precision, scale) = limits.split_once(',').unwrap_or((limits, "0"));
-    Some((precision.trim().parse().ok()?, scale.trim().parse().unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -80,7 +83,7 @@ mod tests {
     use crate::sql::selection::ColumnRef;
 
     fn target(class: TypeClass, declared: &str) -> Target {
-        let column = ColumnRef { name: "c".into(), class, declared: declared.into(), nullable: false };
+        let column = ColumnRef { name: "c".into(), class, declared: declared.into(), nullable: false, labels: Vec::new() };
         Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false }
     }
 

@@ -8,6 +8,9 @@ pub struct Args {
     /// Only the files: connect to nothing
     #[arg(long)]
     offline: bool,
+    /// Show the statement that finds the rows of each rule, and the database's plan for it
+    #[arg(long, conflicts_with = "offline")]
+    plans: bool,
 }
 
 pub async fn run(common: &Common, world: &World, args: Args) -> Done {
@@ -37,6 +40,15 @@ pub async fn run(common: &Common, world: &World, args: Args) -> Done {
                     render::line(&excerpt)?;
                 }
             }
+        }
+        if let Some(walk) = &rule.walk {
+            render::line(&format!("         reads {}", walk.sentence()))?;
+            for line in std::iter::once(&walk.statement).chain(&walk.plan).filter(|_| args.plans) {
+                render::line(&format!("           {line}"))?;
+            }
+        }
+        for dragged in &rule.dragged {
+            render::line(&format!("         sets off {}", dragged.sentence()))?;
         }
         for warning in &rule.warnings {
             render::line(&format!("         warning: {warning}"))?;

@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod explain;
 mod failure;
+mod grants;
 mod hold;
 mod ledger;
 mod logging;
@@ -101,6 +102,8 @@ enum Command {
     /// The workspace in each source
     #[command(subcommand)]
     Source(source::Command),
+    /// The least privileges that the rules take on each source, as SQL for a DBA
+    Grants(grants::Args),
     /// retentiond's own database
     #[command(subcommand)]
     State(state::Command),
@@ -156,6 +159,7 @@ impl Cli {
             Command::Hold(command) => hold::run(common, &world()?, command).await,
             Command::Ledger(command) => ledger::run(common, &world()?, command).await,
             Command::Source(command) => source::run(common, &world()?, command).await,
+            Command::Grants(args) => grants::run(common, &world()?, args).await,
             Command::State(command) => state::run(common, &world()?, command).await,
             Command::Demo(args) => demo::run(common, surroundings, args).await,
             Command::Schema(args) => schema::run(&args),

@@ -54,6 +54,17 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
             let what = by.rule.clone().or_else(|| by.table.as_ref().map(|table| format!("rows of {table} that refer to them")));
             render::line(&format!("\n{}: {} protected by {}", rule.rule, render::grouped(by.rows), what.unwrap_or_default()))?;
         }
+        for partition in &rule.partitions {
+            let rows = partition.rows.map(|rows| format!(", {} rows", render::grouped(rows))).unwrap_or_default();
+            let what = match &partition.kept {
+                None => "dropped as a whole".to_owned(),
+                Some(why) => format!("swept row by row, because {why}"),
+            };
+            render::line(&format!("\n{}: partition {} {}{rows}: {what}", rule.rule, partition.name, partition.bounds))?;
+        }
+        if let Some(why) = &rule.row_by_row {
+            render::line(&format!("\n{}: no partition is dropped, because {why}", rule.rule))?;
+        }
         if let Some(obstacle) = &rule.blocked {
             render::line(&format!("\n{} would be {}: {}", rule.rule, obstacle.reason.outcome().name(), obstacle.message))?;
         }

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     policy::Rule,
-    sweep::{BatchDone, Ended, Observer, pace::Throttle},
+    sweep::{BatchDone, Ended, Observer, pace::Throttle, settle::Recovered},
 };
 
 /// A bar for each rule that is being swept. indicatif draws to standard error, and nothing where that is no terminal.
@@ -46,6 +46,9 @@ impl Observer for Bars {
     fn batch(&self, rule: &Rule, batch: &BatchDone) {
         self.with(rule, |bar| bar.set_position(batch.acted));
     }
+
+    /// It is no part of what the sweep found to do.
+    fn recovered(&self, _recovered: &Recovered) {}
 
     fn replica_lag(&self, _rule: &Rule, _lag: Option<Duration>) {}
 

@@ -10,7 +10,10 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::{Defaults, InvalidUrl, Limits, Replicas, Source, SourceUrl, Window};
+use super::{
+    Defaults, Limits, Replicas, Source, SourceUrl, Tls, Window,
+    address::{address, key},
+};
 use crate::{
     diagnostic::fields::{At, Fields, Reader},
     policy::{
@@ -20,7 +23,7 @@ use crate::{
         raw::{FIRST_SWEEPS, MODES, misnamed, schedule, share, timezone},
         resolve::RuleDefaults,
     },
-    secret::{Key, Keys, SecretPlace},
+    secret::{Key, Keys},
 };
 
 /// Keys that the language of the configuration has but this version does not.
@@ -98,7 +101,7 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
     let Some(fields) = top.inner("state") else {
         return SourceUrl::parse("sqlite:state.db", base_dir).ok();
     };
-    let state = address(&fields, base_dir);
+    let state = address(&fields, base_dir, &Tls::default());
     if state.as_ref().is_some_and(|state| state.dialect() == Dialect::Mysql) {
         let wrong = fields.reader.error("invalid-value", &fields.span, "a state can't be kept on MariaDB or MySQL");
         fields.reader.report(wrong.help("use a SQLite file of its own, or PostgreSQL where several processes share it"));
@@ -116,104 +119,13 @@ fn listen(top: &Fields<'_>) -> SocketAddr {
     listen
 }
 
-/// Exactly one of `url`, `url_file` and `url_env`.
-fn address(fields: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
-    const PLACES: [&str; 3] = ["url", "url_file", "url_env"];
-    let given: Vec<At<String>> = PLACES.into_iter().filter_map(|key| Some(fields.value(key)?.with(key.to_owned()))).collect();
-    let (first, others) = given.split_first().or_else(|| {
-        let missing = fields.reader.error("missing-key", &fields.span, "the database has no address");
-        fields.reader.missing(missing.help("add `url`, or `url_file` or `url_env` where it holds a password"));
-        None
-    })?;
-    for other in others {
-        let message = format!("the address is given twice: `{}` and `{}`", first.value, other.value);
-        let twice = fields.reader.error("duplicate", &other.span, message).also(fields.reader.file.at(first.span.clone()), "given here");
-        fields.reader.report(twice.help("keep one of them"));
-    }
-    let parse = |text: &str| SourceUrl::parse(text, base_dir);
-    match (fields.words("url"), fields.words("url_file"), fields.words("url_env")) {
-        (Some(url), ..) => valid(fields, &url, parse(&url.value)),
-        (_, Some(path), _) => {
-            let text = secret(fields, &path, &SecretPlace::File(base_dir.join(&path.value)))?;
-            valid(fields, &path, parse_secret(&text, parse))
-        }
-        (.., Some(name)) => {
-            let text = secret(fields, &name, &SecretPlace::Env(name.value.clone()))?;
-            valid(fields, &name, parse_secret(&text, parse))
-        }
-        (None, None, None) => None,
-    }
-}
-
-fn parse_secret(bytes: &[u8], parse: impl Fn(&str) -> Result<SourceUrl, InvalidUrl>) -> Result<SourceUrl, InvalidUrl> {
-    std::str::from_utf8(bytes).map_err(|_| InvalidUrl::NotUnicode).and_then(parse)
-}
-
-/// What is in a file or variable. A message names the place, so that must not be the secret itself by mistake.
-fn secret(fields: &Fields<'_>, at: &At<String>, place: &SecretPlace) -> Option<Vec<u8>> {
-    let mistaken = match place {
-        SecretPlace::File(_) => at.value.contains("://").then_some("the address itself: write the path of a file that holds it"),
-        SecretPlace::Env(name) => {
-            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            (!is_name).then_some("not the name of an environment variable")
-        }
-    };
-    if let Some(mistaken) = mistaken {
-        fields.reader.report(fields.reader.error("invalid-value", &at.span, format!("this is {mistaken}")));
-        return None;
-    }
-    match place.read() {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            fields.reader.report(fields.reader.error("unreadable-secret", &at.span, error.to_string()));
-            None
-        }
-    }
-}
-
-/// The value, or a report of why there is none. Errors of this room never contain what was written.
-fn valid<T, E: std::fmt::Display>(fields: &Fields<'_>, at: &At<String>, parsed: Result<T, E>) -> Option<T> {
-    match parsed {
-        Ok(value) => Some(value),
-        Err(error) => {
-            fields.reader.report(fields.reader.error("invalid-value", &at.span, error.to_string()));
-            None
-        }
-    }
-}
-
-/// `[keys.NAME]`: exactly one of `file` and `env`.
-fn key(fields: &Fields<'_>, base_dir: &Path) -> Option<Key> {
-    let (file, env) = (fields.words("file"), fields.words("env"));
-    let written = fields.value("file").is_some() || fields.value("env").is_some();
-    fields.finish();
-    let (at, place) = match (file, env) {
-        (Some(file), None) => (file.clone(), SecretPlace::File(base_dir.join(&file.value))),
-        (None, Some(env)) => (env.clone(), SecretPlace::Env(env.value)),
-        (Some(file), Some(env)) => {
-            let twice = fields.reader.error("duplicate", &env.span, "the key is given twice: `file` and `env`");
-            fields.reader.report(twice.also(fields.reader.file.at(file.span), "given here").help("keep one of them"));
-            return None;
-        }
-        (None, None) => {
-            if !written {
-                let missing = fields.reader.error("missing-key", &fields.span, "the key is nowhere");
-                fields.reader.missing(missing.help("add `file` or `env`"));
-            }
-            return None;
-        }
-    };
-    let bytes = secret(fields, &at, &place)?;
-    valid(fields, &at, Key::new(bytes))
-}
-
 fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
     let mut sources = BTreeMap::new();
     for (name, fields) in top.named("sources", "the source") {
         if let Some(message) = misnamed(&name.value) {
             fields.reader.report(fields.reader.error("invalid-id", &name.span, format!("the source `{}`: {message}", name.value)));
         }
-        let url = address(&fields, base_dir);
+        let url = address(&fields, base_dir, &Tls::default());
         let dialect = url.as_ref().map(SourceUrl::dialect);
         let schema = url.as_ref().map(SourceUrl::default_schema);
         let naive = timezone(&fields, "naive_timestamps").map(|zone| zone.value.0);
@@ -221,7 +133,7 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
         let workspace = workspace(&fields, dialect);
         let window = fields.parsed("window", Window::from_str).map(|window| window.value);
         let limits = fields.inner("limits").map_or_else(Limits::default, |limits| read_limits(&limits));
-        let replicas = replicas(&fields, dialect, base_dir);
+        let replicas = replicas(&fields, url.as_ref(), base_dir);
         finish(&fields);
         let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits, replicas });
         sources.insert(name.value, FileSource { header: name.span, dialect, naive, schema, source });
@@ -229,14 +141,20 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
     sources
 }
 
-/// `replicas`: a word, or a list of addresses.
-fn replicas(fields: &Fields<'_>, dialect: Option<Dialect>, base_dir: &Path) -> Replicas {
+/// `replicas`: a word, or a list of addresses. One that says nothing of TLS is protected as the source is.
+fn replicas(fields: &Fields<'_>, source: Option<&SourceUrl>, base_dir: &Path) -> Replicas {
     let Some(at) = fields.value("replicas") else { return Replicas::Auto };
     if !at.value.get_ref().is_array() {
         let word = fields.choice("replicas", &[("auto", true), ("none", false)]);
         return if word.is_some_and(|word| !word.value) { Replicas::None } else { Replicas::Auto };
     }
-    let listed: Vec<_> = fields.list("replicas", "the replica").iter().filter_map(|replica| replica_address(replica, base_dir)).collect();
+    let (dialect, protection) = (source.map(SourceUrl::dialect), source.map(|source| source.written().clone()).unwrap_or_default());
+    let replica = |fields: &Fields<'_>| {
+        let url = address(fields, base_dir, &protection);
+        finish(fields);
+        Some((url?, fields.span.clone()))
+    };
+    let listed: Vec<_> = fields.list("replicas", "the replica").iter().filter_map(replica).collect();
     for (url, span) in &listed {
         if dialect.is_some_and(|dialect| dialect == Dialect::Sqlite || url.dialect() != dialect) {
             let message = "a replica is a server of the same kind as its source, and SQLite has none";
@@ -244,12 +162,6 @@ fn replicas(fields: &Fields<'_>, dialect: Option<Dialect>, base_dir: &Path) -> R
         }
     }
     Replicas::Listed(listed.into_iter().map(|(url, _)| url).collect())
-}
-
-fn replica_address(fields: &Fields<'_>, base_dir: &Path) -> Option<(SourceUrl, Range<usize>)> {
-    let url = address(fields, base_dir);
-    finish(fields);
-    Some((url?, fields.span.clone()))
 }
 
 fn workspace(fields: &Fields<'_>, dialect: Option<Dialect>) -> String {

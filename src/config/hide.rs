@@ -38,7 +38,7 @@ impl Blots {
             let named_secret = ["password", "passwd", "secret", "token"].iter().any(|word| key.contains(word));
             match value.get_ref() {
                 DeValue::Table(inner) => self.table(inner, in_keys || key == "keys"),
-                DeValue::String(_) if named_secret || (in_keys && !matches!(key.as_str(), "file" | "env")) => {
+                DeValue::String(_) if named_secret || (in_keys && !matches!(key.as_str(), "file" | "env" | "credential")) => {
                     self.ranges.push(value.span());
                 }
                 _ => {}

@@ -1,13 +1,17 @@
 //! `retentiond.toml`: where rules, state, keys and sources are, and the limits of each source.
 //!
 //! [`load`] reads the file and every rule file that it names, and reports the mistakes of all of them at once. `file`
-//! reads the tables, `url` is a value of theirs, `hide` keeps secrets out of diagnostics. A new key is
-//! a line in `file` and a field here.
+//! reads the tables and `address` where databases and keys are; `url` and `tls` are values of theirs, `handshake` tells a
+//! person why a server could not be trusted, `hide` keeps secrets out of diagnostics. A new key is a line in `file` and a
+//! field here.
 
+mod address;
 mod file;
+pub mod handshake;
 mod hide;
 mod load;
 pub mod schema;
+mod tls;
 mod url;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
@@ -16,7 +20,8 @@ use jiff::tz::TimeZone;
 
 pub use self::{
     load::{Loaded, load},
-    url::{InvalidUrl, SourceUrl},
+    tls::{Reach, Tls, TlsMode},
+    url::{InvalidUrl, NotCurrent, SourceUrl},
 };
 pub use crate::policy::{
     limits::{Limits, Pace},

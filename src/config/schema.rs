@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::tls::MODES;
 use crate::{
     diagnostic::schema::{Key, any, document, duration, key, list, named, pattern, table, text, word},
     policy::schema::{guards, limits},
@@ -31,11 +32,30 @@ fn address() -> Vec<Key> {
         key("url", "The address; one with a password belongs in a file", text()),
         key("url_file", "A file that holds the address", text()),
         key("url_env", "An environment variable that holds the address", text()),
+        key("url_credential", "A credential of systemd that holds the address", text()),
+        key("tls", "What protects the way to the server", table(&[], tls())),
+    ]
+}
+
+fn tls() -> Vec<Key> {
+    vec![
+        key(
+            "mode",
+            "What less to ask for than that the server is verified, as it is on another machine",
+            word(MODES.map(|(mode, _)| mode)),
+        ),
+        key("ca_file", "Authorities that are trusted besides the system's (PEM)", text()),
+        key("certificate_file", "A certificate for the server to verify (PEM)", text()),
+        key("key_file", "Its private key (PEM)", text()),
     ]
 }
 
 fn secret() -> Vec<Key> {
-    vec![key("file", "A file that holds the secret", text()), key("env", "An environment variable that holds the secret", text())]
+    vec![
+        key("file", "A file that holds the secret", text()),
+        key("env", "An environment variable that holds the secret", text()),
+        key("credential", "A credential of systemd that holds the secret", text()),
+    ]
 }
 
 fn source() -> Vec<Key> {
@@ -88,7 +108,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[state]\n[http]\n[keys.k]\n[sources.s]\nreplicas = [{}]\n[sources.s.limits]\n[defaults]\n";
+        let text = "[state]\n[http]\n[keys.k]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
         let (file, found) = (SourceFile::new("retentiond.toml", text), RefCell::default());
         let (reader, document) = Reader::parse(&file, text, &found);
         File::read(&Fields::new(reader, "the configuration", 0..0, document.get_ref()), Path::new("."));
@@ -102,6 +122,7 @@ mod tests {
                 ("the key `k`", "/properties/keys/additionalProperties"),
                 ("the source `s`", source),
                 ("the replica", &format!("{source}/properties/replicas/anyOf/1/items")),
+                ("`tls`", &format!("{source}/properties/tls")),
                 ("`limits`", &format!("{source}/properties/limits")),
                 ("`defaults`", "/properties/defaults"),
             ],

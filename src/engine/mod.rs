@@ -5,7 +5,10 @@
 //! set on the server, and returns reports; it logs nothing and counts no metrics. To add one: implement [`Engine`] and
 //! [`Batch`], add a line to [`connect`], and pass the conformance suite of the tests.
 
+pub mod grants;
 pub mod mysql;
+mod old_values;
+mod pool;
 pub mod postgres;
 mod server;
 pub mod shape;
@@ -16,12 +19,15 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::shape::Shape;
+use self::{
+    grants::{Grants, Needs},
+    shape::Shape,
+};
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
-    sql::selection::{Act, Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way},
+    sql::selection::{Act, Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way},
 };
 
 /// Connects to a source. Nothing is created there.
@@ -57,6 +63,44 @@ pub struct Replica {
     pub replayed: Result<u64, String>,
 }
 
+/// Rows of a table that are gone for every new statement and still lie there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadRows {
+    pub rows: u64,
+    /// So many make the server clean up by itself.
+    pub tolerated: u64,
+    /// What keeps it from that, as far as can be told; each as a clause for a person.
+    pub causes: Vec<String>,
+}
+
+/// A part of a table that can be dropped as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// By the partition's own name.
+    pub table: TableRef,
+    /// A table by itself; else a part of `parent` that statements name there.
+    pub is_table: bool,
+    /// What `tableoid` says of its rows, if it is a table.
+    pub address: u32,
+    /// The table that it is a partition of.
+    pub parent: TableRef,
+    /// Its bounds, as the catalogue writes them.
+    pub bounds: String,
+    /// Whoever owns it, if that is not us: then it can't be dropped.
+    pub foreign_owner: Option<String>,
+}
+
+impl Partition {
+    /// The same selection, of the partition's rows alone.
+    pub fn of(&self, selection: &Selection) -> Selection {
+        if self.is_table {
+            Selection { table: self.table.clone(), members: vec![self.address], ..selection.clone() }
+        } else {
+            Selection { part: Some(self.table.table.clone()), ..selection.clone() }
+        }
+    }
+}
+
 /// A connected database.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -73,6 +117,11 @@ pub trait Engine: Send + Sync {
 
     /// How far the replicas have got that follow this database.
     async fn replicas(&self, which: &Replicas) -> Result<Positions, Error>;
+
+    /// How many dead rows a table has; `None` where the engine leaves none that it counts.
+    async fn dead_rows(&self, _table: &TableRef) -> Result<Option<DeadRows>, Error> {
+        Ok(None)
+    }
 
     /// The shapes of some tables, one for each, in their order. They are looked at together, because a catalogue is
     /// slow to ask and rules are many.
@@ -98,8 +147,24 @@ pub trait Engine: Send + Sync {
     /// start is before the cut-off); `None`: nothing is left. The last range has no upper bound.
     async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error>;
 
+    /// The statement that finds the due rows of a range, and the database's plan for it, line by line. Nothing is run.
+    async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error>;
+
+    /// The database's own guess at how many rows start before the cut-off; `None`: it has none. Only speed depends on it.
+    async fn guess_ended(&self, _selection: &Selection) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    /// The partitions whose bounds let no row in that is not before the selection's cut-off, the lowest first.
+    async fn partitions_before_cutoff(&self, _selection: &Selection) -> Result<Vec<Partition>, Error> {
+        Ok(Vec::new())
+    }
+
     /// Counts the classes of law 5 within a range, in one statement.
     async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error>;
+
+    /// What a sweep has to know of a range before it acts there, where nothing was counted.
+    async fn survey(&self, selection: &Selection, range: &Range) -> Result<Survey, Error>;
 
     /// How many rows would become due in each of the steps between the selections' cut-offs (`--forecast`): due rows of
     /// each selection within the range.
@@ -125,6 +190,9 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`Error::ForeignStamp`] if another state's stamp is there.
     async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error>;
+
+    /// What a DBA runs so that `role` (without one, whom we are connected as) can do what is needed, and no more.
+    async fn grants(&self, role: Option<&str>, needs: &[Needs], replicas: &Replicas) -> Result<Grants, Error>;
 
     /// Replaces the stamp: what `state adopt` does after a person has said why. The epoch becomes at least `epoch`, and
     /// the lanes begin anew: a worker of the state before finds none to mark, and rolls back.
@@ -166,6 +234,13 @@ pub trait Batch: Send {
 
     /// Runs the act on the selected rows of the range; returns how many rows it changed.
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error>;
+
+    /// Keeps writers from a partition and counts its rows, of which every one must be due; [`Batch::mark`] then drops it, or
+    /// [`Batch::commit`] where dropping commits by itself.
+    /// `None`: some are not, or it is not what it was when it was found.
+    async fn take_partition(&mut self, _selection: &Selection, _partition: &Partition) -> Result<Option<u64>, Error> {
+        Err(Error::Unsupported("partitions can't be dropped here".to_owned()))
+    }
 
     /// Marks the lane, guarded by its fence. Must be the last statement before [`Batch::commit`].
     ///
@@ -231,19 +306,27 @@ pub enum Error {
     Connect { source_name: String, message: String },
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
-    #[error("{what} took longer than its limit")]
+    #[error("{what} took longer than `statement_timeout` lets it, or somebody cancelled it")]
     Timeout { what: &'static str },
-    #[error("waited too long for a lock")]
+    #[error(
+        "another session holds a lock that was not to be had within `lock_timeout`; the database's list of sessions and locks says which"
+    )]
     LockTimeout,
     /// A deadlock or serialization failure: the batch may be tried again.
     #[error("the database gave way to another transaction: {0}")]
     Conflict(String),
+    /// No room for what a statement writes. Nothing of it is there.
+    #[error("the database has no room left ({0}); nothing was lost: make room on its disk, and the next sweep goes on")]
+    Full(String),
     #[error("the gate is held by {holder}")]
     GateBusy { holder: String },
     /// An estimate of a range was wrong: a smaller range will do.
     #[error("a batch met {rows} rows, more than its limit of {limit}")]
     TooManyRows { rows: u64, limit: u64 },
-    #[error("the source has forgotten holds that it had confirmed: it was restored from a backup")]
+    /// Values that are computed here are read first, and would take too much memory: a smaller range will do.
+    #[error("a batch met values of {bytes} bytes to compute anew, more than its limit of {limit}")]
+    TooWide { bytes: usize, limit: usize },
+    #[error("the source has forgotten holds that it had confirmed: it was restored from a backup, or a replica serves that lacks them")]
     Restored,
     #[error("the lane was taken over by another worker")]
     Fenced,
@@ -262,6 +345,11 @@ pub enum Error {
 impl Error {
     /// True where the same batch, smaller, may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Timeout { .. } | Self::LockTimeout | Self::Conflict(_) | Self::TooManyRows { .. })
+        self.is_contention() || matches!(self, Self::TooManyRows { .. } | Self::TooWide { .. })
+    }
+
+    /// True where another session may be in the way, and be through a little later.
+    pub fn is_contention(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::LockTimeout | Self::Conflict(_))
     }
 }

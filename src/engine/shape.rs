@@ -1,6 +1,13 @@
 //! The shape of a table: what a catalogue says about it, in the same words for every engine.
 
-use crate::sql::selection::{ColumnRef, TableRef, TypeClass};
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    clock::hex,
+    sql::selection::{ColumnRef, TableRef, TypeClass},
+};
 
 /// Everything about a table that decides whether and how a rule can be enforced on it.
 #[derive(Debug, Clone)]
@@ -23,6 +30,49 @@ pub struct Shape {
     pub rowid: Option<&'static str>,
     /// The engine's own estimate of the number of rows.
     pub estimated_rows: Option<u64>,
+    /// What the rows take on the disk, as far as the engine tells.
+    pub estimated_bytes: Option<u64>,
+    /// Why no partition of it can be dropped, where the way in which it is cut is the reason; a clause.
+    pub undroppable: Option<String>,
+    /// PostgreSQL: the tables that share rows with this one.
+    pub family: Family,
+}
+
+/// The partitions and inheritance children whose rows are rows of a table as well, and all whose rows those are too. Empty
+/// where a table has neither: then its rows are its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Family {
+    /// The table itself first, then all of its descendants.
+    pub members: Vec<Member>,
+    /// Every ancestor of a member, and the members.
+    pub kin: Vec<TableRef>,
+}
+
+/// One of the tables that a tree consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub table: TableRef,
+    /// What `tableoid` says of its rows.
+    pub address: u32,
+    /// Rows lie in it, and not in its own members only.
+    pub has_rows: bool,
+    /// Columns in whose order all of its rows can be walked by an index.
+    pub indexed: Vec<String>,
+}
+
+impl Family {
+    /// The addresses under which a statement meets this table's rows; empty: there is but one.
+    pub fn addresses(&self) -> Vec<u32> {
+        let addresses = self.members.iter().map(|member| member.address);
+        if self.members.len() > 1 { addresses.collect() } else { Vec::new() }
+    }
+
+    /// The addresses of the rows that belong to another table too; `None`: there can't be any.
+    pub fn shared_with(&self, other: &Self) -> Option<Vec<u32>> {
+        let theirs: BTreeSet<u32> = other.members.iter().map(|member| member.address).collect();
+        let shared: Vec<u32> = self.members.iter().map(|member| member.address).filter(|address| theirs.contains(address)).collect();
+        (!shared.is_empty()).then_some(shared)
+    }
 }
 
 impl Shape {
@@ -36,11 +86,32 @@ impl Shape {
         self.indexes.iter().find(|index| index.ordered && !index.partial && index.columns.first().is_some_and(|first| first == column))
     }
 
+    /// What changes when these columns do: they, and what is computed from them.
+    pub fn moved_by<'a>(&'a self, changed: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let mut moved: BTreeSet<&str> = changed.into_iter().collect();
+        loop {
+            // Names in expressions are written as their authors liked.
+            let is_moved = |name: &String| moved.iter().any(|moved| moved.eq_ignore_ascii_case(name));
+            let from_moved = |column: &&Column| column.computed_from.iter().any(is_moved);
+            let next: Vec<&str> = self.columns.iter().filter(from_moved).map(|column| column.name.as_str()).collect();
+            let before = moved.len();
+            moved.extend(next);
+            if moved.len() == before {
+                return moved;
+            }
+        }
+    }
+
     /// True if a unique index or key contains `column`.
     pub fn is_unique(&self, column: &str) -> bool {
         self.primary_key.iter().any(|name| name == column)
             || self.indexes.iter().any(|index| index.unique && index.columns.iter().any(|name| name == column))
     }
+}
+
+/// SHA-256 of a text, in lower-case hex.
+pub fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text))
 }
 
 /// What kind of relation the name belongs to.
@@ -54,7 +125,7 @@ pub enum TableKind {
     Partitioned,
     /// A table with inheritance children.
     Parent,
-    /// A child or partition of another table.
+    /// A child or partition of another table, without any of its own.
     Child,
     /// A table that belongs to the system or to an extension.
     System,
@@ -72,14 +143,24 @@ pub struct Column {
     pub nullable: bool,
     /// Computed by the database: it can't be assigned.
     pub generated: bool,
+    /// The columns that it is computed from: it changes with them.
+    pub computed_from: Vec<String>,
     /// The database writes the present time there whenever the row is changed, unless the statement says otherwise.
     pub touched: bool,
+    /// Our role may change it.
+    pub updatable: bool,
+    /// Why no rule can change it, as a clause: rows would move between partitions, or not all members of a tree would take
+    /// the same.
+    pub fixed: Option<String>,
+    /// The labels of an enum.
+    pub labels: Vec<String>,
 }
 
 impl Column {
     /// What a statement needs of it.
     pub fn to_ref(&self) -> ColumnRef {
-        ColumnRef { name: self.name.clone(), class: self.class, declared: self.declared.clone(), nullable: self.nullable }
+        let Self { name, class, declared, nullable, labels, .. } = self;
+        ColumnRef { name: name.clone(), class: *class, declared: declared.clone(), nullable: *nullable, labels: labels.clone() }
     }
 }
 
@@ -107,6 +188,8 @@ pub struct ForeignKey {
     pub on_update: ReferentialAction,
     /// An index of the child starts with the key's columns: without one each deleted parent scans the child.
     pub child_indexed: bool,
+    /// Whether we see the child's rows: where a key forbids the delete, a parent waits for them.
+    pub child_sight: Sight,
 }
 
 /// What happens to children.
@@ -123,6 +206,9 @@ pub enum ReferentialAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     pub name: String,
+    /// SHA-256 of the trigger and of the function that it runs, in lower-case hex, so that a changed body shows; `None`: we
+    /// may not see it.
+    pub digest: Option<String>,
     pub on_delete: bool,
     pub on_update: bool,
     /// Empty: any column.
@@ -140,10 +226,20 @@ pub enum RowSecurity {
     Applies,
 }
 
-/// What our role may do.
+/// Whether our role sees the rows of another table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    All,
+    /// It may not read the key's columns.
+    NotGranted,
+    /// Row security applies, and might hide some.
+    RowSecurity,
+}
+
+/// What our role may do with the table; what it may change of it, each [`Column`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Privileges {
+    /// All columns: rows are found by their place too, which no privilege on a column covers.
     pub select: bool,
     pub delete: bool,
-    pub update: bool,
 }

@@ -170,6 +170,7 @@ mod tests {
             cutoff: Some("2026-01-02T03:04:05.000006Z".parse().unwrap()),
             rule_digest: "r".to_owned(),
             statement_digest: "s".to_owned(),
+            partition: None,
         }
     }
 

@@ -266,4 +266,7 @@ pub struct Batch {
     pub cutoff: Option<Timestamp>,
     pub rule_digest: String,
     pub statement_digest: String,
+    /// The partition that was dropped with its rows; absent: the rows went one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
 }

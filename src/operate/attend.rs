@@ -9,7 +9,8 @@ use crate::{
         approval, gate, guard, identity,
         obstacle::{Obstacle, Reason},
         prepare::{Prepared, Target, categories, prepare},
-        settle, time,
+        settle::{self, Recovered},
+        time,
     },
 };
 
@@ -17,18 +18,20 @@ use crate::{
 #[derive(Debug)]
 pub struct Attended {
     pub source: String,
-    /// It answered.
-    pub up: bool,
+    /// Why it could not be asked; `None`: it answered.
+    pub away: Option<String>,
     /// Its tables that no rule is about; `None`: they could not be listed.
     pub uncovered_tables: Option<u64>,
     /// Each rule of the source, with what keeps it from being enforced.
     pub rules: Vec<(String, Option<Obstacle>)>,
+    /// Batches of before that were found to have committed.
+    pub recovered: Vec<Recovered>,
 }
 
 impl Attended {
     /// A source that could not be asked.
-    pub fn unanswered(source: String) -> Self {
-        Self { source, up: false, uncovered_tables: None, rules: Vec::new() }
+    pub fn unanswered(source: String, why: String) -> Self {
+        Self { source, away: Some(why), uncovered_tables: None, rules: Vec::new(), recovered: Vec::new() }
     }
 }
 
@@ -36,17 +39,16 @@ impl Attended {
 pub async fn attend(world: &World, state: &State, owner: &Owner, source: &str) -> Attended {
     let of_source: Vec<&Rule> = world.rules.iter().filter(|rule| rule.source == source).collect();
     let all = |obstacle: &Obstacle| of_source.iter().map(|rule| (rule.id.to_string(), Some(obstacle.clone()))).collect();
-    let mut attended = Attended::unanswered(source.to_owned());
     let target = match world.connect(source).await {
         Ok(target) => target,
         Err(error) => {
-            attended.rules = all(&Obstacle::new(Reason::Connection, error.to_string()));
-            return attended;
+            let rules = all(&Obstacle::new(Reason::Connection, error.to_string()));
+            return Attended { rules, ..Attended::unanswered(source.to_owned(), error.to_string()) };
         }
     };
-    attended.up = true;
-    attended.uncovered_tables = uncovered_tables(&target, &of_source).await;
-    attended.rules = match bring_up_to_date(world, state, owner, &target).await {
+    let uncovered_tables = uncovered_tables(&target, &of_source).await;
+    let mut recovered = Vec::new();
+    let rules = match bring_up_to_date(world, state, owner, &target, &mut recovered).await {
         Ok(()) => match prepare(&target, &world.rules, &world.config.keys, world.now()).await {
             Ok(prepared) => verdicts(state, &prepared).await,
             Err(error) => all(&error.into()),
@@ -54,14 +56,20 @@ pub async fn attend(world: &World, state: &State, owner: &Owner, source: &str) -
         Err(obstacle) => all(&obstacle),
     };
     target.engine.close().await;
-    attended
+    Attended { source: source.to_owned(), away: None, uncovered_tables, rules, recovered }
 }
 
 /// Is it the source that the state knows? Then what is open there is settled, and holds are delivered.
-async fn bring_up_to_date(world: &World, state: &State, owner: &Owner, target: &Target) -> Result<(), Obstacle> {
+async fn bring_up_to_date(
+    world: &World,
+    state: &State,
+    owner: &Owner,
+    target: &Target,
+    recovered: &mut Vec<Recovered>,
+) -> Result<(), Obstacle> {
     let source = &target.config.name;
     identity::check(state, target).await?;
-    settle::settle_source(state, &*target.engine, source, owner).await?;
+    recovered.extend(settle::settle_source(state, &*target.engine, source, owner).await?);
     gate::synchronise(state, &*target.engine, source, &categories(&world.rules, source), gate::PATIENCE).await?;
     // Last, because a hold binds whatever the time is.
     time::check(&*world.clock, target).await

@@ -18,6 +18,7 @@ use crate::{
     hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, scopes_of_table},
     policy::{self, Rule},
     sql::{
+        is_recordable,
         selection::{SubjectTest, TableRef},
         subject_value_fits,
     },
@@ -26,6 +27,7 @@ use crate::{
         gate, identity,
         plan::subject_tests,
         prepare::{Target, categories, shapes},
+        relatives::relatives,
     },
 };
 
@@ -244,6 +246,10 @@ fn check_names(world: &World, request: &PlaceRequest) -> Result<(), Error> {
             return Err(Error::Asked(format!("no rule has the category `{category}`{}", hint(category, known))));
         }
     }
+    for HeldSubject { kind, value } in &request.subjects {
+        // In any workspace, so that no source is kept waiting for a hold that can never be written to it.
+        is_recordable(kind, value).map_err(|why| Error::Asked(format!("{kind}:{value:?} {why}; nothing was placed")))?;
+    }
     let kinds: Vec<&str> = world.rules.iter().flat_map(|rule| rule.subjects.all()).map(|subject| subject.kind.as_str()).collect();
     for subject in &request.subjects {
         if !kinds.contains(&subject.kind.as_str()) && !request.accept_uncovered {
@@ -290,14 +296,17 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
         }
     }
     let mut in_scope = Vec::new();
-    for (shape, rules) in tables {
+    for (shape, rules) in &tables {
+        let others = tables.iter().flat_map(|(shape, rules)| rules.iter().map(|rule| (*rule, &**shape)));
+        // A rule of a partition or a parent may say whose rows these are.
+        let met: Vec<&Rule> = rules.iter().copied().chain(relatives(shape, others).into_iter().map(|one| one.rule)).collect();
         let scopes = scopes_of_table(&shape.table.schema, &rules[0].table, &policy::categories(rules.iter().copied()));
         if !scopes.iter().any(|scope| reaches.contains(scope)) {
             continue;
         }
         let of_kind = |test: &SubjectTest| subjects.iter().any(|subject| subject.kind == test.kind);
         // A subject column that can't be compared refuses its rules anyway; here it covers nothing.
-        let tests = subject_tests(&rules, &shape, target.engine.dialect()).unwrap_or_default();
+        let tests = subject_tests(&met, shape, target.engine.dialect()).unwrap_or_default();
         in_scope.push(InScope {
             source: source.clone(),
             table: shape.table.clone(),
@@ -311,20 +320,27 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
 
 /// A value that can't be one of a column's type is a mistake that is better told now than in court.
 fn check_values(world: &World, in_scope: &[InScope], subjects: &[HeldSubject]) -> Result<(), Error> {
+    let mut wrong = Vec::new();
     for table in in_scope {
         let dialect = world.source(&table.source)?.url.dialect();
         for test in &table.subjects {
             for subject in subjects.iter().filter(|subject| subject.kind == test.kind) {
-                subject_value_fits(test.column.class, dialect, &subject.value).map_err(|why| {
-                    Error::Asked(format!(
-                        "{}:{} can't be in {}.{}, column `{}`: {why}; nothing was placed (--accept-uncovered places it where it fits)",
-                        subject.kind, subject.value, table.source, table.table.table, test.column.name
-                    ))
-                })?;
+                if let Err(why) = subject_value_fits(&test.column, dialect, &subject.value) {
+                    wrong.push(format!(
+                        "{}:{} can't be in {}.{}, column `{}` ({}): it {why}",
+                        subject.kind, subject.value, table.source, table.table.table, test.column.name, test.column.declared
+                    ));
+                }
             }
         }
     }
-    Ok(())
+    let Some(first) = wrong.first() else { return Ok(()) };
+    const SHOWN: usize = 20;
+    let more = if wrong.len() > SHOWN { format!("\nand {} more", wrong.len() - SHOWN) } else { String::new() };
+    let all = if wrong.len() == 1 { first.clone() } else { wrong[..wrong.len().min(SHOWN)].join("\n") + &more };
+    Err(Error::Asked(format!(
+        "{all}\nnothing was placed; write the value as the column has it, or let --accept-uncovered place it where it fits"
+    )))
 }
 
 /// Acting rules in scope whose table has no subject of a kind that the hold names.

@@ -10,6 +10,7 @@ pub mod check;
 pub mod demo;
 pub mod evidence;
 pub mod explain;
+pub mod grants;
 pub mod holds;
 pub mod measure;
 pub mod pause;

@@ -13,6 +13,7 @@ use crate::{
         count::{count, count_due, count_protected},
         guard,
         obstacle::Obstacle,
+        partitions::prospects,
         prepare::{Prepared, Ready, Target, prepare_around, replan},
         stop::StopSignal,
         walk::Walk,
@@ -109,7 +110,13 @@ async fn report(
         }
     }
     if prepared.rule.action.acts() {
-        report.way = Walk::choose(&ready.ways, report.rows.as_ref()).ok().map(|walk| way_name(walk.way()));
+        report.way = Walk::choose(&ready.ways, report.rows.as_ref().map(Into::into)).ok().map(|walk| way_name(walk.way()));
+        if !request.no_count {
+            match prospects(target, ready).await {
+                Ok(prospects) => report.partitions = prospects,
+                Err(error) => report.blocked = Some(error.into()),
+            }
+        }
         if request.forecast > 0 && report.blocked.is_none() {
             report.forecast = forecast(world, target, all, prepared, ready, request.forecast, now).await;
         }

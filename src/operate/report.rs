@@ -11,6 +11,7 @@ use crate::{
         Ended,
         count::ProtectedBy,
         obstacle::{Obstacle, Outcome, Reason},
+        partitions::{Drops, Prospect},
         prepare::Prepared,
     },
 };
@@ -44,6 +45,12 @@ pub struct RuleReport {
     /// Which way a sweep would walk: `physical`, or the columns of an index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<String>,
+    /// Partitions whose bounds come before the cut-off, of a rule that drops them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<Prospect>,
+    /// Why a rule that would drop partitions drops none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_by_row: Option<String>,
     /// Rows due by the end of each coming month, now first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Vec<Forecast>>,
@@ -103,6 +110,8 @@ impl RuleReport {
             waits: None,
             paused: None,
             way: None,
+            partitions: Vec::new(),
+            row_by_row: ready.and_then(|ready| if let Drops::None(why) = &ready.drops { Some(why.clone()) } else { None }),
             forecast: None,
             swept: None,
         }

@@ -58,7 +58,7 @@ pub async fn sweep(world: &World, asked: &SweepRequest, stop: &StopSignal, obser
     let mut fields = Vec::new();
     for source in sources_of(&chosen) {
         let of_source: Vec<&Rule> = chosen.iter().filter(|rule| rule.source == source).collect();
-        match survey(world, asked, &state, &owner, &source, &of_source, now, stop).await {
+        match survey(world, asked, &state, &owner, &source, &of_source, now, stop, observer).await {
             Ok(field) => fields.push(field),
             Err(obstacle) => reports.extend(of_source.iter().map(|rule| refused(rule, obstacle.clone(), now))),
         }
@@ -111,6 +111,7 @@ async fn survey(
     of_source: &[&Rule],
     now: jiff::Timestamp,
     stop: &StopSignal,
+    observer: &dyn Observer,
 ) -> Result<Field, Obstacle> {
     let target = world.connect(source).await.map_err(|error| match error {
         Error::Engine(error) => Obstacle::from(error),
@@ -118,7 +119,8 @@ async fn survey(
     })?;
     let categories = categories(&world.rules, source);
     identity::check(state, &target).await?;
-    settle::settle_source(state, &*target.engine, source, owner).await?;
+    let recovered = settle::settle_source(state, &*target.engine, source, owner).await?;
+    recovered.iter().for_each(|recovered| observer.recovered(recovered));
     gate::synchronise(state, &*target.engine, source, &categories, gate::PATIENCE).await?;
     time::check(&*world.clock, &target).await?;
     let is_chosen = |rule: &Rule| of_source.iter().any(|chosen| chosen.id == rule.id);

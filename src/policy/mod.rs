@@ -125,6 +125,8 @@ pub struct Rule {
     pub retains: Vec<String>,
     /// The rule anonymises columns that name its own subjects: a row that is done is nobody's, and no hold finds it.
     pub unlinks: bool,
+    /// Partitions that are due as a whole are dropped. Only of a rule that deletes.
+    pub drops_partitions: bool,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Basis, StartFormat,
     limits::PACES,
-    raw::{FIRST_SWEEPS, MODES},
+    raw::{FIRST_SWEEPS, MODES, PARTITIONS},
 };
 use crate::diagnostic::schema::{Key, any, boolean, document, duration, integer, key, list, named, pattern, table, text, word};
 
@@ -64,6 +64,7 @@ fn rule() -> Vec<Key> {
         key("anonymize", "The same as `anonymise`", named(strategy())),
         key("mark", "A column that is set when a row is anonymised, and decides alone whether it is done", text()),
         key("retains", "Columns that stay as they are on purpose", list(text())),
+        key("partitions", "Partitions that are due as a whole are dropped", word(PARTITIONS.map(|(word, _)| word))),
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
         key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),
         key("window", "When it may be swept: \"01:00-05:30\"; narrows the source's", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),

@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use super::{
-    Event, Events, notify,
+    Event, Events,
+    away::Away,
+    notify,
     recorder::Recorder,
     reload,
     runner::{Ending, Runner},
@@ -30,13 +32,14 @@ use crate::{
     },
     state::{self, Owner, State},
     sweep::{
+        Observer as _,
         guard::Request,
         obstacle::{Outcome, Reason},
         stop::{Stop, StopSwitch},
     },
 };
 
-/// How often each source is attended to: pending holds delivered, and rules looked at that can't be enforced.
+/// How often each source that answers is attended to: pending holds delivered, and rules looked at that can't be enforced.
 const ATTEND: Duration = Duration::from_secs(30);
 /// How often the state's figures are read.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -59,11 +62,15 @@ pub(super) struct Keeper {
     /// Sources that are being attended to, and when the others are next.
     attending: BTreeSet<String>,
     attend_at: BTreeMap<String, Instant>,
+    /// Sources that don't answer.
+    away: BTreeMap<String, Away>,
     measuring: Option<StopSwitch>,
     measure_at: Instant,
     verifying: bool,
     verify_at: Instant,
     refresh_at: Instant,
+    /// The log has said that the state can't be read.
+    unreadable: bool,
     stopping: bool,
 }
 
@@ -91,11 +98,13 @@ impl Keeper {
             sweeps: BTreeMap::new(),
             attending: BTreeSet::new(),
             attend_at: BTreeMap::new(),
+            away: BTreeMap::new(),
             measuring: None,
             measure_at: now,
             verifying: false,
             verify_at: now,
             refresh_at: now,
+            unreadable: false,
             stopping: false,
         }
     }
@@ -167,9 +176,12 @@ impl Keeper {
         Ok(since)
     }
 
-    fn unreadable<T: Default>(&self, error: &state::Error) -> T {
+    /// The log says so once, until the state can be read again.
+    fn unreadable<T: Default>(&mut self, error: &state::Error) -> T {
         self.ready.store(false, Ordering::Relaxed);
-        tracing::error!(%error, "the state can't be read");
+        if !std::mem::replace(&mut self.unreadable, true) {
+            tracing::error!(%error, "the state can't be read");
+        }
         T::default()
     }
 
@@ -229,6 +241,9 @@ impl Keeper {
                     self.recorder.scheduled(rule, self.runner.next(rule), successes.get(rule).copied());
                 }
                 self.ready.store(!self.stopping, Ordering::Relaxed);
+                if std::mem::take(&mut self.unreadable) {
+                    tracing::info!("the state can be read again");
+                }
             }
             (Err(error), _) | (_, Err(error)) => self.unreadable(&error),
         }
@@ -279,6 +294,7 @@ impl Keeper {
             }
         };
         self.recorder.swept(rule, swept, now);
+        self.look_after(rule, swept);
         let ending = swept.map_or(Ending::TryAgain, ending);
         self.runner.ended(rule, now, ending);
         // Whoever waits for the source does not wait for a tick too. A sweep that goes on does: should it be cut short each
@@ -289,22 +305,48 @@ impl Keeper {
         self.refresh().await;
     }
 
+    /// A sweep that found its source gone, or back: the source is looked at now, and not in its turn.
+    fn look_after(&mut self, rule: &str, swept: Option<&Swept>) {
+        let Some(rule) = self.world.rules.iter().find(|one| one.id.as_str() == rule) else { return };
+        let is_away = swept.is_some_and(|swept| swept.reason == Some(Reason::Connection));
+        if swept.is_some() && is_away != self.away.contains_key(&rule.source) {
+            self.attend_at.remove(&rule.source);
+        }
+    }
+
     fn attend(&mut self, source: String) {
         self.attending.insert(source.clone());
         let (world, state, owner) = (self.world.clone(), self.state.clone(), self.owner.clone());
         let (span, name) = (tracing::info_span!("attend", source), source.clone());
         let attended = async move { Event::Attended(attend::attend(&world, &state, &owner, &name).await) };
-        self.task(attended.instrument(span), |_| Event::Attended(attend::Attended::unanswered(source)));
+        self.task(attended.instrument(span), |panic| Event::Attended(attend::Attended::unanswered(source, panic)));
     }
 
     fn attended(&mut self, attended: &attend::Attended) {
         self.attending.remove(&attended.source);
-        self.attend_at.insert(attended.source.clone(), Instant::now() + ATTEND);
-        self.recorder.asked(&attended.source, attended.up, attended.uncovered_tables);
+        let wait = self.until_next(&attended.source, attended.away.as_deref());
+        self.attend_at.insert(attended.source.clone(), Instant::now() + wait);
+        self.recorder.asked(&attended.source, attended.away.is_none(), attended.uncovered_tables);
+        attended.recovered.iter().for_each(|recovered| self.recorder.recovered(recovered));
         let now = self.world.now();
         for (rule, obstacle) in &attended.rules {
             self.recorder.looked_at(rule, obstacle.as_ref(), now);
         }
+    }
+
+    /// When a source is attended to next. The log says that it went, why, and that it is back: each once.
+    fn until_next(&mut self, source: &str, away: Option<&str>) -> Duration {
+        let Some(why) = away else {
+            if let Some(was) = self.away.remove(source) {
+                tracing::info!(source, tries = was.tries(), "the source answers again");
+            }
+            return ATTEND;
+        };
+        let away = self.away.entry(source.to_owned()).or_default();
+        if away.is_news(why) {
+            tracing::warn!(source, why, "the source does not answer; it is tried again, ever more rarely");
+        }
+        away.next(&*self.world.randomness)
     }
 
     fn measure(&mut self) {

@@ -3,11 +3,12 @@
 //! [`run`] puts together the state, the metrics, the HTTP listener and the ticks, and hands over to the
 //! keeper, which receives every event in one place and one order: ticks, signals, requests, and the ends of the tasks
 //! that it began. `runner` decides which sweeps begin, without clock or task; `recorder` turns what happens into metrics;
-//! `reload` says what a new configuration changes; `http`, `signals`, `ticks` and `notify` are the ways in and out.
+//! `away` remembers a source that does not answer, `reload` says what a new configuration changes; `http`, `signals`, `ticks` and `notify` are the ways in and out.
 //!
 //! Nothing of a database is ever cut off: what touches one runs in a task of its own to its end, and tells the keeper.
 //! A new kind of event is a variant of `Event` and an arm in the keeper.
 
+mod away;
 mod http;
 mod keeper;
 mod notify;

@@ -17,6 +17,7 @@ use crate::{
         BatchDone, Ended, Observer,
         obstacle::{Obstacle, Outcome, Reason},
         pace::Throttle,
+        settle::Recovered,
     },
 };
 
@@ -185,6 +186,13 @@ impl Observer for Recorder {
             let labels = followed.labels.values();
             metrics.rows_acted_total.with_label_values(&labels).inc_by(batch.rows);
             metrics.batch_duration_seconds.with_label_values(&labels).observe(batch.took.as_secs_f64());
+        });
+    }
+
+    /// Whoever sent the batch has not counted it.
+    fn recovered(&self, recovered: &Recovered) {
+        self.with(&recovered.rule, |metrics, followed| {
+            metrics.rows_acted_total.with_label_values(&followed.labels.values()).inc_by(recovered.rows);
         });
     }
 

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::{operate::world::World, policy::Rule, service::runner::Job};
+use crate::{
+    operate::world::World,
+    policy::{Dialect, Rule},
+    service::runner::Job,
+};
 
 /// Reads the configuration again.
 ///
@@ -17,21 +21,23 @@ pub(super) fn read(old: &World) -> Result<World, String> {
     }
 }
 
-/// Whether a sweep of this rule of the old configuration has to end: any rule on its table is not what it was, or its
-/// source or the keys are not.
+/// Whether a sweep of this rule of the old configuration has to end: any rule that may match rows of its table is not what it
+/// was, or its source or the keys are not.
 pub(super) fn ends_sweep(rule: &str, old: &World, new: &World) -> bool {
     let Some(rule) = old.rules.iter().find(|one| one.id.as_str() == rule) else { return true };
     let source = |world: &World| world.config.sources.get(&rule.source).cloned();
     source(old) != source(new)
         || old.config.keys != new.config.keys
         || old.config.timezone_name != new.config.timezone_name
-        || on_table(rule, old) != on_table(rule, new)
+        || around(rule, old) != around(rule, new)
 }
 
 /// All that the rules on a rule's table say about rows, and about when and how they may be touched. Tables of one name
-/// count as one here, whatever their schema: a schema may be written out or not.
-fn on_table(rule: &Rule, world: &World) -> BTreeSet<String> {
-    let same = |other: &&Rule| other.source == rule.source && other.table.table == rule.table.table;
+/// count as one here, whatever their schema: a schema may be written out or not. On PostgreSQL any table of the source may have
+/// rows of this one, as a partition, a child or a parent, which only the catalogue knows: there all rules of the source count.
+fn around(rule: &Rule, world: &World) -> BTreeSet<String> {
+    let shares_rows = world.config.sources.get(&rule.source).is_some_and(|source| source.url.dialect() == Dialect::Postgres);
+    let same = |other: &&Rule| other.source == rule.source && (shares_rows || other.table.table == rule.table.table);
     let says = |rule: &Rule| {
         let Rule { canonical, mode, first_sweep, window, limits, .. } = rule;
         format!("{canonical} {mode:?} {first_sweep:?} {window:?} {limits:?}")

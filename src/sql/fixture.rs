@@ -18,7 +18,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 pub(super) fn column(name: &str, class: TypeClass, declared: &str) -> ColumnRef {
-    ColumnRef { name: name.to_owned(), class, declared: declared.to_owned(), nullable: true }
+    ColumnRef { name: name.to_owned(), class, declared: declared.to_owned(), nullable: true, labels: Vec::new() }
 }
 
 pub(super) fn condition(sql: &str) -> Option<Condition> {
@@ -48,6 +48,8 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
     };
     Selection {
         table: TableRef { schema: if dialect == Dialect::Sqlite { "main" } else { "o'dd" }.to_owned(), table: "ta\"ble; --".to_owned() },
+        members: Vec::new(),
+        part: None,
         workspace: WorkspaceRef { dialect, name: "re\"tentiond".to_owned() },
         condition: condition("t.\"state\" = 'closed'"),
         overridden: Vec::new(),
@@ -59,6 +61,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
         ],
         held: HeldTest {
             scopes: vec!["*".to_owned(), "table:[\"o'dd\",\"ta\\\"ble; --\"]".to_owned()],
+            elsewhere: Vec::new(),
             subjects: vec![
                 SubjectTest { kind: "account".to_owned(), column: column("owner", TypeClass::Integer, integer), null_is_held: true },
                 SubjectTest { kind: "e'mail".to_owned(), column: column("mail", TypeClass::Text, text), null_is_held: false },
@@ -67,6 +70,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
         protectors: vec![
             Protector {
                 rule: RuleId::new("law", "keep"),
+                only: Vec::new(),
                 condition: condition("t.\"paid\" = 1"),
                 overridden: Vec::new(),
                 floor: None,
@@ -74,6 +78,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
             },
             Protector {
                 rule: RuleId::new("law", "later"),
+                only: Vec::new(),
                 condition: None,
                 overridden: Vec::new(),
                 floor: None,

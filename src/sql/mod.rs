@@ -1,7 +1,8 @@
 //! Pure text: how rows are found and changed, in each source's dialect.
 //!
 //! [`selection`] says which rows, as data; `predicate` writes its parts and [`statement`] whole statements, both as pure
-//! functions that snapshots can hold. What is common to all of them is here: quoting, the names of retentiond's own
+//! functions that snapshots can hold. `limits` says what values a
+//! type holds, `subject` what forms a held subject has. What is common to all of them is here: quoting, the names of retentiond's own
 //! tables, and [`checked`], the one place that hands text to the driver. A new dialect is a variant of [`Dialect`] and
 //! its arms in `predicate`.
 //!
@@ -9,14 +10,18 @@
 
 #[cfg(test)]
 mod fixture;
+pub mod limits;
 mod mysql;
 mod predicate;
 pub mod selection;
 pub mod statement;
+mod subject;
 
-pub use self::mysql::{FOLDED, FOLDINGS, quote_for_people};
-pub use self::predicate::held::{can_be_subject, fits_decimal, number_of, subject_value_fits, uuid_of};
+pub use self::mysql::{FOLDED, FOLDINGS, has_characters, quote_for_people};
 use self::selection::{Cell, TableRef, WorkspaceRef};
+pub use self::subject::{
+    can_be_subject, canonical_of, fits_decimal, is_recordable, number_of, subject_value_fits, uuid_of, why_no_subject,
+};
 use crate::policy::Dialect;
 
 /// A statement and the values that go with it.
@@ -69,6 +74,15 @@ pub fn qualified(dialect: Dialect, table: &TableRef) -> String {
         Dialect::Postgres | Dialect::Sqlite | Dialect::Mysql => {
             format!("{}.{}", quote_identifier(&table.schema), quote_identifier(&table.table))
         }
+    }
+}
+
+/// Where a selection's rows are looked for; stands before `AS t`.
+fn rows_of(selection: &selection::Selection) -> String {
+    let table = qualified(selection.workspace.dialect, &selection.table);
+    match &selection.part {
+        Some(part) => format!("{table} PARTITION ({})", quote_identifier(part)),
+        None => table,
     }
 }
 

@@ -4,9 +4,12 @@
 //! Every text is written for the session that `engine::mysql` sets up: double quotes around names, and no backslash in a
 //! literal that means anything but itself.
 
+use std::borrow::Cow;
+
 use jiff::tz::TimeZone;
 
 use super::{
+    limits::{digits, fits_decimal_type},
     quote_literal,
     selection::{Cell, ColumnRef, TableRef, TypeClass},
 };
@@ -65,12 +68,16 @@ fn outside_quotes(text: &str, mut replace: impl FnMut(&str, Option<char>) -> Opt
 
 /// The type that a text is cast to, so that it is compared as a value of the column and not as text: a number would be
 /// compared as a binary fraction, which has too few digits for long ones. Empty: it is compared as text.
-pub(super) fn cast(of: &ColumnRef) -> &'static str {
+pub(super) fn cast(of: &ColumnRef) -> Cow<'static, str> {
     let begins = |word: &str| of.declared.to_ascii_lowercase().starts_with(word);
-    match of.class {
-        TypeClass::Integer if of.declared.contains("unsigned") || begins("year") => "UNSIGNED",
+    let name = match of.class {
+        TypeClass::Integer if is_unsigned(of) => "UNSIGNED",
         TypeClass::Boolean | TypeClass::Integer => "SIGNED",
-        TypeClass::Decimal => "DECIMAL(65,30)",
+        // No other keeps every digit of each: there are 65 of them, and up to 38 behind the point.
+        TypeClass::Decimal => {
+            let (precision, scale) = digits(&of.declared).unwrap_or((65, 30));
+            return format!("DECIMAL({precision},{scale})").into();
+        }
         TypeClass::Float => "DOUBLE",
         TypeClass::Date => "DATE",
         TypeClass::Timestamp | TypeClass::TimestampTz => "DATETIME(6)",
@@ -79,7 +86,12 @@ pub(super) fn cast(of: &ColumnRef) -> &'static str {
         TypeClass::Inet => "INET6",
         TypeClass::Bytes => HEX,
         _ => "",
-    }
+    };
+    name.into()
+}
+
+fn is_unsigned(of: &ColumnRef) -> bool {
+    of.declared.contains("unsigned") || of.declared.starts_with("year")
 }
 
 /// In place of a type: the text is hexadecimal.
@@ -130,21 +142,34 @@ pub(super) fn pattern(pattern: &str) -> String {
 pub(super) fn literal(of: &ColumnRef, value: &str) -> String {
     let is_number = || value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
     match of.class {
-        TypeClass::Integer | TypeClass::Decimal if is_number() => value.to_owned(),
+        TypeClass::Integer | TypeClass::Decimal | TypeClass::Bits if is_number() => value.to_owned(),
         // The session is in UTC, and reads no offset.
         TypeClass::TimestampTz => match value.parse::<jiff::Timestamp>() {
             Ok(at) => quote_literal(Dialect::Mysql, &time(at)),
             Err(_) => quote_literal(Dialect::Mysql, value),
         },
-        _ => quote_literal(Dialect::Mysql, value),
+        _ => match collation(of).filter(|collation| !value.is_ascii() && !has_all_characters(collation)) {
+            // Beside the column itself, a literal in the session's character set would not be taken.
+            Some(collation) => {
+                format!("CONVERT({} USING {}) COLLATE {collation}", quote_literal(Dialect::Mysql, value), charset(collation))
+            }
+            None => quote_literal(Dialect::Mysql, value),
+        },
     }
+}
+
+/// The character set of a collation.
+pub(super) fn charset(collation: &str) -> &str {
+    collation.split('_').next().unwrap_or_default()
 }
 
 /// Whether a text that a person wrote can be a value of the column.
 pub(super) fn is_value(of: &ColumnRef, value: &str) -> bool {
     match of.class {
-        TypeClass::Boolean | TypeClass::Integer => value.parse::<i64>().is_ok() || value.parse::<u64>().is_ok(),
-        TypeClass::Decimal | TypeClass::Float => super::fits_decimal(value),
+        TypeClass::Integer if is_unsigned(of) => value.parse::<u64>().is_ok(),
+        TypeClass::Boolean | TypeClass::Integer => value.parse::<i64>().is_ok(),
+        TypeClass::Decimal => super::number_of(value).is_some() && fits_decimal_type(value, &of.declared),
+        TypeClass::Float => super::fits_decimal(value),
         _ => true,
     }
 }
@@ -177,6 +202,22 @@ pub const FOLDINGS: [Folding; 6] = [
     Folding { collation: "latin1_swedish_ci", column: "in_latin1", has: is_latin1 },
 ];
 
+/// Whether a collation's character set has every character.
+pub(super) fn has_all_characters(collation: &str) -> bool {
+    ["utf8mb4_", "utf16_", "utf16le_", "utf32_"].iter().any(|set| collation.starts_with(set))
+}
+
+/// Whether a collation's character set surely has all characters of a text: of sets that aren't known here, ASCII.
+pub fn has_characters(collation: &str, text: &str) -> bool {
+    let has: fn(char) -> bool = match charset(collation) {
+        _ if has_all_characters(collation) => return true,
+        "utf8" | "utf8mb3" | "ucs2" => |sign| sign <= '\u{FFFF}',
+        "latin1" => is_latin1,
+        _ => |sign| sign.is_ascii(),
+    };
+    text.chars().all(has)
+}
+
 /// Whether the character set that is called `latin1`, Windows' code page 1252, has a character.
 fn is_latin1(sign: char) -> bool {
     sign <= '\u{FF}' || "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ".contains(sign)
@@ -185,11 +226,6 @@ fn is_latin1(sign: char) -> bool {
 /// What of a column's type is its collation, where that decides what is equal.
 pub(super) fn collation(of: &ColumnRef) -> Option<&str> {
     of.declared.split_once(" COLLATE ").map(|(_, collation)| collation)
-}
-
-/// How many characters a column holds at most, where its type says so.
-pub(super) fn length(of: &ColumnRef) -> Option<usize> {
-    of.declared.split_once('(')?.1.split_once(')')?.0.parse().ok()
 }
 
 /// A name in the quotes that every session of this engine understands, for statements that a person is to run.

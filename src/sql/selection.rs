@@ -34,6 +34,10 @@ pub enum TypeClass {
     Inet,
     Bytes,
     Json,
+    /// One of a list of labels.
+    Enum,
+    /// A string of bits.
+    Bits,
     /// SQLite: no affinity, each value has a type of its own.
     Untyped,
     /// Anything else: arrays, ranges, composite and unknown types.
@@ -48,6 +52,8 @@ pub struct ColumnRef {
     /// The type's own name, to cast a text back to it (`character varying(20)`, `VARCHAR(20)`).
     pub declared: String,
     pub nullable: bool,
+    /// The labels of an [`Enum`](TypeClass::Enum), and of MariaDB's SET.
+    pub labels: Vec<String>,
 }
 
 /// A table with its schema written out.
@@ -69,6 +75,11 @@ pub struct WorkspaceRef {
 #[derive(Debug, Clone)]
 pub struct Selection {
     pub table: TableRef,
+    /// PostgreSQL: what `tableoid` may say of a row. These are the members of the table's tree that the plan knows: a
+    /// partition that is attached later waits for the next plan, with its own triggers and rules. Empty: any.
+    pub members: Vec<u32>,
+    /// MariaDB: the one partition whose rows are looked at, where it is not the whole table.
+    pub part: Option<String>,
     pub workspace: WorkspaceRef,
     /// The rule's `where`; it must be true.
     pub condition: Option<Condition>,
@@ -158,13 +169,23 @@ pub enum TextTest {
 }
 
 /// Whether a hold covers a row, asked of the `held` table by the acting statement itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeldTest {
     /// Keys of [`crate::hold::Scope`]s that concern this table. Empty: the source has no workspace, so nothing is held
     /// there, and nothing may act.
     pub scopes: Vec<String>,
+    /// Scopes of other tables that concern those rows only which are rows of theirs too.
+    pub elsewhere: Vec<Elsewhere>,
     /// All subjects that any rule of this table names.
     pub subjects: Vec<SubjectTest>,
+}
+
+/// What concerns some members of a tree only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    pub scopes: Vec<String>,
+    /// What `tableoid` says of the rows.
+    pub only: Vec<u32>,
 }
 
 /// A subject column, compared in its own type and collation.
@@ -181,12 +202,14 @@ impl Selection {
     pub fn of_no_rule(table: TableRef, workspace: WorkspaceRef) -> Self {
         Self {
             table,
+            members: Vec::new(),
+            part: None,
             workspace,
             condition: None,
             overridden: Vec::new(),
             start: None,
             done: Vec::new(),
-            held: HeldTest { scopes: Vec::new(), subjects: Vec::new() },
+            held: HeldTest::default(),
             protectors: Vec::new(),
             references: Vec::new(),
         }
@@ -208,6 +231,8 @@ pub struct Override {
 #[derive(Debug, Clone)]
 pub struct Protector {
     pub rule: RuleId,
+    /// What `tableoid` says of the rows that it matches at most, where it is a rule of another table of the tree; empty: any.
+    pub only: Vec<u32>,
     pub condition: Option<Condition>,
     pub overridden: Vec<Override>,
     /// The comparison with the end of its floor alone.
@@ -253,6 +278,22 @@ impl Counts {
     }
 }
 
+/// What a sweep that counted nothing beforehand learns of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survey {
+    pub rows: u64,
+    /// Undated rows whose start can't be read or can't be meant.
+    pub implausible: u64,
+}
+
+impl Survey {
+    /// The numbers in the order in which `statement::survey` asks for them; `None`: they are others.
+    pub fn of(numbers: &[u64]) -> Option<Self> {
+        let &[rows, implausible] = numbers else { return None };
+        Some(Self { rows, implausible })
+    }
+}
+
 /// A value that marks a place in a walk, as its engine reads and writes it. Never logged.
 #[derive(Clone, PartialEq)]
 pub enum Cell {
@@ -274,13 +315,16 @@ impl std::fmt::Debug for Cell {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
     /// PostgreSQL: blocks of the heap, by TID ranges. The cell of a bound is the number of blocks that lie before it:
-    /// a range `after` 10 `through` 20 is the blocks 10 to 19.
+    /// a range `after` 10 `through` 20 is the blocks 10 to 19. Of a tree of tables it is those blocks of each heap.
     Blocks,
     /// SQLite: rowids, by the name under which this table's can be read.
     Rowid(&'static str),
-    /// Columns in index order. With a `tie`, the engine's own row address (`ctid`, or the name of the rowid) is the last
-    /// of them, so that any number of rows with one value can be cut into batches.
-    Columns { columns: Vec<ColumnRef>, tie: Option<&'static str> },
+    /// Columns in index order. With a `tie`, the engine's own row address (`ctid`, in a tree of tables with `tableoid`, or
+    /// the name of the rowid) comes last, so that any number of rows with one value can be cut into batches.
+    ///
+    /// A bound with fewer cells than there are columns is a bound of the first of them alone: no row has a value on its
+    /// other side that is not behind it, whatever its further columns.
+    Columns { columns: Vec<ColumnRef>, tie: Vec<&'static str> },
     /// MariaDB: no order at all, for a table without a key. The cell of the upper bound is how many rows an act may take;
     /// it takes those that it comes upon first. There is no lower bound, and each range begins at the table's start.
     Unordered,

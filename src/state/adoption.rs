@@ -2,7 +2,7 @@
 
 use super::{
     Error, State,
-    database::{count, json},
+    database::{count, json, query, query_as},
     holds::{BY_ID, Row, hold_of, insert_hold},
 };
 use crate::{
@@ -37,9 +37,9 @@ impl State {
         let salt = random_hex::<16>(&*self.randomness);
 
         let mut transaction = self.database.write().await?;
-        let known = sqlx::query_as::<_, Row>(BY_ID).bind(&id).fetch_optional(&mut *transaction).await?;
+        let known = query_as::<Row>(BY_ID).bind(&id).fetch_optional(&mut *transaction).await?;
         let is_new = known.is_none();
-        let recorded: Option<(String,)> = sqlx::query_as("SELECT hold FROM hold_source WHERE hold = $1 AND source = $2")
+        let recorded: Option<(String,)> = query_as("SELECT hold FROM hold_source WHERE hold = $1 AND source = $2")
             .bind(&id)
             .bind(&source)
             .fetch_optional(&mut *transaction)
@@ -71,21 +71,21 @@ impl State {
         }
         // No subjects means everything, which names can only narrow.
         if subjects.is_empty() {
-            sqlx::query("DELETE FROM hold_subject WHERE hold = $1").bind(&hold.id).execute(&mut *transaction).await?;
+            query("DELETE FROM hold_subject WHERE hold = $1").bind(&hold.id).execute(&mut *transaction).await?;
         } else if is_new || hold.subject_count > 0 {
             self.insert_subjects(&mut transaction, &hold.id, &subjects).await?;
         }
         let (number,): (i64,) =
-            sqlx::query_as("SELECT count(*) FROM hold_subject WHERE hold = $1").bind(&hold.id).fetch_one(&mut *transaction).await?;
+            query_as("SELECT count(*) FROM hold_subject WHERE hold = $1").bind(&hold.id).fetch_one(&mut *transaction).await?;
         hold.subject_count = count(number)?;
-        sqlx::query("UPDATE hold SET scope = $2, subject_count = $3 WHERE id = $1")
+        query("UPDATE hold SET scope = $2, subject_count = $3 WHERE id = $1")
             .bind(&hold.id)
             .bind(json(&hold.scope))
             .bind(number)
             .execute(&mut *transaction)
             .await?;
         let reach: Vec<String> = scopes.iter().map(Scope::key).collect();
-        sqlx::query("INSERT INTO hold_source (hold, source, reach, epoch, confirmed) VALUES ($1, $2, $3, 0, 1)")
+        query("INSERT INTO hold_source (hold, source, reach, epoch, confirmed) VALUES ($1, $2, $3, 0, 1)")
             .bind(&hold.id)
             .bind(&source)
             .bind(json(&reach))

@@ -1,15 +1,25 @@
 //! The database of the state: opening it, what every session of it is set to, and its transactions.
 
-use std::{os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use sqlx::{
-    Any, AnyPool, ConnectOptions as _, Executor as _, Transaction,
-    any::{AnyConnectOptions, AnyPoolOptions},
+    Any, AnyPool, ConnectOptions as _, Executor as _, FromRow, Row as _, SqlSafeStr, Transaction,
+    any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow},
+    query::{Query, QueryAs},
 };
 
 use super::Error;
-use crate::{config::SourceUrl, policy::Dialect};
+use crate::{
+    clock::within,
+    config::{SourceUrl, handshake},
+    policy::Dialect,
+};
 
 /// WAL so that readers don't wait for writers; FULL because what this database says was committed must survive power
 /// loss, or a hold could be forgotten. A small cache, because each connection would otherwise hold 2 MB of the ledger as
@@ -17,11 +27,24 @@ use crate::{config::SourceUrl, policy::Dialect};
 const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA cache_size = -256";
 
-/// READ COMMITTED whatever the server's default: statements after a lock have to see what its last holder committed.
-/// The level of messages is raised because a rollback without a transaction is a warning.
-const POSTGRES_SESSION: &str = "SET search_path = retentiond_state; SET synchronous_commit = on; \
-     SET default_transaction_isolation = 'read committed'; SET client_min_messages = error; SET lock_timeout = '10s'; \
-     SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'";
+/// Opens every transaction. READ COMMITTED whatever the server's default: statements after a lock have to see what its last
+/// holder committed. A standby, whose holds may be older, refuses READ WRITE, so reading is that, too. All of it ends
+/// with the transaction, because the session may be a pooler's, and the next statement of it somebody else's.
+const POSTGRES_OPENING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = retentiond_state; \
+     SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// A sweep's two transactions that overlap, the lease that it renews, and whatever else is read beside it.
+const CONNECTIONS: u32 = 4;
+
+/// How long to wait for a server that does not answer, or is being restarted.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for one's turn at a file, which is always there.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection that nobody needs for so long is given back to the server.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a state can be kept on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +56,12 @@ pub(super) enum Kind {
 /// Connections to the state.
 #[derive(Clone)]
 pub(super) struct Database {
-    pub(super) pool: AnyPool,
+    pool: AnyPool,
     pub(super) kind: Kind,
     /// Without user and password, for messages.
     pub(super) address: Arc<str>,
+    /// As it was read last.
+    url: Arc<Mutex<SourceUrl>>,
 }
 
 impl Database {
@@ -49,69 +74,143 @@ impl Database {
             Dialect::Postgres => Kind::Postgres,
             Dialect::Mysql => return Err(connect_error(&address, &"a state is kept on SQLite or PostgreSQL")),
         };
-        let options: AnyConnectOptions = match url.sqlite_path() {
-            Some(path) => {
-                prepare_file(&path, &address, create)?;
-                sqlite_url(&path).parse()
-            }
-            None => url.expose().parse(),
+        if let Some(path) = url.sqlite_path() {
+            prepare_file(&path, &address, create)?;
         }
-        .map_err(|error| connect_error(&address, &error))?;
-        let options = options.disable_statement_logging();
+        let (url, outdated) = match url.current() {
+            Ok(current) => (current, None),
+            // It may be in the middle of being replaced; the server tells whether what is known will do.
+            Err(outdated) => (url.clone(), Some(outdated)),
+        };
+        let told = |error: sqlx::Error| {
+            let place = match (&outdated, url.place()) {
+                (Some(outdated), _) => format!("; {outdated}"),
+                (None, Some(place)) => format!("; the address is in {place}"),
+                (None, None) => String::new(),
+            };
+            connect_error(&address, &format!("{}{place}", words(&error)))
+        };
+        let options = options(&url).map_err(told)?;
         // The pool tries again and again where a first connection fails; a person wants to know why.
-        let mut first = options.connect().await.map_err(|error| connect_error(&address, &error))?;
+        let trial = options.clone();
+        let first = tokio::spawn(async move { trial.connect().await });
+        let mut first = within(CONNECT_TIMEOUT, first).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(told)?;
         if kind == Kind::Postgres && in_recovery(&mut first).await? {
             return Err(Error::Standby);
         }
-        sqlx::Connection::close(first).await?;
+        // A server that hangs up first makes an error of the farewell.
+        let _ = sqlx::Connection::close(first).await;
         let pool = AnyPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(30))
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(match kind {
+                Kind::Sqlite => TURN_TIMEOUT,
+                Kind::Postgres => CONNECT_TIMEOUT,
+            })
+            .idle_timeout(IDLE_TIMEOUT)
             .test_before_acquire(false)
             .after_connect(move |connection, _| Box::pin(set_session(connection, kind)))
-            .before_acquire(move |connection, _| Box::pin(cleanse(connection, kind)))
+            .before_acquire(move |connection, _| Box::pin(is_at_rest(connection, kind)))
             .connect_lazy_with(options);
-        Ok(Self { pool, kind, address: address.into() })
+        Ok(Self { pool, kind, address: address.into(), url: Arc::new(Mutex::new(url)) })
     }
 
     /// Begins a transaction that writes. On SQLite it waits for its turn here, and never fails for it later.
     ///
     /// Dropped, it rolls back.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
-        Ok(match self.kind {
-            Kind::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await?,
-            Kind::Postgres => self.pool.begin().await?,
+        self.begin(match self.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            Kind::Postgres => POSTGRES_OPENING,
         })
+        .await
+    }
+
+    /// Begins a transaction that only reads: drop it.
+    pub(super) async fn read(&self) -> Result<Transaction<'static, Any>, Error> {
+        self.begin(match self.kind {
+            Kind::Sqlite => "BEGIN",
+            Kind::Postgres => POSTGRES_OPENING,
+        })
+        .await
+    }
+
+    /// Closes every connection, once they are given back.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn begin(&self, opening: &'static str) -> Result<Transaction<'static, Any>, Error> {
+        match self.pool.begin_with(opening).await {
+            Err(_) if self.renew() => Ok(self.pool.begin_with(opening).await?),
+            began => Ok(began?),
+        }
+    }
+
+    /// Takes up a login that was rotated; false: it was not.
+    fn renew(&self) -> bool {
+        let mut url = self.url.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(current) = url.current().ok().filter(|current| !current.has_login_of(&url)) else { return false };
+        let Ok(options) = options(&current) else { return false };
+        self.pool.set_connect_options(options);
+        *url = current;
+        true
+    }
+}
+
+/// A statement. It is unnamed on the server: a name would stay on a session that may be a pooler's.
+pub(super) fn query<'q>(text: impl SqlSafeStr) -> Query<'q, Any, AnyArguments> {
+    sqlx::query(text).persistent(false)
+}
+
+/// The same, whose rows are tuples.
+pub(super) fn query_as<'q, Row: for<'r> FromRow<'r, AnyRow>>(text: impl SqlSafeStr) -> QueryAs<'q, Any, Row, AnyArguments> {
+    sqlx::query_as(text).persistent(false)
+}
+
+fn options(url: &SourceUrl) -> Result<AnyConnectOptions, sqlx::Error> {
+    let text = match url.sqlite_path() {
+        Some(path) => sqlite_url(&path),
+        // What protects the connection stands there as a parameter already.
+        None => format!("{}&application_name=retentiond&statement-cache-capacity=0", url.expose()),
+    };
+    Ok(text.parse::<AnyConnectOptions>()?.disable_statement_logging())
+}
+
+/// Why the server can't be reached, in its own words or ours.
+fn words(error: &sqlx::Error) -> String {
+    match error {
+        // Every session asks for it as it begins, and only a pooler minds.
+        sqlx::Error::Database(refusal) if refusal.message().contains("extra_float_digits") => {
+            format!("{}; pgbouncer has to be told `ignore_startup_parameters = extra_float_digits`", refusal.message())
+        }
+        sqlx::Error::Database(refusal) => refusal.message().to_owned(),
+        sqlx::Error::PoolTimedOut => "the server does not answer".to_owned(),
+        other => handshake::words(other),
     }
 }
 
 async fn set_session(connection: &mut sqlx::AnyConnection, kind: Kind) -> Result<(), sqlx::Error> {
-    match kind {
-        Kind::Sqlite => connection.execute(sqlx::raw_sql(SQLITE_SESSION)).await?,
-        Kind::Postgres => {
-            // A name that moved to a standby would show holds as they were.
-            if in_recovery(connection).await? {
-                return Err(sqlx::Error::Configuration(Error::Standby.into()));
-            }
-            connection.execute(sqlx::raw_sql(POSTGRES_SESSION)).await?
-        }
-    };
+    if kind == Kind::Sqlite {
+        connection.execute(sqlx::raw_sql(SQLITE_SESSION)).await?;
+    }
     Ok(())
 }
 
-/// Rolls back what a cancelled begin may have left, before the connection is used again.
-async fn cleanse(connection: &mut sqlx::AnyConnection, kind: Kind) -> Result<bool, sqlx::Error> {
-    let rolled_back = connection.execute("ROLLBACK").await;
+/// Whether a connection is alive and in no transaction that a cancelled begin may have left.
+async fn is_at_rest(connection: &mut sqlx::AnyConnection, kind: Kind) -> Result<bool, sqlx::Error> {
     match kind {
-        // An error is the usual case: there is no transaction to roll back.
-        Kind::Sqlite => Ok(true),
-        Kind::Postgres => rolled_back.map(|_| true),
+        Kind::Sqlite => {
+            // An error is the usual case: there is no transaction to roll back.
+            let _ = connection.execute("ROLLBACK").await;
+            Ok(true)
+        }
+        // In a transaction, the one would be the time of its beginning. What is not at rest is closed, which rolls back.
+        Kind::Postgres => sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0),
     }
 }
 
 async fn in_recovery(connection: &mut sqlx::AnyConnection) -> Result<bool, sqlx::Error> {
-    let (recovering,) = sqlx::query_as::<_, (bool,)>("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
-    Ok(recovering)
+    sqlx::raw_sql("SELECT pg_is_in_recovery()").fetch_one(connection).await?.try_get(0)
 }
 
 /// The driver decodes percent signs and reads parameters after `?`: no byte of the path may be taken for either.

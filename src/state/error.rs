@@ -58,6 +58,8 @@ impl From<sqlx::Error> for Error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
                 Self::Unreadable(error.to_string())
             }
+            // A transaction that may write, which a standby refuses.
+            sqlx::Error::Database(error) if error.code().is_some_and(|code| code == "25006") => Self::Standby,
             sqlx::Error::Database(error) => Self::Database(error.message().to_owned()),
             other => Self::Database(other.to_string()),
         }

@@ -7,7 +7,7 @@ use sqlx::AnyConnection;
 
 use super::{
     Error, State,
-    database::{Kind, count, instant, json, micros, parse, stored},
+    database::{Kind, count, instant, json, micros, parse, query, query_as, stored},
     sources::raise_wanted,
 };
 use crate::{
@@ -78,7 +78,7 @@ impl State {
         let mut epochs = Vec::with_capacity(hold.pending.len());
         for source in &hold.pending {
             let epoch = raise_wanted(&mut transaction, source).await?;
-            sqlx::query("INSERT INTO hold_source (hold, source, reach, epoch, confirmed) VALUES ($1, $2, '[]', $3, 0)")
+            query("INSERT INTO hold_source (hold, source, reach, epoch, confirmed) VALUES ($1, $2, '[]', $3, 0)")
                 .bind(&hold.id)
                 .bind(source)
                 .bind(stored(epoch)?)
@@ -100,7 +100,7 @@ impl State {
         // A cool-down beyond the end of time never ends: the hold stays in force.
         let lapses_at = now.checked_add(cool_down).unwrap_or(Timestamp::MAX);
         let mut transaction = self.database.write().await?;
-        let released = sqlx::query(
+        let released = query(
             "UPDATE hold SET released_at = $2, released_by = $3, release_reason = $4, lapses_at = $5 WHERE id = $1 AND released_at IS NULL",
         )
         .bind(id)
@@ -132,7 +132,7 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn holds(&self, include_released: bool) -> Result<Vec<Hold>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(ALL).fetch_all(&self.database.pool).await?;
+        let rows: Vec<Row> = query_as(ALL).fetch_all(&mut *self.database.read().await?).await?;
         let mut pending = self.pending(None).await?;
         let holds = rows.into_iter().map(|row| {
             let mut hold = hold_of(row)?;
@@ -147,7 +147,7 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn hold(&self, id: &str) -> Result<Option<Hold>, Error> {
-        let row: Option<Row> = sqlx::query_as(BY_ID).bind(id).fetch_optional(&self.database.pool).await?;
+        let row: Option<Row> = query_as(BY_ID).bind(id).fetch_optional(&mut *self.database.read().await?).await?;
         let Some(mut hold) = row.map(hold_of).transpose()? else { return Ok(None) };
         hold.pending = self.pending(Some(id)).await?.remove(id).unwrap_or_default();
         Ok(Some(hold))
@@ -159,28 +159,27 @@ impl State {
     /// [`Error::Database`].
     pub async fn subjects(&self, id: &str, after: Option<&HeldSubject>, limit: u32) -> Result<Vec<HeldSubject>, Error> {
         let (kind, value) = after.map_or(("", ""), |after| (&after.kind, &after.value));
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT kind, value FROM hold_subject WHERE hold = $1 AND (kind, value) > ($2, $3) ORDER BY kind, value LIMIT $4",
-        )
-        .bind(id)
-        .bind(kind)
-        .bind(value)
-        .bind(i64::from(limit))
-        .fetch_all(&self.database.pool)
-        .await?;
+        let rows: Vec<(String, String)> =
+            query_as("SELECT kind, value FROM hold_subject WHERE hold = $1 AND (kind, value) > ($2, $3) ORDER BY kind, value LIMIT $4")
+                .bind(id)
+                .bind(kind)
+                .bind(value)
+                .bind(i64::from(limit))
+                .fetch_all(&mut *self.database.read().await?)
+                .await?;
         Ok(rows.into_iter().map(|(kind, value)| HeldSubject { kind, value }).collect())
     }
 
     /// The sources that lack each hold that is in force.
     pub(super) async fn pending(&self, id: Option<&str>) -> Result<HashMap<String, Vec<String>>, Error> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
+        let rows: Vec<(String, String)> = query_as(
             "SELECT hold_source.hold, hold_source.source FROM hold_source JOIN hold ON hold.id = hold_source.hold
              WHERE hold_source.confirmed = 0 AND (hold.lapses_at IS NULL OR hold.lapses_at > $1) AND ($2 = '' OR hold.id = $2)
              ORDER BY hold_source.source",
         )
         .bind(micros(self.now()))
         .bind(id.unwrap_or_default())
-        .fetch_all(&self.database.pool)
+        .fetch_all(&mut *self.database.read().await?)
         .await?;
         let mut pending: HashMap<String, Vec<String>> = HashMap::new();
         for (hold, source) in rows {
@@ -201,7 +200,7 @@ impl State {
                  FROM json_array_elements(CAST($2 AS json)) AS one ON CONFLICT DO NOTHING"
             }
         };
-        sqlx::query(statement).bind(hold).bind(json(subjects)).execute(connection).await?;
+        query(statement).bind(hold).bind(json(subjects)).execute(connection).await?;
         Ok(())
     }
 
@@ -251,7 +250,7 @@ pub(super) fn hold_of((id, matter, subjects, scope, reason, by, placed_at, relea
 }
 
 pub(super) async fn insert_hold(connection: &mut AnyConnection, hold: &Hold, salt: &str) -> Result<(), Error> {
-    sqlx::query(
+    query(
         "INSERT INTO hold (id, matter, reason, placed_by, placed_at, scope, subject_count, subjects_salt)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )

@@ -25,7 +25,7 @@ mod work;
 use jiff::Timestamp;
 use sqlx::AnyConnection;
 
-use self::database::{Database, count, micros};
+use self::database::{Database, count, micros, query, query_as};
 pub use self::{
     adoption::ImportedHold,
     error::Error,
@@ -79,7 +79,7 @@ impl State {
     /// [`Error::Missing`] if there is none, [`Error::TooNew`] if a newer retentiond wrote it.
     pub async fn open(url: &SourceUrl, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
         let database = Database::connect(url, false).await?;
-        let version = migrations::version(&mut *database.pool.acquire().await?, database.kind).await?;
+        let version = migrations::version(&mut *database.read().await?, database.kind).await?;
         if version.is_none() {
             return Err(Error::Missing { address: database.address.to_string() });
         }
@@ -106,22 +106,19 @@ impl State {
         if version.is_none() {
             state.write_identity(&mut transaction).await?;
         }
-        (state.id,) = sqlx::query_as("SELECT id FROM identity").fetch_one(&mut *transaction).await?;
+        (state.id,) = query_as("SELECT id FROM identity").fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(state)
     }
 
     async fn write_identity(&self, connection: &mut AnyConnection) -> Result<(), Error> {
         let state_id = random_hex::<16>(&*self.randomness);
-        sqlx::query("INSERT INTO identity (only_row, id, created_at) VALUES (1, $1, $2)")
+        query("INSERT INTO identity (only_row, id, created_at) VALUES (1, $1, $2)")
             .bind(&state_id)
             .bind(micros(self.now()))
             .execute(&mut *connection)
             .await?;
-        sqlx::query("INSERT INTO ledger_head (only_row, seq, hash) VALUES (1, 0, $1)")
-            .bind(chain::BEGINNING)
-            .execute(&mut *connection)
-            .await?;
+        query("INSERT INTO ledger_head (only_row, seq, hash) VALUES (1, 0, $1)").bind(chain::BEGINNING).execute(&mut *connection).await?;
         self.append_in(connection, |_| Event::Genesis { state_id }).await?;
         Ok(())
     }
@@ -137,12 +134,12 @@ impl State {
     /// [`Error::Database`].
     pub async fn status(&self) -> Result<Status, Error> {
         let (entries, head_hash) = self.head().await?;
-        let (schema_version,) = sqlx::query_as("SELECT version FROM schema_version").fetch_one(&self.database.pool).await?;
-        let (active, subjects) = sqlx::query_as(
+        let (schema_version,) = query_as("SELECT version FROM schema_version").fetch_one(&mut *self.database.read().await?).await?;
+        let (active, subjects) = query_as(
             "SELECT count(*), CAST(COALESCE(sum(subject_count), 0) AS BIGINT) FROM hold WHERE lapses_at IS NULL OR lapses_at > $1",
         )
         .bind(micros(self.now()))
-        .fetch_one(&self.database.pool)
+        .fetch_one(&mut *self.database.read().await?)
         .await?;
         Ok(Status {
             id: self.id.clone(),
@@ -159,7 +156,7 @@ impl State {
 
     /// Closes every connection, once they are given back.
     pub async fn close(&self) {
-        self.database.pool.close().await;
+        self.database.close().await;
     }
 
     fn now(&self) -> Timestamp {

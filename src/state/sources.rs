@@ -4,7 +4,7 @@ use sqlx::AnyConnection;
 
 use super::{
     Error, State,
-    database::{count, stored},
+    database::{count, query, query_as, stored},
 };
 use crate::ledger::{Event, SOURCE_ADOPTED};
 
@@ -44,16 +44,15 @@ impl State {
     /// [`Error::OtherSource`] if the name, identity or fingerprint belongs to another.
     pub async fn register_source(&self, name: &str, source_id: &str, fingerprint: &str, by: &str) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        let inserted = sqlx::query(
-            "INSERT INTO source (name, source_id, fingerprint, wanted, confirmed) VALUES ($1, $2, $3, 0, 0) ON CONFLICT DO NOTHING",
-        )
-        .bind(name)
-        .bind(source_id)
-        .bind(fingerprint)
-        .execute(&mut *transaction)
-        .await?;
+        let inserted =
+            query("INSERT INTO source (name, source_id, fingerprint, wanted, confirmed) VALUES ($1, $2, $3, 0, 0) ON CONFLICT DO NOTHING")
+                .bind(name)
+                .bind(source_id)
+                .bind(fingerprint)
+                .execute(&mut *transaction)
+                .await?;
         if inserted.rows_affected() == 0 {
-            let known: Row = sqlx::query_as(
+            let known: Row = query_as(
                 "SELECT name, source_id, fingerprint, wanted, confirmed FROM source
                  WHERE name = $1 OR source_id = $2 OR fingerprint = $3 ORDER BY name",
             )
@@ -95,13 +94,13 @@ impl State {
         reason: &str,
     ) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        sqlx::query("DELETE FROM source WHERE name <> $1 AND (source_id = $2 OR fingerprint = $3)")
+        query("DELETE FROM source WHERE name <> $1 AND (source_id = $2 OR fingerprint = $3)")
             .bind(name)
             .bind(source_id)
             .bind(fingerprint)
             .execute(&mut *transaction)
             .await?;
-        let (wanted,): (i64,) = sqlx::query_as(
+        let (wanted,): (i64,) = query_as(
             "INSERT INTO source (name, source_id, fingerprint, wanted, confirmed) VALUES ($1, $2, $3, $4 + 1, 0)
              ON CONFLICT (name) DO UPDATE SET source_id = $2, fingerprint = $3, confirmed = 0,
                  wanted = 1 + CASE WHEN source.wanted > $4 THEN source.wanted ELSE $4 END
@@ -114,7 +113,7 @@ impl State {
         .fetch_one(&mut *transaction)
         .await?;
         // With the new epoch a confirmation that is still under way for the database before can't count for this one.
-        sqlx::query("UPDATE hold_source SET confirmed = 0, epoch = $2 WHERE source = $1")
+        query("UPDATE hold_source SET confirmed = 0, epoch = $2 WHERE source = $1")
             .bind(name)
             .bind(wanted)
             .execute(&mut *transaction)
@@ -136,9 +135,9 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn source(&self, name: &str) -> Result<Option<SourceRecord>, Error> {
-        let row: Option<Row> = sqlx::query_as("SELECT name, source_id, fingerprint, wanted, confirmed FROM source WHERE name = $1")
+        let row: Option<Row> = query_as("SELECT name, source_id, fingerprint, wanted, confirmed FROM source WHERE name = $1")
             .bind(name)
-            .fetch_optional(&self.database.pool)
+            .fetch_optional(&mut *self.database.read().await?)
             .await?;
         row.map(record).transpose()
     }
@@ -148,8 +147,8 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn sources(&self) -> Result<Vec<SourceRecord>, Error> {
-        let rows: Vec<Row> = sqlx::query_as("SELECT name, source_id, fingerprint, wanted, confirmed FROM source ORDER BY name")
-            .fetch_all(&self.database.pool)
+        let rows: Vec<Row> = query_as("SELECT name, source_id, fingerprint, wanted, confirmed FROM source ORDER BY name")
+            .fetch_all(&mut *self.database.read().await?)
             .await?;
         rows.into_iter().map(record).collect()
     }
@@ -159,23 +158,21 @@ impl State {
     /// # Errors
     /// [`Error::UnknownSource`].
     pub async fn gate(&self, source: &str) -> Result<GateNumbers, Error> {
-        gate_in(&mut *self.database.pool.acquire().await?, source).await
+        gate_in(&mut *self.database.read().await?, source).await
     }
 }
 
 /// The epochs of a source, as a transaction sees them.
 pub(super) async fn gate_in(connection: &mut AnyConnection, source: &str) -> Result<GateNumbers, Error> {
     let row: Option<(i64, i64)> =
-        sqlx::query_as("SELECT wanted, confirmed FROM source WHERE name = $1").bind(source).fetch_optional(connection).await?;
+        query_as("SELECT wanted, confirmed FROM source WHERE name = $1").bind(source).fetch_optional(connection).await?;
     let (wanted, confirmed) = row.ok_or_else(|| Error::UnknownSource(source.to_owned()))?;
     Ok(GateNumbers { wanted: count(wanted)?, confirmed: count(confirmed)? })
 }
 
 /// Raises the wanted epoch by one and returns it; whoever else wants to change what the source needs, waits.
 pub(super) async fn raise_wanted(connection: &mut AnyConnection, source: &str) -> Result<u64, Error> {
-    let row: Option<(i64,)> = sqlx::query_as("UPDATE source SET wanted = wanted + 1 WHERE name = $1 RETURNING wanted")
-        .bind(source)
-        .fetch_optional(connection)
-        .await?;
+    let row: Option<(i64,)> =
+        query_as("UPDATE source SET wanted = wanted + 1 WHERE name = $1 RETURNING wanted").bind(source).fetch_optional(connection).await?;
     count(row.ok_or_else(|| Error::UnknownSource(source.to_owned()))?.0)
 }

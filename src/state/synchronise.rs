@@ -10,7 +10,7 @@ use sqlx::AnyConnection;
 
 use super::{
     Error, State,
-    database::{json, micros, parse, stored},
+    database::{json, micros, parse, query, query_as, stored},
     sources::{gate_in, raise_wanted},
 };
 use crate::hold::{Held, HeldSubject, HoldScope, Scope};
@@ -66,7 +66,7 @@ impl State {
     /// # Errors
     /// [`Error::UnknownSource`].
     pub async fn synchronisation(&self, source: &str, categories: &[String]) -> Result<Synchronisation, Error> {
-        let mut connection = self.database.pool.acquire().await?;
+        let mut connection = self.database.read().await?;
         // The epoch first: holds that are placed after this read belong to a later one, even if they are found below.
         let gate = gate_in(&mut connection, source).await?;
         let plan = self.plan(&mut connection, source, categories).await?;
@@ -76,14 +76,14 @@ impl State {
         }
         let mut transaction = self.database.write().await?;
         // Under the lock of the source's row the plan may look different: another process may have been faster.
-        sqlx::query("UPDATE source SET wanted = wanted WHERE name = $1").bind(source).execute(&mut *transaction).await?;
+        query("UPDATE source SET wanted = wanted WHERE name = $1").bind(source).execute(&mut *transaction).await?;
         let plan = self.plan(&mut transaction, source, categories).await?;
         if plan.raise {
             raise_wanted(&mut transaction, source).await?;
         }
         let gate = gate_in(&mut transaction, source).await?;
         for (hold, reach) in &plan.grow {
-            sqlx::query(
+            query(
                 "INSERT INTO hold_source (hold, source, reach, epoch, confirmed) VALUES ($1, $2, $3, $4, 0)
                  ON CONFLICT (hold, source) DO UPDATE SET reach = $3, epoch = $4, confirmed = 0",
             )
@@ -101,9 +101,9 @@ impl State {
     async fn plan(&self, connection: &mut AnyConnection, source: &str, categories: &[String]) -> Result<Plan, Error> {
         let now = micros(self.now());
         let holds: Vec<(String, String, Option<i64>)> =
-            sqlx::query_as("SELECT id, scope, lapses_at FROM hold ORDER BY placed_at, id").fetch_all(&mut *connection).await?;
+            query_as("SELECT id, scope, lapses_at FROM hold ORDER BY placed_at, id").fetch_all(&mut *connection).await?;
         let rows: Vec<(String, String, i64)> =
-            sqlx::query_as("SELECT hold, reach, confirmed FROM hold_source WHERE source = $1").bind(source).fetch_all(connection).await?;
+            query_as("SELECT hold, reach, confirmed FROM hold_source WHERE source = $1").bind(source).fetch_all(connection).await?;
         let holds = holds.into_iter().map(|(id, scope, lapses_at)| {
             Ok(Known { id, scope: parse(&scope)?, in_force: lapses_at.is_none_or(|lapses_at| lapses_at > now) })
         });
@@ -120,20 +120,19 @@ impl State {
     pub async fn held_rows(&self, source: &str, holds: &[String]) -> Result<Vec<Held>, Error> {
         let mut held = Vec::new();
         for hold in holds {
-            let (reach,): (String,) = sqlx::query_as("SELECT reach FROM hold_source WHERE hold = $1 AND source = $2")
+            let (reach,): (String,) = query_as("SELECT reach FROM hold_source WHERE hold = $1 AND source = $2")
                 .bind(hold)
                 .bind(source)
-                .fetch_optional(&self.database.pool)
+                .fetch_optional(&mut *self.database.read().await?)
                 .await?
                 .ok_or_else(|| Error::UnknownHold(hold.clone()))?;
             let reach: Vec<String> = parse(&reach)?;
             let scopes = reach.iter().map(|key| Scope::from_key(key).ok_or_else(|| Error::Unreadable(format!("a hold reaches {key}"))));
             let scopes = scopes.collect::<Result<Vec<_>, _>>()?;
-            let subjects: Vec<(String, String)> =
-                sqlx::query_as("SELECT kind, value FROM hold_subject WHERE hold = $1 ORDER BY kind, value")
-                    .bind(hold)
-                    .fetch_all(&self.database.pool)
-                    .await?;
+            let subjects: Vec<(String, String)> = query_as("SELECT kind, value FROM hold_subject WHERE hold = $1 ORDER BY kind, value")
+                .bind(hold)
+                .fetch_all(&mut *self.database.read().await?)
+                .await?;
             for scope in scopes {
                 let row = |subject| Held { hold: hold.clone(), scope: scope.clone(), subject };
                 if subjects.is_empty() {
@@ -152,7 +151,7 @@ impl State {
     pub async fn confirm(&self, source: &str, epoch: u64, added: &[String], removed: &[String]) -> Result<(), Error> {
         let epoch = stored(epoch)?;
         let mut transaction = self.database.write().await?;
-        let confirmed = sqlx::query("UPDATE source SET confirmed = CASE WHEN confirmed > $2 THEN confirmed ELSE $2 END WHERE name = $1")
+        let confirmed = query("UPDATE source SET confirmed = CASE WHEN confirmed > $2 THEN confirmed ELSE $2 END WHERE name = $1")
             .bind(source)
             .bind(epoch)
             .execute(&mut *transaction)
@@ -161,15 +160,11 @@ impl State {
             return Err(Error::UnknownSource(source.to_owned()));
         }
         for hold in removed {
-            sqlx::query("DELETE FROM hold_source WHERE hold = $1 AND source = $2")
-                .bind(hold)
-                .bind(source)
-                .execute(&mut *transaction)
-                .await?;
+            query("DELETE FROM hold_source WHERE hold = $1 AND source = $2").bind(hold).bind(source).execute(&mut *transaction).await?;
         }
         for hold in added {
             // A hold that lapsed and was removed by another process meanwhile is there again, and has to be known to be.
-            sqlx::query(
+            query(
                 "INSERT INTO hold_source (hold, source, reach, epoch, confirmed) VALUES ($1, $2, '[]', $3, 1)
                  ON CONFLICT (hold, source) DO UPDATE SET confirmed = 1 WHERE hold_source.epoch <= $3",
             )

@@ -2,9 +2,10 @@
 //!
 //! 1. begin, with every limit set on the server, and take the gate shared;
 //! 2. read the gate's epoch in a later statement and compare it with the state;
-//! 3. act: the statement restates the whole predicate, holds included;
+//! 3. act: the statement restates the whole predicate, holds included (of a partition that goes as a whole: every row of it
+//!    is asked, and nobody can write to it from then on);
 //! 4. write the outcome of the batch before and the intent of this one to the ledger, durably;
-//! 5. mark the lane;
+//! 5. mark the lane (and drop what goes as a whole);
 //! 6. commit; anything but success is *unknown* and is settled.
 //!
 //! A batch runs in a task of its own to its end: it is never cancelled, because a cancelled `begin` can leave a pooled
@@ -12,15 +13,18 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 
 use super::{
+    approval::Guard,
     gate::{self, Admission},
     obstacle::{Obstacle, Reason},
     settle::{self, Verdict},
 };
 use crate::{
-    engine::{self, Engine, LaneMark},
+    clock::hex,
+    engine::{self, Engine, LaneMark, Partition},
     fault, ledger,
     sql::selection::{Act, Range, Selection},
     state::{Claim, GateNumbers, Settled, State},
@@ -37,8 +41,8 @@ pub struct Doorway {
     pub act: Arc<Act>,
     /// The statements run and are rolled back.
     pub dry_run: bool,
-    /// How many rows a person's approval still lets go; `None`: as many as are due.
-    pub at_most: Option<u64>,
+    /// How many rows may still go, and what waits for a person beyond them; `None`: as many as are due.
+    pub at_most: Option<(u64, Guard)>,
 }
 
 /// The lane's owner between batches: the claim, what is still to be told of the last batch, and the state's numbers.
@@ -49,6 +53,25 @@ pub struct Hand {
     pub numbers: GateNumbers,
 }
 
+/// What a batch acts on.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// The due rows of a range.
+    Rows(Range),
+    /// A partition, if every row of it is due.
+    Partition(Partition),
+}
+
+impl Piece {
+    /// Why a batch ends whose mark failed.
+    fn unmarked(&self) -> &'static str {
+        match self {
+            Self::Rows(_) => "the lane could not be marked",
+            Self::Partition(_) => "the partition could not be had",
+        }
+    }
+}
+
 /// How a batch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Passage {
@@ -57,20 +80,40 @@ pub enum Passage {
     /// Nothing happened: the gate has moved to this epoch, or a hold was recorded meanwhile. Read the state again and
     /// come back.
     Again { epoch: u64 },
-    /// Nothing happened: the batch would have taken more rows than were approved.
-    Unapproved,
-    /// Nothing happened: a limit of the server was met. Come back smaller.
-    Smaller { why: String },
+    /// Nothing happened: the batch would have taken more rows than may go without a person.
+    Guarded(Guard),
+    /// Nothing happened: the partition can't go as a whole. Its rows may. `lasting`: nor will it, until a person does something.
+    Kept { why: String, lasting: bool },
+    /// Nothing happened: a limit of the server was met, perhaps because another session was in the way. Come back smaller.
+    Smaller { why: String, contended: bool },
 }
 
-/// Passes one range through the doorway, in a task that runs to its end.
+impl Passage {
+    /// The database would not let a partition go.
+    fn kept(error: &engine::Error) -> Self {
+        Self::Kept { why: error.to_string(), lasting: !error.is_transient() }
+    }
+
+    /// What an error before COMMIT was sent means.
+    fn failed(piece: &Piece, error: engine::Error) -> Result<Self, Obstacle> {
+        if matches!(piece, Piece::Partition(_)) && !matches!(error, engine::Error::Lost(_) | engine::Error::Fenced) {
+            Ok(Self::kept(&error))
+        } else if error.is_transient() {
+            Ok(Self::Smaller { why: error.to_string(), contended: error.is_contention() })
+        } else {
+            Err(error.into())
+        }
+    }
+}
+
+/// Passes one piece through the doorway, in a task that runs to its end.
 ///
 /// # Errors
 /// The [`Obstacle`] that ends the sweep. The hand comes back unless the task itself died.
-pub async fn pass(door: Doorway, hand: Hand, range: Range) -> Result<(Hand, Result<Passage, Obstacle>), Obstacle> {
+pub async fn pass(door: Doorway, hand: Hand, piece: Piece) -> Result<(Hand, Result<Passage, Obstacle>), Obstacle> {
     let passing = async move {
         let mut hand = hand;
-        let passage = run(&door, &mut hand, &range).await;
+        let passage = run(&door, &mut hand, &piece).await;
         (hand, passage)
     };
     tokio::spawn(passing.in_current_span())
@@ -78,12 +121,11 @@ pub async fn pass(door: Doorway, hand: Hand, range: Range) -> Result<(Hand, Resu
         .map_err(|error| Obstacle::new(Reason::Database, format!("the batch's task ended: {error}")))
 }
 
-async fn run(door: &Doorway, hand: &mut Hand, range: &Range) -> Result<Passage, Obstacle> {
+async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, Obstacle> {
     fault::point("gate.before");
     let mut batch = match door.engine.begin().await {
         Ok(batch) => batch,
-        Err(error) if error.is_transient() => return Ok(Passage::Smaller { why: error.to_string() }),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Passage::failed(piece, error),
     };
     match gate::admit(batch.epoch(), hand.numbers) {
         Admission::Enter => {}
@@ -97,18 +139,26 @@ async fn run(door: &Doorway, hand: &mut Hand, range: &Range) -> Result<Passage, 
             return Err(Obstacle::new(
                 Reason::Restored,
                 format!(
-                    "source `{}` has forgotten holds that it had confirmed: it was restored from a backup; \
+                    "source `{}` has forgotten holds that it had confirmed: it was restored from a backup, or a replica serves that lacks them; \
                      `retentiond state adopt --source {}` writes them again, with a reason",
                     hand.claim.source, hand.claim.source
                 ),
             ));
         }
     }
-    let rows = match batch.act(&door.selection, range, &door.act).await {
-        Ok(rows) => rows,
+    let acted = match piece {
+        Piece::Rows(range) => batch.act(&door.selection, range, &door.act).await.map(Some),
+        Piece::Partition(partition) => batch.take_partition(&door.selection, partition).await,
+    };
+    let rows = match acted {
+        Ok(Some(rows)) => rows,
+        Ok(None) => {
+            roll_back(batch).await;
+            return Ok(Passage::Kept { why: "not every row of it is due".to_owned(), lasting: false });
+        }
         Err(error) => {
             roll_back(batch).await;
-            return if error.is_transient() { Ok(Passage::Smaller { why: error.to_string() }) } else { Err(error.into()) };
+            return Passage::failed(piece, error);
         }
     };
     fault::point("act.done");
@@ -116,17 +166,21 @@ async fn run(door: &Doorway, hand: &mut Hand, range: &Range) -> Result<Passage, 
         roll_back(batch).await;
         return Ok(Passage::Done { rows });
     }
-    if door.at_most.is_some_and(|most| rows > most) {
+    if let Some((_, guard)) = door.at_most.filter(|(most, _)| rows > *most) {
         roll_back(batch).await;
-        return Ok(Passage::Unapproved);
+        return Ok(Passage::Guarded(guard));
     }
-    commit(door, hand, batch, rows).await
+    commit(door, hand, batch, piece, rows).await
 }
 
 /// Steps 4 to 6.
-async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batch>, rows: u64) -> Result<Passage, Obstacle> {
+async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batch>, piece: &Piece, rows: u64) -> Result<Passage, Obstacle> {
     let epoch = batch.epoch();
-    let intent = ledger::Batch { rows, epoch, ..door.intent.clone() };
+    let mut intent = ledger::Batch { rows, epoch, ..door.intent.clone() };
+    if let Piece::Partition(partition) = piece {
+        intent.statement_digest = hex(&Sha256::digest(format!("drop {:?} after {}", partition.table, intent.statement_digest)));
+        intent.partition = Some(partition.table.table.clone());
+    }
     if fault::seeded("intent-after-commit") {
         return commit_before_intent(door, hand, batch, intent).await;
     }
@@ -147,20 +201,23 @@ async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batc
     }
     let mark = LaneMark { seq: intended.lane_seq, rows, intent_hash: intended.hash };
     if let Err(error) = batch.mark(&hand.claim.lane, hand.claim.fence, &mark).await {
-        abandon(door, hand, batch, "the lane could not be marked").await?;
-        return if error.is_transient() { Ok(Passage::Smaller { why: error.to_string() }) } else { Err(error.into()) };
+        abandon(door, hand, batch, piece.unmarked()).await?;
+        return Passage::failed(piece, error);
     }
     fault::point("mark.done");
     fault::point("commit.before");
-    if batch.commit().await.is_ok() {
+    let Err(error) = batch.commit().await else {
         fault::point("commit.after");
         hand.unrecorded = Some(rows);
         return Ok(Passage::Done { rows });
-    }
+    };
     // Unknown, whatever the error says: only the lane knows. Our transaction has marked it, so settlement waits for its end.
     match settle::settle(&door.state, &*door.engine, &mut hand.claim).await.map_err(unknown)? {
         Verdict::Applied { rows } => Ok(Passage::Done { rows }),
-        Verdict::Abandoned | Verdict::Clean => Ok(Passage::Smaller { why: "the connection was lost at COMMIT".to_owned() }),
+        Verdict::Abandoned | Verdict::Clean => Ok(match piece {
+            Piece::Rows(_) => Passage::Smaller { why: "the connection was lost at COMMIT".to_owned(), contended: true },
+            Piece::Partition(_) => Passage::kept(&error),
+        }),
     }
 }
 

@@ -48,7 +48,7 @@ async fn rows_more(target: &Target, shape: &Shape, rule: &Rule, rules: &[Rule], 
     let rules: Vec<&Rule> = rules.iter().collect();
     let workspace = target.workspace();
     let has_workspace = !ready.planned.selection.held.scopes.is_empty();
-    let around = Surroundings { shape, rules: &rules, workspace: &workspace, has_workspace, keys, now };
+    let around = Surroundings { shape, rules: &rules, relatives: &[], workspace: &workspace, has_workspace, keys, now };
     let before: Selection = plan::plan(rule, around).ok()?.selection;
     match count_beyond(target, ready, &before).await {
         Ok(rows) => Some(rows),

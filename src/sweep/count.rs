@@ -34,7 +34,7 @@ pub async fn count(target: &Target, rule: &Rule, ready: &Ready, stop: &StopSigna
                 counts.add(&found);
                 pass.passed(&range);
             }
-            Err(error) => pass.smaller(error)?,
+            Err(error) => pass.smaller(error).await?,
         }
     }
     if let Action::Keep { .. } = rule.action {
@@ -57,7 +57,7 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection],
                 sums.iter_mut().zip(found).for_each(|(sum, rows)| *sum += rows);
                 pass.passed(&range);
             }
-            Err(error) => pass.smaller(error)?,
+            Err(error) => pass.smaller(error).await?,
         }
     }
     Ok(sums)
@@ -95,7 +95,7 @@ pub async fn count_protected(target: &Target, ready: &Ready) -> Result<Vec<Prote
                 by.iter_mut().zip(found).for_each(|(by, rows)| by.rows += rows);
                 pass.passed(&range);
             }
-            Err(error) => pass.smaller(error)?,
+            Err(error) => pass.smaller(error).await?,
         }
     }
     by.retain(|by| by.rows > 0);
@@ -116,7 +116,7 @@ pub async fn count_beyond(target: &Target, ready: &Ready, before: &Selection) ->
                 sum += rows;
                 pass.passed(&range);
             }
-            Err(error) => pass.smaller(error)?,
+            Err(error) => pass.smaller(error).await?,
         }
     }
     Ok(sum)
@@ -151,7 +151,7 @@ impl<'a> Pass<'a> {
                     self.started = Instant::now();
                     return Ok(range);
                 }
-                Err(error) => self.smaller(error)?,
+                Err(error) => self.smaller(error).await?,
             }
         }
     }
@@ -162,8 +162,13 @@ impl<'a> Pass<'a> {
         self.walk.passed(range, 0);
     }
 
-    /// A limit was met: the next range is smaller, unless that was tried too often.
-    fn smaller(&mut self, error: engine::Error) -> Result<(), Obstacle> {
-        if error.is_transient() && self.pacer.met_a_limit() { Ok(()) } else { Err(error.into()) }
+    /// A limit was met: the next range is smaller and comes a little later, unless that was tried too often.
+    async fn smaller(&mut self, error: engine::Error) -> Result<(), Obstacle> {
+        if !error.is_transient() {
+            return Err(error.into());
+        }
+        let pause = self.pacer.met_a_limit(error.is_contention()).ok_or(error)?;
+        self.stop.pause(pause.time).await;
+        Ok(())
     }
 }

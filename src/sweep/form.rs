@@ -110,9 +110,9 @@ impl Written {
 }
 
 impl Form {
-    /// The form of a rule among all rules of its table.
-    pub fn of(rule: &Rule, same_table: &[&Rule], shape: &Shape) -> Self {
-        let others = same_table.iter().filter(|other| other.id != rule.id);
+    /// The form of a rule among all rules that may match a row of its table.
+    pub fn of(rule: &Rule, met: &[&Rule], shape: &Shape) -> Self {
+        let others = met.iter().filter(|other| other.id != rule.id);
         Self {
             rule: Written::of(rule),
             others: others.map(|other| (other.id.to_string(), Written::of_other(other))).collect(),

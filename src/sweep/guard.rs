@@ -106,3 +106,9 @@ pub fn share_limit(rule: &Rule, table_rows: u64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a count")]
     Some((table_rows as f64 * rule.max_share) as u64)
 }
+
+/// The same where the table has `rows` rows or more: one that seems too small to be guarded may turn out not to be.
+pub fn share_limit_of_at_least(rule: &Rule, rows: u64) -> Option<u64> {
+    let unguarded = (rule.max_share < 1.0).then_some(SHARE_FROM_ROWS - 1);
+    share_limit(rule, rows).or(unguarded)
+}

@@ -39,11 +39,15 @@ pub async fn check(state: &State, target: &Target) -> Result<Workspace, Obstacle
     match &known {
         Some(record) if stamped(record, state, &workspace) => {
             if workspace.fingerprint != fingerprint || record.fingerprint != fingerprint {
-                let message = format!("source `{name}` is a copy of the database that was initialised, or was moved; {adopt}");
+                let message = format!(
+                    "source `{name}` is a copy of the database that was initialised, or was moved, or a replica serves in its place; {adopt}"
+                );
                 return Err(Obstacle::new(Reason::ForeignState, message));
             }
             if workspace.epoch < record.confirmed {
-                let message = format!("source `{name}` has forgotten holds that it had confirmed: it was restored from a backup; {adopt}");
+                let message = format!(
+                    "source `{name}` has forgotten holds that it had confirmed: it was restored from a backup, or a replica serves that lacks them; {adopt}"
+                );
                 return Err(Obstacle::new(Reason::Restored, message));
             }
             Ok(workspace)

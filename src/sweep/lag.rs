@@ -4,7 +4,7 @@
 //! nothing is written. So the time is measured here: the end of the log is noted at each look, with the time. What was
 //! written after a noted position is younger than that note, so a replica that has got as far as a note is behind by the
 //! note's age at most. One that has not reached the first note yet is behind by nobody knows how much, which counts as too
-//! far; it is looked at again at once.
+//! far; it is looked at again at once. So does one that was there at a look before and is gone.
 
 use std::{
     collections::VecDeque,
@@ -35,14 +35,24 @@ pub enum Lag {
 
 /// What is known of a source's log: its ends, and when each was seen to be the end for the last time.
 #[derive(Debug, Default)]
-pub struct Notes(VecDeque<(u64, Instant)>);
+pub struct Notes {
+    ends: VecDeque<(u64, Instant)>,
+    /// The replicas of the look that found the most of them. One that was cut off is no longer heard of.
+    known: Vec<String>,
+}
 
 impl Notes {
     /// Learns where log and replicas are at `now`; `None`: there is no replica.
     pub fn learn(&mut self, positions: &Positions, now: Instant) -> Option<Lag> {
-        match self.0.back_mut() {
+        match self.ends.back_mut() {
             Some((position, seen)) if *position >= positions.written => *seen = now,
-            _ => self.0.push_back((positions.written, now)),
+            _ => self.ends.push_back((positions.written, now)),
+        }
+        let names = || positions.replicas.iter().map(|replica| &replica.name);
+        if positions.replicas.len() >= self.known.len() {
+            self.known = names().cloned().collect();
+        } else if let Some(gone) = self.known.iter().find(|known| times(names(), known) < times(self.known.iter(), known)) {
+            return Some(Lag::Unknown { replica: gone.clone(), why: "it was connected when the sweep began, and is gone".to_owned() });
         }
         let mut slowest: Option<(Duration, &str)> = None;
         let mut least = positions.written;
@@ -53,7 +63,7 @@ impl Notes {
                 Err(why) => return unknown(why),
             };
             least = least.min(replayed);
-            let reached = self.0.iter().rev().find(|(position, _)| *position <= replayed);
+            let reached = self.ends.iter().rev().find(|(position, _)| *position <= replayed);
             let Some((position, seen)) = reached else { return unknown("it has not got yet to where the log was at the first look") };
             let time = if *position >= positions.written { Duration::ZERO } else { now.duration_since(*seen) };
             if slowest.is_none_or(|(slowest, _)| time > slowest) {
@@ -61,11 +71,15 @@ impl Notes {
             }
         }
         // Of the notes that all have passed, the last is the one to compare with.
-        while self.0.get(1).is_some_and(|(position, _)| *position <= least) {
-            self.0.pop_front();
+        while self.ends.get(1).is_some_and(|(position, _)| *position <= least) {
+            self.ends.pop_front();
         }
         slowest.map(|(time, replica)| Lag::Of { replica: replica.to_owned(), time })
     }
+}
+
+fn times<'a>(names: impl Iterator<Item = &'a String>, name: &String) -> usize {
+    names.filter(|other| *other == name).count()
 }
 
 /// What a sweep is to do.
@@ -123,7 +137,7 @@ fn too_far(source: &str, lag: &Lag, limit: Duration) -> Obstacle {
         Lag::Of { replica, time } => format!("the replica {replica} is {time:.0?} behind, and `max_replica_lag` is {limit:?}"),
         Lag::Unknown { replica, why } => format!("how far the replica {replica} is behind can't be told ({why})"),
     };
-    Obstacle::new(Reason::ReplicaLag, format!("source `{source}`: {what}; it goes on when it has caught up"))
+    Obstacle::new(Reason::ReplicaLag, format!("source `{source}`: {what}; the next sweep looks again"))
 }
 
 #[cfg(test)]
@@ -153,15 +167,31 @@ mod tests {
         assert_eq!(seconds(learn(3, 300, &[200, 300])), Some(1), "the slowest counts");
         assert_eq!(seconds(learn(60, 300, &[300, 300])), Some(0), "nothing was written: nobody is behind");
         assert_eq!(seconds(learn(61, 400, &[300, 400])), Some(1), "its log ended there a second ago");
-        assert_eq!(learn(62, 400, &[]), None);
+        assert_eq!(Notes::default().learn(&positions(400, &[]), start), None);
     }
 
     #[test]
     fn what_can_not_be_told_is_unknown() {
-        let (mut notes, now) = (Notes::default(), Instant::now());
-        assert!(matches!(notes.learn(&positions(100, &[100, 99]), now), Some(Lag::Unknown { .. })));
+        let now = Instant::now();
+        assert!(matches!(Notes::default().learn(&positions(100, &[100, 99]), now), Some(Lag::Unknown { .. })));
         let mute = Positions { written: 100, replicas: vec![Replica { name: "r".to_owned(), replayed: Err("hidden".to_owned()) }] };
-        assert_eq!(notes.learn(&mute, now), Some(Lag::Unknown { replica: "r".to_owned(), why: "hidden".to_owned() }));
+        assert_eq!(Notes::default().learn(&mute, now), Some(Lag::Unknown { replica: "r".to_owned(), why: "hidden".to_owned() }));
+    }
+
+    #[test]
+    fn a_replica_that_was_there_and_is_gone_is_unknown() {
+        let follows = |names: &[&str]| Positions {
+            written: 100,
+            replicas: names.iter().map(|name| Replica { name: (*name).to_owned(), replayed: Ok(100) }).collect(),
+        };
+        let (mut notes, now) = (Notes::default(), Instant::now());
+        let mut learn = |names: &[&str]| notes.learn(&follows(names), now);
+        let gone = |lag: Option<Lag>| matches!(lag, Some(Lag::Unknown { replica, .. }) if replica == "b");
+        assert_eq!(seconds(learn(&["a", "b", "b"])), Some(0));
+        assert!(gone(learn(&["a", "b"])));
+        assert_eq!(seconds(learn(&["a", "b", "b"])), Some(0), "it came back");
+        assert!(gone(learn(&["a"])));
+        assert_eq!(seconds(learn(&["a", "c", "d"])), Some(0), "as many as before");
     }
 
     #[test]
@@ -170,6 +200,6 @@ mod tests {
         for second in 0..1_000 {
             notes.learn(&positions(second * 10, &[second * 10]), start + Duration::from_secs(second));
         }
-        assert!(notes.0.len() <= 2);
+        assert!(notes.ends.len() <= 2);
     }
 }

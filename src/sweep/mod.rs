@@ -1,14 +1,16 @@
 //! Sweeping: one rule over one table, in batches, to one outcome.
 //!
 //! [`prepare`] plans all rules of a source, [`count`] counts, [`guard`] and [`approval`] ask whether a person must be asked, and
-//! [`Sweeper::sweep`] is the loop: claim the lane, settle what was left open, walk, and pass each range through the
-//! doorway in [`batch`]. [`gate`] and [`settle`] carry the proofs of laws 2 and 7. There are no retries beyond the
+//! [`Sweeper::sweep`] claims the lane, settles what was left open, and lets the sweep take its `course`: walk, and pass each
+//! range through the doorway in [`batch`]. [`gate`] and [`settle`] carry the proofs of laws 2 and 7. There are no retries beyond the
 //! batch: the next sweep is the retry.
 
 pub mod approval;
 pub mod batch;
 pub mod blast;
 pub mod count;
+mod course;
+pub mod dragged;
 pub mod form;
 pub mod gate;
 pub mod guard;
@@ -16,11 +18,14 @@ pub mod identity;
 pub mod lag;
 pub mod obstacle;
 pub mod pace;
+pub mod partitions;
 pub mod plan;
 pub mod prepare;
+pub mod relatives;
 pub mod settle;
 pub mod stop;
 pub mod time;
+mod vacuum;
 pub mod view;
 pub mod walk;
 mod watch;
@@ -34,15 +39,16 @@ use jiff::SignedDuration;
 use tracing::Instrument as _;
 
 use self::{
-    approval::{Guard, Leave},
-    batch::{Doorway, Hand, Passage},
+    approval::Leave,
+    batch::{Doorway, Hand},
+    course::Course,
     guard::Request,
     obstacle::{Obstacle, Outcome, Reason},
-    pace::{Pacer, Throttle},
+    pace::Throttle,
     prepare::{Ready, Target},
+    settle::Recovered,
     stop::StopSignal,
-    walk::Walk,
-    watch::Watch,
+    walk::Share,
 };
 use crate::{
     clock::SharedClock,
@@ -62,6 +68,8 @@ pub trait Observer: Send + Sync {
     fn started(&self, rule: &Rule, due: Option<u64>);
     /// A batch committed.
     fn batch(&self, rule: &Rule, batch: &BatchDone);
+    /// A batch of before was found to have committed.
+    fn recovered(&self, recovered: &Recovered);
     /// The sweep waits before its next batch.
     fn throttled(&self, rule: &Rule, why: Throttle, time: Duration);
     /// How far the slowest replica of the rule's source is behind; `None`: that can't be told.
@@ -238,14 +246,22 @@ impl Sweeper<'_> {
                 cutoff,
                 rule_digest: ready.digest.clone(),
                 statement_digest: crate::sql::statement::digest(selection, act),
+                partition: None,
             },
             selection: Arc::new(selection.clone()),
             act: Arc::new(act.clone()),
             dry_run: self.request.dry_run,
-            at_most: leave.at_most,
+            at_most: None,
         };
         let hand = Hand { claim, unrecorded: None, numbers };
-        let (hand, result) = self.batches(rule, ready, counts, leave, door, hand, progress).await;
+        let share = match counts {
+            Some(counts) => Some(counts.into()),
+            None => self.guess(ready).await,
+        };
+        let (hand, result) = match Course::new(self, rule, ready, counts, share, leave, door) {
+            Ok(course) => course.run(ready, hand, progress).await,
+            Err(obstacle) => (Some(hand), Err(obstacle)),
+        };
         let Some(mut hand) = hand else { return result };
         fault::point("outcome.before");
         // What ended the sweep comes before what could not be recorded because of it.
@@ -272,6 +288,14 @@ impl Sweeper<'_> {
         result
     }
 
+    /// How much of the table the database takes for due where nothing was counted. One that can't be asked now will say so
+    /// to the first batch.
+    async fn guess(&self, ready: &Ready) -> Option<Share> {
+        let of = ready.estimated_rows?;
+        let due = self.target.engine.guess_ended(&ready.planned.selection).await.ok()??;
+        Some(Share { due, of })
+    }
+
     /// What comes before the first batch in a claimed lane.
     async fn enter(&self, rule: &Rule, claim: &mut Claim) -> Result<GateNumbers, Obstacle> {
         if let Some(occurrence) = self.request.answers
@@ -279,7 +303,8 @@ impl Sweeper<'_> {
         {
             return Err(Obstacle::new(Reason::AnotherWorker, "another process has swept it since it was due"));
         }
-        settle::settle(self.state, &*self.target.engine, claim).await?;
+        let verdict = settle::settle(self.state, &*self.target.engine, claim).await?;
+        verdict.recovered(&claim.lane).iter().for_each(|recovered| self.observer.recovered(recovered));
         gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await
     }
 
@@ -288,112 +313,6 @@ impl Sweeper<'_> {
     async fn record_last(&self, hand: &mut Hand) -> Result<(), Obstacle> {
         let unknown = hand.unrecorded.is_none() && hand.claim.open.is_some();
         if unknown { Ok(()) } else { Ok(self.state.finish(&mut hand.claim, hand.unrecorded).await?) }
-    }
-
-    /// The loop. Gives the hand back unless a batch's task died with it.
-    #[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
-    async fn batches(
-        &self,
-        rule: &Rule,
-        ready: &Ready,
-        counts: Option<&Counts>,
-        leave: Leave,
-        mut door: Doorway,
-        mut hand: Hand,
-        progress: &mut Progress,
-    ) -> (Option<Hand>, Result<(), Obstacle>) {
-        let mut walk = match Walk::choose(&ready.ways, counts) {
-            Ok(walk) => walk,
-            Err(obstacle) => return (Some(hand), Err(obstacle)),
-        };
-        let mut pacer = Pacer::new(self.target.config.limits.narrowed(&rule.limits));
-        let mut kept = Instant::now();
-        let mut replicas = lag::Watch::new(self.target.config.limits.max_replica_lag);
-        let mut watch = Watch::new(rule, ready.estimated_rows, counts, leave.approved);
-        loop {
-            // 1. Asked to stop, paused, or out of the window: between batches only.
-            if let Some(stop) = self.stop.asked() {
-                return (Some(hand), Err(stop.into()));
-            }
-            if let Err(obstacle) = self.not_paused(rule).await {
-                return (Some(hand), Err(obstacle));
-            }
-            if let Err(obstacle) = guard::window(rule, &self.target.config, &self.config.timezone, self.clock.now(), self.request) {
-                return (Some(hand), Err(obstacle));
-            }
-            // Batches that change rows renew the lease; a long walk to the next of them has to do it by itself.
-            if kept.elapsed() > LEASE / 3 {
-                kept = Instant::now();
-                if let Err(error) = self.state.keep(&hand.claim).await {
-                    return (Some(hand), Err(error.into()));
-                }
-            }
-            match replicas.before_a_batch(self.target, |lag| self.observer.replica_lag(rule, lag)).await {
-                Ok(lag::Advice::Go) => {}
-                Ok(lag::Advice::Wait(time)) => {
-                    self.observer.throttled(rule, Throttle::ReplicaLag, time);
-                    self.stop.pause(time).await;
-                    continue;
-                }
-                Err(obstacle) => return (Some(hand), Err(obstacle)),
-            }
-            // 2. The next range.
-            let rows = if fault::seeded("batch-unbounded") { u64::MAX / 4 } else { pacer.rows() };
-            let range = match walk.next(&*self.target.engine, &door.selection, rows).await {
-                Ok(Some(range)) => range,
-                Ok(None) => return (Some(hand), Ok(())),
-                Err(error) if error.is_transient() && pacer.met_a_limit() => continue,
-                Err(error) => return (Some(hand), Err(error.into())),
-            };
-            if let Err(obstacle) = watch.before(self.target, &door, &range, progress.acted).await {
-                return (Some(hand), Err(obstacle));
-            }
-            if fault::seeded("cutoff-refrozen")
-                && let Some(refrozen) = self.refrozen(rule).await
-            {
-                door.selection = Arc::new(refrozen);
-            }
-            // 3. Through the doorway.
-            let started = Instant::now();
-            let (returned, passage) = match batch::pass(door.clone(), hand, range.clone()).await {
-                Ok(passed) => passed,
-                Err(obstacle) => return (None, Err(obstacle)),
-            };
-            hand = returned;
-            // 4. What came of it.
-            match passage {
-                Ok(Passage::Done { rows }) => {
-                    progress.acted += rows;
-                    progress.batches += u64::from(rows > 0);
-                    door.at_most = leave.at_most.map(|most| most.saturating_sub(progress.acted));
-                    let took = started.elapsed();
-                    let pause = pacer.succeeded(took, rows);
-                    walk.passed(&range, rows);
-                    if rows > 0 {
-                        tracing::debug!(rows, "a batch committed");
-                        self.observer.batch(rule, &BatchDone { rows, acted: progress.acted, took });
-                        if self.request.dry_run && !self.request.all {
-                            return (Some(hand), Ok(()));
-                        }
-                    }
-                    self.observer.throttled(rule, pause.why, pause.time);
-                    self.stop.pause(pause.time).await;
-                }
-                Ok(Passage::Unapproved) => return (Some(hand), Err(Guard::MoreRows.obstacle(rule, counts))),
-                Ok(Passage::Again { epoch }) => match self.reload(rule, epoch).await {
-                    Ok(numbers) => hand.numbers = numbers,
-                    Err(obstacle) => return (Some(hand), Err(obstacle)),
-                },
-                Ok(Passage::Smaller { why }) => {
-                    tracing::warn!(%why, "a batch met a limit and is tried again smaller");
-                    if !pacer.met_a_limit() {
-                        let message = format!("batches kept meeting a limit of the database, down to a single row: {why}");
-                        return (Some(hand), Err(Obstacle::new(Reason::Database, message)));
-                    }
-                }
-                Err(obstacle) => return (Some(hand), Err(obstacle)),
-            }
-        }
     }
 
     /// Reads the state again after a batch met a gate at `epoch`, and writes to the source what it lacks.

@@ -6,16 +6,25 @@
 
 use jiff::{Timestamp, ToSpan as _};
 
-use super::obstacle::{Obstacle, Reason};
+use super::{
+    dragged,
+    obstacle::{Obstacle, Reason},
+    relatives::{self, Relative},
+};
 use crate::{
     anonymise::{self, Misfit, Target},
-    engine::shape::{ReferentialAction, RowSecurity, Shape, TableKind},
+    engine::shape::{Column, RowSecurity, Shape, TableKind},
     fault, hold,
-    policy::{self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term, period::cutoff_of, start::Thresholds},
+    policy::{
+        self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term,
+        period::cutoff_of,
+        resolve::{SUBJECT, readings},
+        start::Thresholds,
+    },
     secret::Keys,
     sql::selection::{
-        Act, Assignment, ColumnRef, DoneTest, HeldTest, NewValue, Override, Protector, Reference, Selection, StartTest, SubjectTest,
-        TypeClass, WorkspaceRef,
+        Act, Assignment, ColumnRef, DoneTest, HeldTest, NewValue, Override, Protector, Selection, StartTest, SubjectTest, TypeClass,
+        WorkspaceRef,
     },
 };
 
@@ -33,12 +42,22 @@ pub struct Surroundings<'a> {
     pub shape: &'a Shape,
     /// All rules of the same table, this one among them.
     pub rules: &'a [&'a Rule],
+    /// Rules of other tables that share rows with this one.
+    pub relatives: &'a [Relative<'a>],
     pub workspace: &'a WorkspaceRef,
     /// Without one the source can only be observed, and nobody is held there.
     pub has_workspace: bool,
     pub keys: &'a Keys,
     /// The sweep's frozen instant.
     pub now: Timestamp,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Every rule that may match a row, with the members of the tree that its rows are in; empty: any.
+    fn met(&self) -> impl Iterator<Item = (&'a Rule, &'a [u32])> {
+        let others = self.relatives.iter().map(|relative| (relative.rule, relative.only.as_slice()));
+        self.rules.iter().map(|rule| (*rule, [].as_slice())).chain(others)
+    }
 }
 
 /// Plans one rule.
@@ -55,16 +74,20 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     }
     let start = rule.term.as_ref().map(|term| start_test(rule, term, around)).transpose()?;
     let (act, done) = act_of(rule, around)?;
-    dragged_along(rule, around.shape)?;
+    computed_columns(rule, around)?;
+    relatives::nothing_that_is_read(rule, &around)?;
+    dragged::refuse(rule, around.shape)?;
     let protectors = protectors(rule, around)?;
     let condition = rule.condition.clone().filter(|_| !fault::seeded("condition-dropped"));
-    let references = if matches!(rule.action, Action::Delete) { references(around.shape) } else { Vec::new() };
+    let references = if matches!(rule.action, Action::Delete) { dragged::references(rule, around.shape)? } else { Vec::new() };
     let mut held = held_test(around, dialect)?;
     if fault::seeded("override-passes-hold") && !rule.overrides.is_empty() {
         held.scopes = vec!["no such scope".to_owned()];
     }
     let selection = Selection {
         table: around.shape.table.clone(),
+        members: around.shape.family.addresses(),
+        part: None,
         workspace: around.workspace.clone(),
         condition,
         overridden: overriding(rule, rule, around)?,
@@ -82,14 +105,11 @@ fn reachable(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
     let table = &rule.table;
     let not = |what: &str| Err(Obstacle::new(Reason::NotATable, format!("{table} is {what}; name the tables behind it instead")));
     match shape.kind {
-        TableKind::Table => {}
+        TableKind::Table | TableKind::Partitioned | TableKind::Parent | TableKind::Child => {}
         TableKind::View => return not("a view"),
         TableKind::MaterializedView => return not("a materialised view"),
         TableKind::Foreign => return not("a foreign or virtual table, whose changes can't be rolled back"),
         TableKind::System => return not("a table of the database's own"),
-        TableKind::Partitioned | TableKind::Parent | TableKind::Child => {
-            return not("part of a partitioning or inheritance tree, which this version does not sweep");
-        }
     }
     if shape.row_security == RowSecurity::Applies {
         return Err(Obstacle::new(
@@ -97,16 +117,27 @@ fn reachable(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
             format!("row security on {table} applies to this role, so rows may be invisible; use a role with BYPASSRLS"),
         ));
     }
-    let (allowed, privilege) = match rule.action {
-        Action::Delete => (shape.privileges.delete, "DELETE"),
-        Action::Anonymise { .. } => (shape.privileges.update, "UPDATE"),
-        Action::Keep { .. } => (true, ""),
+    let forbidden: Vec<&str> = changed_columns(rule, shape).filter(|column| !column.updatable).map(|column| column.name.as_str()).collect();
+    let missing = match rule.action {
+        _ if !shape.privileges.select => "SELECT".to_owned(),
+        _ if rule.mode == Mode::Observe => return Ok(()),
+        Action::Delete if !shape.privileges.delete => "DELETE".to_owned(),
+        Action::Anonymise { .. } if !forbidden.is_empty() => format!("UPDATE ({})", forbidden.join(", ")),
+        _ => return Ok(()),
     };
-    if !shape.privileges.select || !allowed {
-        let missing = if shape.privileges.select { privilege } else { "SELECT" };
-        return Err(Obstacle::new(Reason::Privileges, format!("this role may not {missing} on {table}; GRANT {missing} ON it")));
-    }
-    Ok(())
+    let message = format!("this role may not {missing} on {table}; `retentiond grants {}` prints what it needs", rule.source);
+    Err(Obstacle::new(Reason::Privileges, message))
+}
+
+/// The columns that the rule's statement assigns, as far as the table has them.
+pub fn changed_columns<'a>(rule: &'a Rule, shape: &'a Shape) -> impl Iterator<Item = &'a Column> {
+    let assigned = |name: &String| match &rule.action {
+        Action::Anonymise { columns, mark } => columns.iter().any(|(column, _)| column == name) || mark.as_ref() == Some(name),
+        Action::Delete | Action::Keep { .. } => false,
+    };
+    // What writes itself is assigned to itself, or it would change.
+    let is_touched = |column: &Column| column.touched && matches!(rule.action, Action::Anonymise { .. });
+    shape.columns.iter().filter(move |column| assigned(&column.name) || is_touched(column))
 }
 
 /// The column of that exact name, or an obstacle with a suggestion.
@@ -160,6 +191,11 @@ fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<S
     use StartFormat::{Compact, Date, Iso8601, Timestamp, UnixMs, UnixS, UnixUs};
     let textual = matches!(column.class, TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText);
     let wrong = |message: String| Err(Obstacle::new(Reason::StartFormat, message));
+    use TypeClass::{Bits, Boolean, Enum, Inet, Json, Other, Uuid};
+    let holds_none = matches!(column.class, Bits | Boolean | Enum | Inet | Json | Other | Uuid) && dialect != Dialect::Sqlite;
+    if holds_none || (dialect == Dialect::Mysql && column.declared.starts_with("year")) {
+        return wrong(format!("`{}` is {}, which holds no day that a period could count from", column.name, column.declared));
+    }
     let Some(format) = start.format else {
         return match (column.class, dialect) {
             (TypeClass::Timestamp | TypeClass::TimestampTz | TypeClass::Date, Dialect::Sqlite) => Ok(Iso8601),
@@ -178,8 +214,8 @@ fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<S
         (_, TypeClass::Timestamp | TypeClass::TimestampTz) => format == Timestamp,
         (_, TypeClass::Date) => format == Date,
         (_, TypeClass::Integer) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
-        (Dialect::Mysql, TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
-        (_, TypeClass::Float | TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs),
+        (_, TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
+        (_, TypeClass::Float) => matches!(format, UnixS | UnixMs | UnixUs),
         (Dialect::Postgres, TypeClass::Bytes) => format == Compact,
         // Many an application keeps its texts as bytes there.
         (Dialect::Mysql, TypeClass::Bytes) => true,
@@ -216,6 +252,9 @@ fn act_of(rule: &Rule, around: Surroundings<'_>) -> Result<(Option<Act>, Vec<Don
         let key = format!("anonymise.{name}");
         let misfit = |message: String| Obstacle::new(Reason::Strategy, message).at(rule, &key);
         let reference = column(around.shape, name, "anonymise").map_err(|obstacle| obstacle.at(rule, &key))?;
+        if let Some(why) = around.shape.column(name).and_then(|column| column.fixed.as_ref()) {
+            return Err(misfit(format!("`{name}` can't be changed in all of the table's members alike: {why}")));
+        }
         let target = target(rule, around, name, reference.clone());
         let unfit = |error: Misfit| misfit(format!("`{}` can't be used on `{name}`: {error}", spec.name()));
         let strategy = anonymise::strategy(spec, around.keys).map_err(unfit)?;
@@ -250,9 +289,25 @@ fn target(rule: &Rule, around: Surroundings<'_>, name: &str, reference: ColumnRe
         // A rule's zone is found by its name, so it has one.
         timezone: rule.timezone.iana_name().unwrap_or("UTC").to_owned(),
         max_length: facts.and_then(|column| column.max_length),
-        unique: around.shape.is_unique(name),
+        unique: around.shape.moved_by([name]).into_iter().any(|moved| around.shape.is_unique(moved)),
         generated: facts.is_some_and(|column| column.generated),
     }
+}
+
+/// A column that is computed from one that the rule changes must not decide anything either, nor be told done by its value.
+fn computed_columns(rule: &Rule, around: Surroundings<'_>) -> Result<(), Obstacle> {
+    let is_unlinked = |what: &str| rule.unlinks && what == SUBJECT;
+    for from in changed_columns(rule, around.shape).map(|column| &column.name) {
+        let computed = around.shape.moved_by([from.as_str()]).into_iter().filter(|column| column != from);
+        let pairs = computed.flat_map(|column| around.met().map(move |(other, _)| (column, other)));
+        for (column, other) in pairs {
+            if let Some((what, _)) = readings(other, column).into_iter().find(|(what, _)| !is_unlinked(what)) {
+                let message = format!("`{from}` can't be changed: `{column}` is computed from it, and that is {what} of {}", other.id);
+                return Err(Obstacle::new(Reason::Strategy, message).at(rule, &format!("anonymise.{from}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// True if the column is part of a foreign key of this table.
@@ -267,6 +322,9 @@ fn mark_column(shape: &Shape, name: &str) -> Result<ColumnRef, Obstacle> {
     if shape.column(name).is_some_and(|column| column.generated) {
         return wrong("which the database computes");
     }
+    if let Some(why) = shape.column(name).and_then(|column| column.fixed.as_ref()) {
+        return wrong(&format!("which can't be set in all of the table's members alike: {why}"));
+    }
     if shape.is_unique(name) {
         return wrong("which is unique, so that no two rows could be marked alike");
     }
@@ -279,68 +337,14 @@ fn mark_column(shape: &Shape, name: &str) -> Result<ColumnRef, Obstacle> {
     }
 }
 
-/// Refuses what the statement would change beside the rows of the rule (law 4).
-fn dragged_along(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
-    if fault::seeded("undeclared-cascade") {
-        return Ok(());
-    }
-    let (deleting, assigned): (bool, Vec<&str>) = match &rule.action {
-        Action::Keep { .. } => return Ok(()),
-        Action::Delete => (true, Vec::new()),
-        Action::Anonymise { columns, mark } => (false, columns.iter().map(|(name, _)| name.as_str()).chain(mark.as_deref()).collect()),
-    };
-    for key in &shape.referenced_by {
-        let touched = deleting || key.parent_columns.iter().any(|column| assigned.contains(&column.as_str()));
-        let action = if deleting { key.on_delete } else { key.on_update };
-        let effect = match action {
-            ReferentialAction::Cascade if deleting => "would delete its rows",
-            ReferentialAction::Cascade => "would change its rows",
-            ReferentialAction::SetNull => "would set its columns to NULL",
-            ReferentialAction::SetDefault => "would set its columns to their defaults",
-            ReferentialAction::NoAction | ReferentialAction::Restrict if deleting => continue,
-            ReferentialAction::NoAction | ReferentialAction::Restrict => "forbids the change",
-        };
-        if touched {
-            return Err(Obstacle::new(
-                Reason::Cascade,
-                format!("the foreign key `{}` of {} {effect}; this version acts on the rule's own table only", key.name, key.child.table),
-            ));
-        }
-    }
-    let fires = |trigger: &&crate::engine::shape::Trigger| {
-        let on_update = trigger.on_update
-            && (trigger.update_columns.is_empty() || trigger.update_columns.iter().any(|column| assigned.contains(&column.as_str())));
-        trigger.enabled && if deleting { trigger.on_delete } else { on_update }
-    };
-    if let Some(trigger) = shape.triggers.iter().find(fires) {
-        return Err(Obstacle::new(
-            Reason::Trigger,
-            format!("the trigger `{}` would fire and might change anything; this version does not let triggers fire", trigger.name),
-        ));
-    }
-    Ok(())
-}
-
-/// Children that forbid the delete: their parents wait, as SPEC section 8 says.
-fn references(shape: &Shape) -> Vec<Reference> {
-    let forbids = |action| matches!(action, ReferentialAction::NoAction | ReferentialAction::Restrict);
-    shape
-        .referenced_by
-        .iter()
-        .filter(|key| forbids(key.on_delete))
-        .map(|key| Reference {
-            child: key.child.clone(),
-            pairs: key.child_columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect(),
-        })
-        .collect()
-}
-
 /// The other rules whose end this one waits for (law 3).
 fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, Obstacle> {
     let mut protectors = Vec::new();
-    for other in around.rules.iter().filter(|other| other.id != rule.id && competes(rule, other)) {
+    for (other, only) in around.met().filter(|(other, _)| other.id != rule.id && competes(rule, other)) {
         let unreadable = |obstacle: Obstacle| {
-            let message = format!("rule {} on the same table can't be evaluated and so protects all of it: {}", other.id, obstacle.message);
+            let is_of_table = around.rules.iter().any(|rule| rule.id == other.id);
+            let on = if is_of_table { "the same table" } else { "a table with rows of this one" };
+            let message = format!("rule {} on {on} can't be evaluated and so protects all of it: {}", other.id, obstacle.message);
             Obstacle { place: obstacle.place, ..Obstacle::new(Reason::Competitor, message) }
         };
         condition_columns(other, around.shape).map_err(unreadable)?;
@@ -348,6 +352,7 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
         let floor = other.term.as_ref().and_then(|term| Some(Term { keep_for: term.floor?, ..term.clone() }));
         protectors.push(Protector {
             rule: other.id.clone(),
+            only: only.to_vec(),
             condition: other.condition.clone(),
             overridden: overriding(other, rule, around)?,
             floor: floor.map(|floor| start_test(other, &floor, around)).transpose().map_err(unreadable)?,
@@ -361,7 +366,7 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
 /// from another rule's protection; its own plan shows what it would do.
 fn overriding(target: &Rule, rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Override>, Obstacle> {
     let mut overriding = Vec::new();
-    for other in around.rules.iter().filter(|other| other.overrides.contains(&target.id)) {
+    for (other, _) in around.met().filter(|(other, _)| other.overrides.contains(&target.id)) {
         let counts = other.mode == Mode::Enforce || other.id == rule.id;
         let Some(condition) = other.condition.clone().filter(|_| counts) else { continue };
         condition_columns(other, around.shape).map_err(|obstacle| {
@@ -386,14 +391,16 @@ fn competes(rule: &Rule, other: &Rule) -> bool {
     }
 }
 
-/// Whose rows these are, according to all rules of the table.
+/// Whose rows these are, according to all rules that may match them.
 fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obstacle> {
     let categories = policy::categories(around.rules.iter().copied());
+    let rules: Vec<&Rule> = around.met().map(|(rule, _)| rule).collect();
+    let subjects = subject_tests(&rules, around.shape, dialect)?;
     if !around.has_workspace {
-        return Ok(HeldTest { scopes: Vec::new(), subjects: subject_tests(around.rules, around.shape, dialect)? });
+        return Ok(HeldTest { subjects, ..HeldTest::default() });
     }
     let scopes = hold::scopes_of_table(&around.shape.table.schema, &around.rules[0].table, &categories);
-    Ok(HeldTest { scopes, subjects: subject_tests(around.rules, around.shape, dialect)? })
+    Ok(HeldTest { scopes, elsewhere: relatives::held_elsewhere(&around), subjects })
 }
 
 /// The subjects that any rule of a table names, each once.
@@ -411,10 +418,7 @@ pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result
             if !crate::sql::can_be_subject(column.class, dialect) {
                 return Err(Obstacle::new(
                     Reason::Subject,
-                    format!(
-                        "`{}` is {}, in which data subjects can't be compared; use a text, number or uuid column",
-                        column.name, column.declared
-                    ),
+                    format!("`{}` is {}: {}", column.name, column.declared, crate::sql::why_no_subject(&column, dialect)),
                 )
                 .at(rule, &key));
             }

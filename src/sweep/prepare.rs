@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use super::{
     form::Form,
     obstacle::{Obstacle, Reason},
+    partitions::{self, Drops},
     plan::{self, Planned, Surroundings},
+    relatives::relatives,
 };
 use crate::{
     config,
@@ -18,7 +20,7 @@ use crate::{
     engine::{self, Engine, Inspected, shape::Shape},
     policy::{self, Rule, RuleId, TableName},
     secret::Keys,
-    sql::selection::{Selection, Way, WorkspaceRef},
+    sql::selection::{Selection, TableRef, Way, WorkspaceRef},
 };
 
 /// A connected source.
@@ -47,12 +49,16 @@ pub struct Prepared {
 pub struct Ready {
     pub planned: Planned,
     pub ways: Vec<Way>,
+    /// What becomes of partitions.
+    pub drops: Drops,
     /// What an approval is an approval of.
     pub form: Form,
     /// The form's digest.
     pub digest: String,
     /// The engine's own estimate of the table's rows.
     pub estimated_rows: Option<u64>,
+    /// What they take on the disk, as far as it tells.
+    pub estimated_bytes: Option<u64>,
 }
 
 /// The categories of the rules on a source: what a hold by category reaches there.
@@ -102,13 +108,19 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         };
         let same_table: Vec<&Rule> =
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
-        let around = Surroundings { shape: &shape, rules: &same_table, workspace: &workspace, has_workspace, keys, now };
-        let outcome = plan::plan(rule, around).and_then(|planned| unfit(rule, &same_table, &conditions).map(|()| planned));
+        let relatives = relatives(&shape, rules.iter().filter_map(|other| Some((*other, &**table_of(other)?))));
+        let met: Vec<&Rule> = same_table.iter().copied().chain(relatives.iter().map(|relative| relative.rule)).collect();
+        let around =
+            Surroundings { shape: &shape, rules: &same_table, relatives: &relatives, workspace: &workspace, has_workspace, keys, now };
+        let outcome = unreadable_relative(&shape, &rules, &shapes)
+            .and_then(|()| plan::plan(rule, around))
+            .and_then(|planned| unfit(rule, &met, &conditions).map(|()| planned))
+            .and_then(|planned| Ok((planned, partitions::drops(rule, &shape)?)));
         let start = rule.term.as_ref().map(|term| term.start.column.as_str());
-        let outcome = outcome.map(|planned| {
-            let form = Form::of(rule, &same_table, &shape);
+        let outcome = outcome.map(|(planned, drops)| {
+            let form = Form::of(rule, &met, &shape);
             let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, start));
-            Ready { planned, ways, form, digest, estimated_rows: shape.estimated_rows }
+            Ready { planned, ways, drops, form, digest, estimated_rows: shape.estimated_rows, estimated_bytes: shape.estimated_bytes }
         });
         prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), outcome });
     }
@@ -129,8 +141,14 @@ pub async fn prepare_around(
     // Of two rules that meet on one table one may write its schema and the other not, so the table's own name decides.
     let of_source = || rules.iter().filter(|rule| rule.source == target.config.name);
     let tables: BTreeSet<&str> = of_source().filter(|rule| chosen(rule)).map(|rule| rule.table.table.as_str()).collect();
-    let around: Vec<Rule> = of_source().filter(|rule| tables.contains(rule.table.table.as_str())).cloned().collect();
-    prepare(target, &around, keys, now).await
+    let around =
+        |tables: &BTreeSet<&str>| -> Vec<Rule> { of_source().filter(|rule| tables.contains(rule.table.table.as_str())).cloned().collect() };
+    let known = around(&tables);
+    let prepared = prepare(target, &known, keys, now).await?;
+    // Who shares rows with a table, the catalogue alone knows.
+    let kin = prepared.iter().filter_map(|one| one.table.as_ref()).flat_map(|shape| &shape.family.kin).map(|table| table.table.as_str());
+    let all = around(&kin.chain(tables.iter().copied()).collect());
+    if all.len() == known.len() { Ok(prepared) } else { prepare(target, &all, keys, now).await }
 }
 
 /// The selection of a rule as it would have been at another time, by what planning all rules of the source found out;
@@ -139,8 +157,9 @@ pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at
     let shape = one.table.as_ref()?;
     let same_table = |other: &&Prepared| other.table.as_ref().is_some_and(|table| table.table == shape.table);
     let rules: Vec<&Rule> = all.iter().filter(same_table).map(|other| &other.rule).collect();
+    let relatives = relatives(shape, all.iter().filter_map(|other| Some((&other.rule, &**other.table.as_ref()?))));
     let has_workspace = one.outcome.as_ref().is_ok_and(|ready| !ready.planned.selection.held.scopes.is_empty());
-    let around = Surroundings { shape, rules: &rules, workspace: &target.workspace(), has_workspace, keys, now: at };
+    let around = Surroundings { shape, rules: &rules, relatives: &relatives, workspace: &target.workspace(), has_workspace, keys, now: at };
     plan::plan(&one.rule, around).ok().map(|planned| planned.selection)
 }
 
@@ -156,9 +175,26 @@ async fn unfit_conditions<'a>(
     Ok(ids.into_iter().zip(prepared).filter_map(|(id, prepared)| Some((id, prepared.err()?))).collect())
 }
 
+/// A rule of a table that shares rows with this one, and that can't be looked at: what it protects can't be told.
+fn unreadable_relative(shape: &Shape, rules: &[&Rule], shapes: &BTreeMap<TableName, Result<Arc<Shape>, Obstacle>>) -> Result<(), Obstacle> {
+    let is_kin = |name: &TableName| {
+        let is_it = |table: &TableRef| table.table == name.table && name.schema.as_ref().is_none_or(|schema| *schema == table.schema);
+        shape.family.kin.iter().any(|table| *table != shape.table && is_it(table))
+    };
+    let unreadable = |rule: &&&Rule| is_kin(&rule.table) && matches!(shapes.get(&rule.table), Some(Err(_)));
+    match rules.iter().find(unreadable).map(|rule| (rule, &shapes[&rule.table])) {
+        Some((other, Err(obstacle))) => {
+            let message =
+                format!("rule {} of a table with rows of this one can't be evaluated and so protects them: {}", other.id, obstacle.message);
+            Err(Obstacle::new(Reason::Competitor, message).at(other, "table"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What the rule's statement would contain and the server can't evaluate.
-fn unfit(rule: &Rule, same_table: &[&Rule], conditions: &BTreeMap<&RuleId, String>) -> Result<(), Obstacle> {
-    let Some((other, words)) = same_table.iter().find_map(|other| Some((other, conditions.get(&other.id)?))) else { return Ok(()) };
+fn unfit(rule: &Rule, met: &[&Rule], conditions: &BTreeMap<&RuleId, String>) -> Result<(), Obstacle> {
+    let Some((other, words)) = met.iter().find_map(|other| Some((other, conditions.get(&other.id)?))) else { return Ok(()) };
     let message = format!("the database can't evaluate the `where` of {}: {words}", other.id);
     let reason = if other.id == rule.id { Reason::Condition } else { Reason::Competitor };
     Err(Obstacle::new(reason, message).at(other, "where"))

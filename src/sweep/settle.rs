@@ -40,6 +40,24 @@ pub enum Verdict {
     Abandoned,
 }
 
+impl Verdict {
+    /// What nobody was told of when it was committed.
+    pub fn recovered(&self, lane: &str) -> Option<Recovered> {
+        match self {
+            Self::Applied { rows } => Some(Recovered { rule: lane.to_owned(), rows: *rows }),
+            Self::Clean | Self::Abandoned => None,
+        }
+    }
+}
+
+/// A batch that was found to have committed after whoever sent it could not learn that any more, or had died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The rule that acted.
+    pub rule: String,
+    pub rows: u64,
+}
+
 /// Settles the lane of a claim: raises its fence in the source and writes the outcome of an open intent.
 ///
 /// # Errors
@@ -82,8 +100,8 @@ fn restored(claim: &Claim, mark: &LaneMark) -> Obstacle {
     Obstacle::new(
         Reason::Restored,
         format!(
-            "source `{}` remembers batch {} of lane {}, the ledger says that batch {} was applied: the database was restored from a backup; \
-             `retentiond state adopt --source {}` goes on from here, with a reason",
+            "source `{}` remembers batch {} of lane {}, the ledger says that batch {} was applied: the database was restored from a \
+             backup, or a replica serves that lacks the last batches; `retentiond state adopt --source {}` goes on from here, with a reason",
             claim.source, mark.seq, claim.lane, claim.applied.seq, claim.source
         ),
     )
@@ -93,7 +111,8 @@ fn restored(claim: &Claim, mark: &LaneMark) -> Obstacle {
 ///
 /// # Errors
 /// As [`settle`].
-pub async fn settle_source(state: &State, engine: &dyn Engine, source: &str, owner: &Owner) -> Result<(), Obstacle> {
+pub async fn settle_source(state: &State, engine: &dyn Engine, source: &str, owner: &Owner) -> Result<Vec<Recovered>, Obstacle> {
+    let mut recovered = Vec::new();
     for lane in state.open_intents(source).await? {
         let mut claim = match state.claim(&lane.lane, source, owner, LEASE).await {
             Ok(claim) => claim,
@@ -102,7 +121,8 @@ pub async fn settle_source(state: &State, engine: &dyn Engine, source: &str, own
         };
         let verdict = settle(state, engine, &mut claim).await?;
         tracing::info!(source, lane = %claim.lane, ?verdict, "settled a batch whose outcome was unknown");
+        recovered.extend(verdict.recovered(&claim.lane));
         state.release(claim).await?;
     }
-    Ok(())
+    Ok(recovered)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
     obstacle::Obstacle,
@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     policy::{
-        Action, Rule, Term,
+        Action, Rule, StartFormat, Term,
         period::{Period, cutoff_of},
         start::{read, read_number},
     },
-    sql::selection::{KeyPart, Seen, Selection, StartTest, TableRef},
+    sql::selection::{KeyPart, Seen, Selection, StartTest, TableRef, TypeClass},
 };
 
 /// A row under one rule.
@@ -142,7 +142,12 @@ fn due_from(rule: &Rule, periods: Vec<Period>, start: Timestamp) -> Option<Times
 /// The start of a row under a rule; `None`: it bears no date, or one that is written in a way that only the database reads.
 fn start(prepared: &Prepared, seen: &Seen) -> Option<Timestamp> {
     let test: &StartTest = prepared.outcome.as_ref().ok()?.planned.selection.start.as_ref()?;
-    let naive = prepared.rule.term.as_ref()?.start.naive.as_ref();
+    // MariaDB shows the instant of a TIMESTAMP without an offset, in the zone of the session, which is UTC.
+    let zone = if test.column.class == TypeClass::TimestampTz && test.format == StartFormat::Timestamp {
+        Some(&TimeZone::UTC)
+    } else {
+        prepared.rule.term.as_ref()?.start.naive.as_ref()
+    };
     let text = seen.start.as_deref().filter(|_| !matches!(seen.class.as_str(), "undated"))?;
-    read_number(text, test.format).or_else(|| read(text, test.format, naive))
+    read_number(text, test.format).or_else(|| read(text, test.format, zone))
 }

@@ -11,6 +11,26 @@ use crate::{
 /// measured, an index on time costs four times as much where physical order is another.
 const MANY_DUE: f64 = 0.1;
 
+/// How much of a table is due, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    pub due: u64,
+    pub of: u64,
+}
+
+impl Share {
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn is_large(self) -> bool {
+        self.due as f64 >= self.of as f64 * MANY_DUE
+    }
+}
+
+impl From<&Counts> for Share {
+    fn from(counts: &Counts) -> Self {
+        Self { due: counts.due, of: counts.total }
+    }
+}
+
 /// A walk through a table.
 #[derive(Debug)]
 pub struct Walk {
@@ -29,10 +49,8 @@ impl Walk {
     ///
     /// # Errors
     /// [`Reason::NoWay`] if the table can't be walked in bounded statements.
-    pub fn choose(ways: &[Way], counts: Option<&Counts>) -> Result<Self, Obstacle> {
-        #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let many = counts.is_some_and(|counts| counts.due as f64 >= counts.total as f64 * MANY_DUE);
-        let way = if many { ways.first() } else { ways.last() };
+    pub fn choose(ways: &[Way], share: Option<Share>) -> Result<Self, Obstacle> {
+        let way = if share.is_some_and(Share::is_large) { ways.first() } else { ways.last() };
         let way = way.cloned().ok_or_else(|| {
             Obstacle::new(Reason::NoWay, "the table has no row address and no key to walk it by; name columns in `key = [\"…\"]`")
         })?;
@@ -76,6 +94,11 @@ impl Walk {
             return engine.next_range(selection, &self.way, None, rows.min(left)).await;
         }
         engine.next_range(selection, &self.way, self.after.as_deref(), rows).await
+    }
+
+    /// Where the walk goes on once it has passed a range; `None`: nowhere, or only what the range's act leaves can tell.
+    pub fn beyond<'r>(&self, range: &'r Range) -> Option<&'r [Cell]> {
+        range.through.as_deref().filter(|_| self.way != Way::Unordered)
     }
 
     /// Moves the cursor past a range in which so many rows were acted on.

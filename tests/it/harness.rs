@@ -35,7 +35,7 @@ fn the_daemons_role_may_log_in_and_no_more() {
 
 #[test]
 fn what_was_committed_survives_a_killed_server() {
-    let server = Server::private(Options { tcp: true, fsync: true, log_statements: true });
+    let server = Server::private(Options { tcp: true, fsync: true, log_statements: true, ..Options::default() });
     let database = Database::on(&server);
     database.execute("CREATE TABLE t AS SELECT generate_series(1, 1000) AS id");
     server.kill();
@@ -79,7 +79,7 @@ fn the_daemons_mariadb_account_may_log_in_and_no_more() {
 
 #[test]
 fn what_was_committed_survives_a_killed_mariadb() {
-    let server = mariadb::Server::private(mariadb::Options { tcp: true, fsync: true, log_statements: true, binlog: false });
+    let server = mariadb::Server::private(mariadb::Options { tcp: true, fsync: true, log_statements: true, ..mariadb::Options::default() });
     let database = mariadb::Database::on(&server);
     database.execute("CREATE TABLE t SELECT seq AS id FROM seq_1_to_1000");
     server.kill();

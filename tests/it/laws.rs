@@ -84,7 +84,7 @@ fn every_class_is_met() {
         let mut tally = Tally::default();
         for seed in 0..20 {
             let pack = Pack::new(engine, seed);
-            pack.world.tables.iter().for_each(|table| tally.add(table, &pack.world.judge(table)));
+            pack.cases.iter().zip(&pack.world.tables).for_each(|(case, table)| tally.add(case, table, &pack.world.judge(table)));
         }
         tally.assert_broad();
     }

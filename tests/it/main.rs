@@ -7,6 +7,7 @@ mod support;
 
 mod commands;
 mod conformance;
+mod connections;
 mod crash;
 mod daemon;
 mod demo;
@@ -18,6 +19,7 @@ mod laws;
 mod manual;
 mod mediawiki;
 mod memory;
+mod model_drop;
 mod model_gate;
 mod model_settlement;
 mod oracle;

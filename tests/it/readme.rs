@@ -5,6 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 use crate::support::{
     binary::{self, Folder},
+    certificates::{Authority, Valid},
     sqlite::Sqlite,
 };
 
@@ -184,10 +185,15 @@ fn the_examples_of_the_guides_load() {
     let toml = |page: &str| blocks(page).into_iter().filter(|(language, _)| language == "toml").map(|(_, body)| body).collect::<Vec<_>>();
     let (configurations, rules) = (toml(&configuration), toml(&rules));
     assert!(!configurations.is_empty() && !rules.is_empty());
+    let authority = Authority::new();
+    let pair = authority.issue("DNS:retentiond", Valid::Now);
     for configuration in &configurations {
         for rule in &rules {
             let folder = Folder::new(configuration).with_rules("example", rule);
             folder.write("pepper.key", "a key of sufficient length");
+            for (name, text) in [("db-ca.pem", &authority.pem()), ("client.pem", &pair.certificate), ("client.key", &pair.key)] {
+                folder.write(name, text);
+            }
             let run = folder.run(["check", "--offline"]).expect(0);
             assert!(!run.stderr.contains("warning"), "{run:#?}");
         }

@@ -176,6 +176,12 @@ impl Running {
         waitid(WaitId::Pid(self.pid()), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("the process is our child");
     }
 
+    /// Whether it has ended by now. Its status stays to be taken.
+    pub fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid()), options).expect("the process is our child").is_some()
+    }
+
     /// As [`Running::stopped`]; false if the process ended instead.
     pub fn has_stopped(&self) -> bool {
         waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)

@@ -1,6 +1,6 @@
 //! A PostgreSQL database for each test, dropped with it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool, postgres::PgPoolOptions};
 
@@ -13,6 +13,10 @@ use super::{
 pub struct Database<'s> {
     server: &'s Server,
     name: String,
+    /// Something was executed that may have made tables since the last [`Database::has_grown`].
+    grown: AtomicBool,
+    /// It was made on another server, of which this one is a replica, and goes with that.
+    replicated: bool,
     /// The superuser's address: the application that owns the data, and the DBA.
     pub url: String,
     /// The address of the role `retentiond`, which has no privilege but to log in.
@@ -43,7 +47,14 @@ impl<'s> Database<'s> {
             connection.close().await.expect("an orderly end");
         });
         let (url, retentiond_url) = (server.superuser_url(&name), server.url(ROLE, &name));
-        Self { server, name, url, retentiond_url }
+        Self { server, replicated: false, name, grown: AtomicBool::new(true), url, retentiond_url }
+    }
+
+    /// The same database on a replica of its server.
+    pub fn on_replica<'r>(&self, replica: &'r Server) -> Database<'r> {
+        let name = self.name.clone();
+        let (url, retentiond_url) = (replica.superuser_url(&name), replica.url(ROLE, &name));
+        Database { server: replica, replicated: true, name, grown: AtomicBool::new(true), url, retentiond_url }
     }
 
     /// The name of the database.
@@ -61,8 +72,19 @@ impl<'s> Database<'s> {
         Server::tcp_url("postgres", &self.name, port)
     }
 
+    /// The address of retentiond's role through a loopback port.
+    pub fn retentiond_tcp_url(&self, port: u16) -> String {
+        Server::tcp_url(ROLE, &self.name, port)
+    }
+
+    /// Whether there may be tables that there were not at the last question.
+    pub fn has_grown(&self) -> bool {
+        self.grown.swap(false, Ordering::Relaxed)
+    }
+
     /// Runs statements (several at once are fine) as the superuser.
     pub fn execute(&self, statements: &str) {
+        self.grown.fetch_or(statements.contains("CREATE") || statements.contains("ALTER"), Ordering::Relaxed);
         wait(async {
             let mut connection = PgConnection::connect(&self.url).await.expect("a connection");
             connection.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await.unwrap_or_else(|error| panic!("{error} in: {statements}"));
@@ -107,6 +129,9 @@ impl<'s> Database<'s> {
 
 impl Drop for Database<'_> {
     fn drop(&mut self) {
+        if self.replicated {
+            return;
+        }
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         // A test may have killed the server for good; then there is nothing left to drop.
         wait(async {

@@ -7,18 +7,23 @@
 
 pub mod binary;
 pub mod cases;
+pub mod certificates;
 pub mod daemon;
 pub mod database;
 pub mod exploration;
+pub mod host;
 pub mod http;
 pub mod mariadb;
 pub mod oracle;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod product;
 pub mod prometheus;
 pub mod proxy;
 pub mod server;
+pub mod session;
 pub mod sqlite;
+pub mod tmpfs;
 
 use std::{
     future::Future,

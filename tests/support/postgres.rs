@@ -12,9 +12,14 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use super::server::Home;
 pub use super::server::{PASSWORD, ROLE, free_port};
+use super::{
+    certificates::{Authority, Certificate},
+    server::Home,
+    until, wait,
+};
 
 /// Names the socket folder of a server that somebody else starts and stops.
 pub const SHARED: &str = "RETENTIOND_TEST_POSTGRES";
@@ -40,6 +45,10 @@ pub struct Options {
     pub fsync: bool,
     /// Log every statement, for tests that look for secrets in the log.
     pub log_statements: bool,
+    /// Speak TLS, see [`Server::certified`].
+    pub tls: bool,
+    /// With the memory and the log of a server whose speed is measured.
+    pub large: bool,
 }
 
 /// A running PostgreSQL.
@@ -73,16 +82,73 @@ impl Server {
     /// # Panics
     /// If PostgreSQL is not installed: a test without its server has failed.
     pub fn private(options: Options) -> Self {
-        Self::made(options, Own::init)
+        Self::private_in(Path::new("/tmp"), options)
+    }
+
+    /// The same with its data in a folder of `base`, whose path has to be short.
+    pub fn private_in(base: &Path, options: Options) -> Self {
+        Self::made(base, options, Own::init)
+    }
+
+    /// A server for one test alone that listens on a loopback port, speaks TLS with this certificate, and takes
+    /// certificates of the authority.
+    pub fn certified(authority: &Authority, certificate: &Certificate) -> Self {
+        let make = |own: &Own| {
+            own.init();
+            own.home.put("ca.crt", &authority.pem());
+            own.certify(certificate);
+        };
+        Self::made(Path::new("/tmp"), Options { tcp: true, tls: true, ..Options::default() }, make)
+    }
+
+    /// Shows this certificate from soon on.
+    pub fn certify(&self, certificate: &Certificate) {
+        self.own().certify(certificate);
+        self.reload();
+    }
+
+    /// From soon on, lets in by TCP whom this line of `pg_hba.conf` says; by the socket, everybody.
+    pub fn let_in(&self, line: &str) {
+        self.own().home.put("data/pg_hba.conf", &format!("local all all trust\n{line}\n"));
+        self.reload();
+    }
+
+    fn reload(&self) {
+        wait(async {
+            let mut connection = PgConnection::connect(&self.superuser_url("postgres")).await.expect("a connection");
+            connection.execute("SELECT pg_reload_conf()").await.expect("the superuser may");
+        });
     }
 
     /// A replica of this server, which follows it by streaming.
     pub fn replica(&self) -> Self {
-        Self::made(Options::default(), |own| own.copy(&self.socket_folder))
+        self.replica_through(None)
     }
 
-    fn made(options: Options, make: impl FnOnce(&Own)) -> Self {
-        let home = Home::new("rtd-pg-", &["postgres", "nobody"]);
+    /// The same by way of a loopback port that leads to this server, as of a proxy.
+    pub fn replica_through(&self, port: Option<u16>) -> Self {
+        let (host, port) = match port {
+            Some(port) => ("127.0.0.1".into(), port),
+            None => (self.socket_folder.clone(), PORT),
+        };
+        let before = self.followers();
+        let replica = Self::made(Path::new("/tmp"), Options::default(), |own| own.copy(&host, port));
+        // It takes connections before it follows.
+        until("a replica that follows", || (self.followers() > before).then_some(()));
+        replica
+    }
+
+    /// How many replicas follow it now.
+    fn followers(&self) -> i64 {
+        wait(async {
+            let mut connection = PgConnection::connect(&self.superuser_url("postgres")).await.expect("a connection");
+            let query = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn IS NOT NULL";
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("a number")
+        })
+    }
+
+    fn made(base: &Path, options: Options, make: impl FnOnce(&Own)) -> Self {
+        let home = Home::new(base, "rtd-pg-", &["postgres", "nobody"]);
         let tcp_port = options.tcp.then(free_port);
         let mut own = Own { postmaster: Mutex::new(None), options, tcp_port, programs: programs(), home };
         make(&own);
@@ -122,14 +188,35 @@ impl Server {
         self.own().home.log()
     }
 
+    /// Runs a statement as the superuser, in no database of a test's.
+    pub fn execute(&self, statement: &str) {
+        wait(async {
+            let mut connection = PgConnection::connect(&self.superuser_url("postgres")).await.expect("a connection");
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.unwrap_or_else(|error| panic!("{error} in: {statement}"));
+            connection.close().await.expect("an orderly end");
+        });
+    }
+
     /// `kill -9` for the postmaster and every process of it: what a machine does that loses its power.
     pub fn kill(&self) {
         self.own().kill();
     }
 
-    /// Starts the server again after [`Server::kill`]; returns when it has recovered and takes connections.
+    /// Ends the server in order: its data are then as a copy may have them.
+    pub fn stop(&self) {
+        let mut postmaster = self.own().postmaster.lock().unwrap_or_else(PoisonError::into_inner).take().expect("a server that runs");
+        kill_process(Pid::from_child(&postmaster), Signal::INT).expect("the postmaster is ours");
+        postmaster.wait().expect("the postmaster is our child");
+    }
+
+    /// Starts the server again after [`Server::kill`] or [`Server::stop`]; returns when it takes connections.
     pub fn restart(&self) {
         self.own().start();
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
+        self.own().data()
     }
 
     fn own(&self) -> &Own {
@@ -153,7 +240,7 @@ impl Own {
     }
 
     /// Makes the data of a replica out of those of a running server.
-    fn copy(&self, primary: &Path) {
+    fn copy(&self, primary: &Path, port: u16) {
         let mut command = self.command("pg_basebackup");
         command.args([
             "--checkpoint=fast",
@@ -161,10 +248,15 @@ impl Own {
             "--write-recovery-conf",
             "--username=postgres",
             "--port",
-            &PORT.to_string(),
+            &port.to_string(),
             "--host",
         ]);
         self.home.run(command.arg(primary).arg("--pgdata").arg(self.data()));
+    }
+
+    fn certify(&self, Certificate { certificate, key }: &Certificate) {
+        self.home.put("server.crt", certificate);
+        self.home.put("server.key", key);
     }
 
     /// Starts the postmaster and reads its log until it says that it takes connections.
@@ -180,11 +272,22 @@ impl Own {
             ("log_statement", if self.options.log_statements { "all" } else { "none" }),
             ("lc_messages", "C"),
             ("max_connections", "200"),
-            ("shared_buffers", "32MB"),
+            ("shared_buffers", if self.options.large { "1GB" } else { "32MB" }),
+            ("max_wal_size", if self.options.large { "4GB" } else { "1GB" }),
             ("timezone", "UTC"),
         ];
         for (name, value) in settings {
             command.arg("-c").arg(format!("{name}={value}"));
+        }
+        if self.options.tls {
+            let file = |name| self.home.path().join(name).display().to_string();
+            let settings = [
+                ("ssl", "on".to_owned()),
+                ("ssl_cert_file", file("server.crt")),
+                ("ssl_key_file", file("server.key")),
+                ("ssl_ca_file", file("ca.crt")),
+            ];
+            command.args(settings.iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]));
         }
         // A replica is ready to accept read-only connections.
         let child = self.home.start(command, "database system is ready to accept");

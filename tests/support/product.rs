@@ -1,11 +1,16 @@
 //! The product as its users have it: a folder with a configuration, a source and a state on some engine, the binary.
 
-use std::{ffi::OsStr, process::Command};
+use std::{
+    ffi::OsStr,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     binary::{self, Folder, Run, Running},
     database::Database,
     mariadb,
+    server::ROLE,
     sqlite::Sqlite,
 };
 
@@ -20,6 +25,9 @@ pub enum Kind {
 impl Kind {
     /// Every kind of source, for tests that hold on any.
     pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mariadb];
+
+    /// Those that are servers.
+    pub const SERVERS: [Self; 2] = [Self::Postgres, Self::Mariadb];
 
     /// The text that belongs to this engine.
     pub fn pick<'a>(self, sqlite: &'a str, postgres: &'a str, mariadb: &'a str) -> &'a str {
@@ -48,6 +56,24 @@ pub enum Data {
 }
 
 impl Data {
+    /// An empty database, on the shared server of its kind.
+    pub fn create(kind: Kind) -> Self {
+        match kind {
+            Kind::Sqlite => Self::Sqlite(Sqlite::create()),
+            Kind::Postgres => Self::Postgres(Database::create()),
+            Kind::Mariadb => Self::Mariadb(mariadb::Database::create()),
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Sqlite(_) => Kind::Sqlite,
+            Self::Postgres(_) => Kind::Postgres,
+            Self::Mariadb(_) => Kind::Mariadb,
+        }
+    }
+
     /// Runs statements as the application.
     pub fn execute(&self, statements: &str) {
         match self {
@@ -86,12 +112,91 @@ impl Data {
         columns.into_iter().map(|column| column.into_iter().map(text).collect()).collect()
     }
 
-    /// The address as a configuration has it: the owner's.
+    /// The address as a configuration has it: that of a role which has what it is granted, and no more.
     pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(database) => database.url(),
+            Self::Postgres(database) => database.retentiond_url.clone(),
+            Self::Mariadb(database) => database.retentiond_url.clone(),
+        }
+    }
+
+    /// The owner's address.
+    pub fn owner_url(&self) -> String {
         match self {
             Self::Sqlite(database) => database.url(),
             Self::Postgres(database) => database.url.clone(),
             Self::Mariadb(database) => database.url.clone(),
+        }
+    }
+
+    /// The role of [`Data::url`].
+    pub fn role(&self) -> String {
+        match self {
+            Self::Sqlite(_) => String::new(),
+            Self::Postgres(_) => ROLE.to_owned(),
+            Self::Mariadb(database) => database.role().to_owned(),
+        }
+    }
+
+    /// Whether there may be tables that there were not at the last question.
+    fn has_grown(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(database) => database.has_grown(),
+            Self::Mariadb(database) => database.has_grown(),
+        }
+    }
+
+    /// The same through a port of the loopback device, as of a proxy.
+    pub fn tcp_url(&self, port: u16) -> String {
+        match self {
+            Self::Sqlite(_) => panic!("SQLite has no server"),
+            Self::Postgres(database) => database.retentiond_tcp_url(port),
+            Self::Mariadb(database) => database.retentiond_tcp_url(port),
+        }
+    }
+
+    /// One of retentiond's own tables, as statements name it.
+    pub fn own_table(&self, name: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("retentiond_{name}"),
+            Self::Postgres(_) => format!("retentiond.{name}"),
+            Self::Mariadb(database) => format!("{}.{name}", database.workspace()),
+        }
+    }
+
+    /// How many sessions wait for a lock of a row or a table.
+    pub fn waiting(&self) -> i64 {
+        match self {
+            Self::Sqlite(_) => panic!("SQLite does not tell"),
+            Self::Postgres(database) => {
+                database.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+            }
+            Self::Mariadb(database) => database.waiting(),
+        }
+    }
+
+    /// Ends every session but this one as a DBA does, and returns when they have ended. Returns how many there were.
+    pub fn end_sessions(&self) -> usize {
+        match self {
+            Self::Sqlite(_) => panic!("SQLite has no sessions"),
+            Self::Postgres(database) => {
+                let sessions = "SELECT pg_terminate_backend(pid, 10000)::text FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'retentiond'";
+                database.column(sessions).len()
+            }
+            Self::Mariadb(database) => {
+                let sessions = "SELECT CAST(id AS char) FROM information_schema.processlist
+                    WHERE db = database() AND id <> connection_id() AND command <> 'Killed'";
+                let ids = database.column(sessions).into_iter().flatten().collect::<Vec<_>>();
+                ids.iter().for_each(|id| database.execute(&format!("KILL {id}")));
+                super::until("sessions that end", || {
+                    let left = database.column(&sessions.replace(" AND command <> 'Killed'", "")).into_iter().flatten();
+                    (!left.into_iter().any(|id| ids.contains(&id))).then_some(())
+                });
+                ids.len()
+            }
         }
     }
 
@@ -105,6 +210,17 @@ impl Data {
     }
 }
 
+/// The configuration with which a DBA asks `grants`: an account on MariaDB that has nothing yet can't even connect.
+pub const DBA: &str = "dba.toml";
+
+/// Who grants the role of a source what it needs.
+enum Grants {
+    /// This support, whatever `grants` prints, before each command once the source has a workspace.
+    AsPrinted { initialised: AtomicBool, stale: AtomicBool },
+    /// The test.
+    ByHand,
+}
+
 /// A configured retentiond.
 pub struct Product {
     pub folder: Folder,
@@ -115,9 +231,14 @@ pub struct Product {
     rest: String,
     /// What it says of `app`, beside the address.
     app: String,
-    /// The address of `app`, where it is not the owner's.
-    url: Option<String>,
+    /// The keys of the address of `app`, where it is another.
+    address: Option<String>,
+    /// The keys of the state's address, where it is not a file beside the configuration.
+    state_address: Option<String>,
     state: Option<Database<'static>>,
+    /// The role of `app` has what `grants` prints, as long as the rules and tables stay. A test that grants by hand gets
+    /// nothing besides.
+    grants: Grants,
     /// The instant at which the clock stands still; `None`: the system's clock.
     now: Option<String>,
 }
@@ -126,23 +247,24 @@ impl Product {
     /// A source of that kind and a SQLite state. `rest` is TOML that may begin with keys of `[sources.app]`, and goes on
     /// with tables of its own.
     pub fn new(kind: Kind, rest: &str) -> Self {
-        let data = match kind {
-            Kind::Sqlite => Data::Sqlite(Sqlite::create()),
-            Kind::Postgres => Data::Postgres(Database::create()),
-            Kind::Mariadb => Data::Mariadb(mariadb::Database::create()),
-        };
-        Self::over(data, rest)
+        Self::over(Data::create(kind), rest)
     }
 
     /// The same with a source that is there already.
     pub fn over(data: Data, rest: &str) -> Self {
-        let kind = match data {
-            Data::Sqlite(_) => Kind::Sqlite,
-            Data::Postgres(_) => Kind::Postgres,
-            Data::Mariadb(_) => Kind::Mariadb,
+        let kind = data.kind();
+        let product = Self {
+            folder: Folder::new(""),
+            data,
+            kind,
+            rest: rest.to_owned(),
+            app: String::new(),
+            address: None,
+            state_address: None,
+            state: None,
+            grants: Grants::AsPrinted { initialised: AtomicBool::new(false), stale: AtomicBool::new(true) },
+            now: None,
         };
-        let product =
-            Self { folder: Folder::new(""), data, kind, rest: rest.to_owned(), app: String::new(), url: None, state: None, now: None };
         product.configure();
         product
     }
@@ -154,6 +276,7 @@ impl Product {
     pub fn with_state(mut self, kind: Kind) -> Self {
         assert!(kind != Kind::Mariadb, "retentiond keeps its own state on SQLite or PostgreSQL");
         self.state = (kind == Kind::Postgres).then(Database::create);
+        self.state_address = self.state.as_ref().map(|database| format!("url = \"{}\"", database.url));
         self.configure();
         self
     }
@@ -182,33 +305,82 @@ impl Product {
 
     /// Connects to `app` by another address.
     pub fn connect_by(&mut self, url: &str) {
-        self.url = Some(url.to_owned());
+        self.connect_as(&format!("url = \"{url}\""));
+    }
+
+    /// Connects to `app` as these keys say.
+    pub fn connect_as(&mut self, keys: &str) {
+        self.address = Some(keys.to_owned());
+        self.configure();
+    }
+
+    /// Keeps the state as these keys say.
+    pub fn keep_state_as(&mut self, keys: &str) {
+        self.state_address = Some(keys.to_owned());
         self.configure();
     }
 
     fn configure(&self) {
-        let state = self.state.as_ref().map_or_else(|| "sqlite:state.db".to_owned(), |database| database.url.clone());
-        let url = self.url.clone().unwrap_or_else(|| self.data.url());
+        let state = self.state_address.clone().unwrap_or_else(|| "url = \"sqlite:state.db\"".to_owned());
+        let url = |url: &str| format!("url = \"{url}\"");
+        let address = self.address.clone().unwrap_or_else(|| url(&self.data.url()));
         let (Self { app, rest, .. }, workspace) = (self, self.data.workspace());
-        let text = format!(
-            "rules = [\"rules/**/*.toml\"]\n[state]\nurl = \"{state}\"\n[sources.app]\nurl = \"{url}\"\nnaive_timestamps = \"UTC\"\n{workspace}{app}\n{rest}\n"
-        );
-        self.folder.write("retentiond.toml", &text);
+        let text = |address: &str| {
+            format!(
+                "rules = [\"rules/**/*.toml\"]\n[state]\n{state}\n[sources.app]\n{address}\nnaive_timestamps = \"UTC\"\n{workspace}{app}\n{rest}\n"
+            )
+        };
+        self.folder.write("retentiond.toml", &text(&address));
+        self.folder.write(DBA, &text(&url(&self.data.owner_url())));
     }
 
     /// Writes `rules/NAME.toml`.
     pub fn rules(&self, name: &str, text: &str) {
         self.folder.write(&format!("rules/{name}.toml"), text);
+        if let Grants::AsPrinted { stale, .. } = &self.grants {
+            stale.store(true, Ordering::Relaxed);
+        }
     }
 
-    /// `source init app`.
+    /// `source init app`, after a DBA has run what `grants` prints.
     #[track_caller]
     pub fn init(&self) {
+        if let Grants::AsPrinted { initialised, .. } = &self.grants {
+            initialised.store(true, Ordering::Relaxed);
+        }
         self.run(["source", "init", "app"]).expect(0);
+    }
+
+    /// Lets the test alone grant what the role gets from now on.
+    pub fn grant_by_hand(&mut self) {
+        self.grants = Grants::ByHand;
+    }
+
+    /// Runs what `grants` prints as the DBA, if it may be something else than the last time.
+    fn grant(&self) {
+        let Grants::AsPrinted { initialised, stale } = &self.grants else { return };
+        if !initialised.load(Ordering::Relaxed) || self.kind == Kind::Sqlite {
+            return;
+        }
+        let is_stale = stale.swap(false, Ordering::Relaxed);
+        if !(self.data.has_grown() || is_stale) {
+            return;
+        }
+        // Rules that are wrong on purpose are the next command's to tell.
+        let printed = binary::run(&mut self.plain_command(["grants", "app", "--config", DBA, "--role", &self.data.role()]));
+        if printed.status == Some(0) {
+            self.data.execute(&printed.stdout);
+            self.data.has_grown();
+        }
     }
 
     /// The command line with these arguments, not yet run.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        self.grant();
+        self.plain_command(arguments)
+    }
+
+    fn plain_command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = self.folder.command(arguments);
         if let Some(now) = &self.now {
             command.env("RETENTIOND_TEST_NOW", now);

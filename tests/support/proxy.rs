@@ -60,7 +60,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    target: Target,
+    target: Mutex<Target>,
     trap: Mutex<Option<Trap>>,
     latency: Mutex<Duration>,
     sprung: watch::Sender<u32>,
@@ -83,7 +83,7 @@ impl Proxy {
     /// Listens on a free loopback port, on a thread of its own.
     pub fn start(target: Target) -> Self {
         let shared = Arc::new(Shared {
-            target,
+            target: Mutex::new(target),
             trap: Mutex::default(),
             latency: Mutex::default(),
             sprung: watch::Sender::new(0),
@@ -107,6 +107,12 @@ impl Proxy {
     /// The loopback port that clients connect to.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// From now on new connections lead to another server, as after a failover; those that are open are cut.
+    pub fn lead_to(&self, target: Target) {
+        *lock(&self.shared.target) = target;
+        self.cut_all();
     }
 
     /// Sets the trap for the next client bytes that contain `marker`; an earlier trap is gone.
@@ -191,12 +197,13 @@ async fn connection(client: TcpStream, shared: Arc<Shared>) {
         _ = over.wait_for(|&over| over) => {}
         () = async {
             shared.passable().await;
-            match &shared.target {
+            let target = lock(&shared.target).clone();
+            match target {
                 Target::Unix(path) => {
                     if let Ok(server) = UnixStream::connect(path).await { shared.pump(client, server).await }
                 }
                 Target::Tcp(port) => {
-                    if let Ok(server) = TcpStream::connect(("127.0.0.1", *port)).await { shared.pump(client, server).await }
+                    if let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await { shared.pump(client, server).await }
                 }
             }
         } => {}

@@ -7,16 +7,19 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt as _},
+    os::unix::{
+        fs::{OpenOptionsExt as _, chown},
+        process::CommandExt as _,
+    },
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc,
-    thread,
 };
 
 use tempfile::TempDir;
+
+use super::until;
 
 /// The role that the daemon should run as: it may log in, and nothing else.
 pub const ROLE: &str = "retentiond";
@@ -32,11 +35,11 @@ pub struct Home {
 }
 
 impl Home {
-    /// An empty folder, with a short name because the path of a socket has to be. Servers refuse root, and then run as
+    /// An empty folder in `base`, with a short name because the path of a socket has to be. Servers refuse root, and then run as
     /// the first of `accounts` that there is.
-    pub fn new(prefix: &str, accounts: &[&str]) -> Self {
+    pub fn new(base: &Path, prefix: &str, accounts: &[&str]) -> Self {
         let account = Account::for_servers(accounts);
-        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in("/tmp").expect("a folder under /tmp");
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(base).expect("a folder");
         if let Some(account) = account {
             chown(folder.path(), Some(account.uid), Some(account.gid)).expect("root may give the folder away");
         }
@@ -46,6 +49,18 @@ impl Home {
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Writes a file that the server's account, and nobody else, can read.
+    pub fn put(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        // A new one, because the account may not write the old one anew.
+        let _ = fs::remove_file(&path);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).expect("a file in the folder");
+        file.write_all(text.as_bytes()).expect("it can be written");
+        if let Some(account) = self.account {
+            chown(&path, Some(account.uid), Some(account.gid)).expect("root may give the file away");
+        }
     }
 
     /// A program of the server's, to be run in the folder as its account.
@@ -69,22 +84,21 @@ impl Home {
         assert!(output.status.success(), "{name} failed: {said}");
     }
 
-    /// Starts a server and reads its log until a line contains `ready`.
+    /// Starts a server and reads its log until that contains `ready`. The server writes the log itself, so what it did before it
+    /// answered is there when it has answered.
     pub fn start(&self, mut command: Command, ready: &'static str) -> Child {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the server can be run");
-        let stderr = child.stderr.take().expect("a pipe was asked for");
-        let mut log = fs::OpenOptions::new().create(true).append(true).open(self.path().join("log")).expect("a log");
-        let (is_ready, wait) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let _ = writeln!(log, "{line}");
-                if line.contains(ready) {
-                    let _ = is_ready.send(());
-                }
-            }
+        let path = self.path().join("log");
+        let stderr = fs::OpenOptions::new().create(true).append(true).open(&path).expect("a log");
+        let mut log = fs::File::open(&path).expect("a log");
+        log.seek(SeekFrom::End(0)).expect("a file");
+        let mut child = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("the server can be run");
+        let mut said = Vec::new();
+        until(ready, || {
+            let ended = child.try_wait().expect("the server is our child");
+            log.read_to_end(&mut said).expect("a log");
+            assert!(ended.is_none(), "the server did not start:\n{}", self.log());
+            String::from_utf8_lossy(&said).contains(ready).then_some(())
         });
-        // The sender is dropped when the log ends, so a server that gives up is noticed at once.
-        wait.recv().unwrap_or_else(|_| panic!("the server did not start:\n{}", self.log()));
         child
     }
 

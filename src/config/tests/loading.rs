@@ -3,6 +3,24 @@
 use super::*;
 use crate::policy::{FirstSweep, Mode};
 
+#[test]
+fn what_protects_a_replica_is_what_protects_its_source_unless_it_says_so_itself() {
+    let config = r#"
+rules = ["rules/*.toml"]
+[sources.app]
+url = "postgres://app@db/app"
+tls = { mode = "verify-ca" }
+replicas = [{ url = "postgres://db2/app" }, { url = "postgres://db3/app", tls = {} }]
+"#;
+    let folder = folder(config, &[("rules/app.toml", RULES)]);
+    let loaded = load_in(folder.path()).unwrap_or_else(|found| panic!("{found}"));
+    let source = &loaded.config.sources["app"];
+    let Replicas::Listed(replicas) = &source.replicas else { panic!("{source:?}") };
+    let modes: Vec<_> = std::iter::once(&source.url).chain(replicas).map(|url| url.tls().mode).collect();
+    assert_eq!(modes, [TlsMode::VerifyCa, TlsMode::VerifyCa, TlsMode::VerifyFull].map(Some));
+    assert_eq!(seen(folder.path(), &loaded.warnings).matches("isn't verified").count(), 2, "{}", loaded.warnings);
+}
+
 /// The example of the documentation, as far as this version goes.
 const POLICY: &str = r##"#:schema ../policy.schema.json
 [policy]

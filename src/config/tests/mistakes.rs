@@ -78,6 +78,33 @@ fn mistakes_in_the_configuration() {
 }
 
 #[test]
+fn mistakes_in_connections() {
+    assert_mistakes(
+        "mistakes_in_connections",
+        &[
+            Added("[sources.crm]\nurl = \"postgres://db/crm\"\ntls = { mode = \"verify\", ca = \"ca.pem\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres://db/crm?sslmode=prefer\"\n"),
+            Added("[sources.crm]\nurl = \"mysql://db/crm?ssl-mode=REQUIRED\"\n[sources.crm.tls]\nmode = \"disable\"\n"),
+            Added("[sources.crm]\nurl = \"mysql://db/crm\"\n[sources.crm.tls]\nmode = \"disable\"\n"),
+            Added(
+                "[sources.crm]\nurl = \"postgres://db/crm\"\nreplicas = [{ url = \"postgres://db2/crm\", tls = { mode = \"require\" } }]\n",
+            ),
+            Added("[sources.crm]\nurl = \"sqlite:crm.db\"\ntls = { mode = \"verify-full\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres:///crm?host=/run/postgresql\"\ntls = { mode = \"verify-full\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres://db/crm\"\ntls = { ca_file = \"none.pem\", certificate_file = \"pepper\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres://db/crm\"\ntls = { ca_file = \"none.pem\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres://db/crm\"\ntls = { ca_file = \"pepper\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres://db/crm?sslrootcert=other.pem\"\ntls = { ca_file = \"pepper\" }\n"),
+            Added("[sources.crm]\nurl = \"postgres://crm:hunt/er2@db/crm\"\n"),
+            Added("[sources.crm]\nurl = \"postgres://crm:hunter2@db/crm?channel_binding=require\"\n"),
+            Added("[sources.crm]\nurl_credential = \"crm\"\n"),
+            Added("[sources.crm]\nurl_credential = \"/run/secrets/crm\"\n"),
+            Added("[keys.salt]\ncredential = \"salt\"\n[keys.both]\nfile = \"pepper\"\ncredential = \"pepper\"\n"),
+        ],
+    );
+}
+
+#[test]
 fn mistakes_in_when_and_how_gently_a_rule_is_swept() {
     assert_mistakes(
         "mistakes_in_when_and_how_gently_a_rule_is_swept",

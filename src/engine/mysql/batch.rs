@@ -1,17 +1,20 @@
 //! One batch on MariaDB: the gate taken shared, which is also the read of its epoch, the act, the mark, COMMIT.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use sqlx::{Row as _, mysql::MySqlRow};
 
 use super::{
-    Mysql,
+    Flavour, Mysql,
     errors::Failure,
+    partitions::Taken,
     session::{Transaction, bytes},
-    workspace::known,
+    workspace::{known, marking},
 };
 use crate::{
+    config::Limits,
     engine::{
-        Batch, Error, LaneMark,
+        Batch, Error, LaneMark, Partition,
+        old_values::OldValues,
         server::{signed, unsigned},
     },
     fault,
@@ -29,10 +32,13 @@ const VALUES: usize = 1_000;
 
 /// A batch on its own transaction.
 pub(super) struct MysqlBatch {
-    transaction: Transaction,
-    workspace: WorkspaceRef,
-    max_rows: u64,
-    epoch: u64,
+    pub(super) transaction: Transaction,
+    pub(super) workspace: WorkspaceRef,
+    pub(super) limits: Limits,
+    pub(super) flavour: Flavour,
+    pub(super) epoch: u64,
+    /// What goes with COMMIT.
+    pub(super) taken: Option<Taken>,
 }
 
 impl Mysql {
@@ -49,7 +55,8 @@ impl Mysql {
         known(version.unsigned_abs())?;
         let epoch = stale.map_or_else(|| unsigned(epoch), |workspace| workspace.epoch);
         fault::point("gate.read");
-        Ok(MysqlBatch { transaction, workspace: self.workspace.clone(), max_rows: self.limits.max_batch_rows, epoch })
+        let (workspace, limits, flavour) = (self.workspace.clone(), self.limits, self.server.flavour);
+        Ok(MysqlBatch { transaction, workspace, limits, flavour, epoch, taken: None })
     }
 }
 
@@ -64,11 +71,16 @@ impl MysqlBatch {
         column: &ColumnRef,
         compute: &dyn Compute,
     ) -> Result<NewValues, Error> {
-        let rows = self.transaction.rows(WHAT, &statement::old_values(selection, range, column)).await?;
-        self.check_size(rows.len() as u64)?;
+        let mut read = OldValues::new();
+        let take = |row: MySqlRow| {
+            let old = bytes(&row, 0)?.unwrap_or_default();
+            let bytes = old.len();
+            read.take(old, bytes);
+            Ok(())
+        };
+        self.transaction.each(WHAT, &statement::old_values(selection, range, column), take).await?;
         let mut values = NewValues::new();
-        for row in &rows {
-            let old = bytes(row, 0).map_err(|error| Failure { what: WHAT, error })?.unwrap_or_default();
+        for old in read.all(self.limits.max_batch_rows)? {
             let new = compute.compute(&String::from_utf8_lossy(&old));
             values.push((String::from_utf8(old).map_or_else(|error| Cell::Bytes(error.into_bytes()), Cell::Text), new));
         }
@@ -82,7 +94,8 @@ impl MysqlBatch {
 
     /// An estimate of a range's rows may be wrong; a transaction's size may not.
     fn check_size(&self, rows: u64) -> Result<(), Error> {
-        if rows > self.max_rows { Err(Error::TooManyRows { rows, limit: self.max_rows }) } else { Ok(()) }
+        let limit = self.limits.max_batch_rows;
+        if rows > limit { Err(Error::TooManyRows { rows, limit }) } else { Ok(()) }
     }
 }
 
@@ -118,22 +131,19 @@ impl Batch for MysqlBatch {
         Ok(rows)
     }
 
+    async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {
+        self.take(selection, partition).await
+    }
+
     async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
+        if self.taken.is_some() {
+            return self.announce(lane, fence, mark).await;
+        }
         if !fault::seeded("mark-omitted") {
             let fenced = if fault::seeded("fence-ignored") { "fence IS NOT NULL OR fence" } else { "fence" };
-            let update = Statement {
-                text: format!(
-                    "UPDATE {} SET seq = ?, \"rows\" = ?, intent_hash = ? WHERE lane = ? AND ({fenced} = ?)",
-                    self.workspace.lane()
-                ),
-                binds: vec![
-                    Cell::Integer(signed(mark.seq)),
-                    Cell::Integer(signed(mark.rows)),
-                    Cell::Text(mark.intent_hash.clone()),
-                    Cell::Text(lane.to_owned()),
-                    Cell::Integer(signed(fence)),
-                ],
-            };
+            let mut update = marking(&self.workspace, lane, mark);
+            update.text.push_str(&format!(" AND ({fenced} = ?)"));
+            update.binds.push(Cell::Integer(signed(fence)));
             if self.transaction.execute(WHAT, &update).await? != 1 {
                 return Err(Error::Fenced);
             }
@@ -141,11 +151,17 @@ impl Batch for MysqlBatch {
         Ok(())
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), Error> {
-        self.transaction.commit().await
+    async fn commit(mut self: Box<Self>) -> Result<(), Error> {
+        match self.taken.take() {
+            Some(taken) => self.drop_taken(taken).await,
+            None => self.transaction.commit().await,
+        }
     }
 
-    async fn rollback(self: Box<Self>) -> Result<(), Error> {
-        self.transaction.rollback().await
+    async fn rollback(mut self: Box<Self>) -> Result<(), Error> {
+        match self.taken.take() {
+            Some(taken) => self.leave(taken).await,
+            None => self.transaction.rollback().await,
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use crate::engine::Error;
+use crate::{
+    config::{SourceUrl, handshake},
+    engine::Error,
+};
 
 /// A statement that failed. `?` makes an [`Error`] of it; who must tell one number from another looks first.
 #[derive(Debug)]
@@ -13,10 +16,13 @@ pub(super) struct Failure {
 }
 
 /// No such database, or table.
-const MISSING: [u16; 2] = [1049, 1146];
+pub(super) const MISSING: [u16; 2] = [1049, 1146];
 
-/// No privilege on the database, or on the table.
-pub(super) const DENIED: [u16; 2] = [1044, 1142];
+/// No privilege on the database, on the table, or on a column of it.
+pub(super) const DENIED: [u16; 3] = [1044, 1142, 1143];
+
+/// No such account, or not with this password, from there, or without a certificate.
+const ACCESS_DENIED: u16 = 1045;
 
 /// The lock was not to be had in time; of a row and of a table's definition alike.
 pub(super) const LOCK_TIMEOUT: u16 = 1205;
@@ -45,6 +51,7 @@ impl From<Failure> for Error {
                     LOCK_TIMEOUT => Self::LockTimeout,
                     // A deadlock; a row that is not as it was when it was read first.
                     1020 | 1213 => Self::Conflict(words(refusal)),
+                    1021 | 1114 => Self::Full(words(refusal)),
                     // Shutdown, KILL, idled beyond a limit.
                     1053 | 1077 | 1079 | 1927 | 4031 => Self::Lost(words(refusal)),
                     _ => Self::Database(words(refusal)),
@@ -61,14 +68,23 @@ impl From<Failure> for Error {
 }
 
 /// The message for a person who can't connect. The driver's texts have no password in them.
-pub(super) fn connect(source_name: &str, error: &sqlx::Error) -> Error {
-    let message = match error {
-        sqlx::Error::Database(_) => refusal(error).map_or_else(|| error.to_string(), words),
+pub(super) fn connect(error: &sqlx::Error, url: &SourceUrl) -> String {
+    match error {
+        sqlx::Error::Database(_) => {
+            let mut message = refusal(error).map_or_else(|| error.to_string(), words);
+            // An account that asks for a certificate is refused like one whose password is wrong.
+            if refusal(error).is_some_and(|refusal| refusal.number() == ACCESS_DENIED) && url.tls().certificate_file.is_none() {
+                message.push_str(
+                    "; if the password is right, the account may ask for TLS, or for a client certificate, which `tls.certificate_file` and \
+                     `tls.key_file` name",
+                );
+            }
+            message
+        }
         sqlx::Error::Configuration(_) => "the address can't be read".to_owned(),
         sqlx::Error::PoolTimedOut => "the server does not answer".to_owned(),
-        other => other.to_string(),
-    };
-    Error::Connect { source_name: source_name.to_owned(), message }
+        other => handshake::words(other),
+    }
 }
 
 fn refusal(error: &sqlx::Error) -> Option<&MySqlDatabaseError> {

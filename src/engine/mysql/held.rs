@@ -7,7 +7,7 @@ use super::{errors::Failure, session::word};
 use crate::{
     engine::Error,
     hold::{Held, HeldSubject, Scope},
-    sql::{FOLDED, FOLDINGS, Statement, fits_decimal, selection::Cell, uuid_of},
+    sql::{FOLDED, FOLDINGS, Statement, canonical_of, fits_decimal, selection::Cell, uuid_of},
 };
 
 /// Rows that one statement writes: far fewer parameters than a statement may have.
@@ -15,7 +15,7 @@ pub(super) const ROWS: usize = 2_000;
 
 /// The statement that writes some rows to `table`; those that are there stay.
 pub(super) fn insert(table: &str, rows: &[Held]) -> Statement {
-    let columns = ["id", "hold", "scope", "kind", "value", "trimmed", "number", "uuid"];
+    let columns = ["id", "hold", "scope", "kind", "value", "trimmed", "number", "uuid", "canonical"];
     let columns: Vec<&str> = columns.into_iter().chain(FOLDINGS.iter().map(|folding| folding.column)).collect();
     let one = format!("({})", vec!["?"; columns.len()].join(", "));
     let text = format!(
@@ -46,6 +46,7 @@ fn cells(row: &Held) -> Vec<Cell> {
         // The value as a number, where it is one that the type can hold: what columns of numbers are compared with.
         if fits_decimal(value) { text(value) } else { Cell::Null },
         uuid_of(value).map_or(Cell::Null, Cell::Text),
+        canonical_of(value).map_or(Cell::Null, Cell::Text),
     ];
     cells.into_iter().chain(folded).collect()
 }

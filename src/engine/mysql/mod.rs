@@ -2,8 +2,8 @@
 //!
 //! `server` is what kind of server it is, `session` how statements reach it, `errors` what comes back instead of an
 //! answer, `catalogue` makes a [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own
-//! tables there, `batch` is the doorway, `replicas` looks at who follows the server. [`Mysql`] ties them to the
-//! [`Engine`] trait. Something new that the sweep asks of a server is a method of the trait and a file here.
+//! tables there, `batch` is the doorway, `partitions` what goes through it whole, `replicas` looks at who follows the server, `grants` is what a DBA
+//! runs. [`Mysql`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method of the trait and a file here.
 //!
 //! # Why the gate holds here
 //!
@@ -11,25 +11,27 @@
 //! transactions, so that law 2 follows as `sweep::gate` proves it: place first, and the locking read waits for its commit and
 //! sees its epoch; batch first, and the place waits for the batch's end. What the batch reads of held subjects it reads
 //! later, under READ COMMITTED, so that each statement sees everything committed before it. Galera is refused, because a
-//! row's lock stays on one node there. Data definition has no part in it: here a statement that makes a table would
-//! commit, and let the gate go.
+//! row's lock stays on one node there. A statement that drops a partition would commit, and let the row go: for that the
+//! gate is taken as a table, see `partitions`.
 
 mod batch;
 mod catalogue;
 mod errors;
+mod grants;
 mod held;
+mod partitions;
 mod replicas;
 mod server;
 mod session;
 mod walk;
 mod workspace;
 
-use std::{str::FromStr as _, time::Duration};
+use std::str::FromStr as _;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{
-    ConnectOptions as _, Executor as _, MySqlPool, Row as _,
+    ConnectOptions as _, Executor as _, Row as _,
     mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow},
 };
 
@@ -38,27 +40,29 @@ use self::{
     server::{Flavour, Server},
     session::{Access, Transaction, opening, text},
 };
-use super::{Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace, shape::Shape};
+use super::{
+    Batch, Engine, Error, GateChange, Inspected, LaneMark, Partition, Positions, Stamp, Workspace,
+    grants::{Grants, Needs},
+    pool::Driver,
+    shape::Shape,
+};
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::{
         Statement, qualified,
-        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
 
-/// One batch, one place, one settlement and one look at who is in the way can be under way at a time.
-const CONNECTIONS: u32 = 4;
-
-/// How long to wait for a server that does not answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to this kind of server.
+type Pool = super::pool::Pool<sqlx::MySql>;
 
 /// A connected MariaDB or MySQL database.
 pub struct Mysql {
-    pool: MySqlPool,
+    pool: Pool,
     server: Server,
     workspace: WorkspaceRef,
     limits: Limits,
@@ -73,15 +77,8 @@ impl Mysql {
     /// # Errors
     /// [`Error::Connect`] with the server's words; [`Error::Unsupported`] for a server that can't keep the laws.
     pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Self, Error> {
-        let options = options(url).map_err(|error| errors::connect(name, &error))?;
-        let pool = MySqlPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(at_rest(connection)))
-            .connect_with(options)
-            .await
-            .map_err(|error| errors::connect(name, &error))?;
+        let hooks = MySqlPoolOptions::new().before_acquire(|connection, _| Box::pin(at_rest(connection)));
+        let pool = Pool::connect(name, url, Driver { options, words: errors::connect }, hooks).await?;
         let server = Server::of(&pool).await?;
         let read = opening(Access::Read, &limits, server.flavour);
         let write = opening(Access::Write, &limits, server.flavour);
@@ -109,8 +106,7 @@ impl Mysql {
     async fn numbers(&self, what: &'static str, statement: &Statement) -> Result<Vec<u64>, Error> {
         let rows = self.rows(what, statement).await?;
         let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
-        let number = |index| row.try_get::<i64, _>(index).map(super::server::unsigned);
-        (0..row.len()).map(number).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
+        session::numbers(row).map_err(|error| Failure { what, error }.into())
     }
 
     /// The server and the name of the database on it.
@@ -119,10 +115,29 @@ impl Mysql {
     }
 }
 
+/// One line of what EXPLAIN answers, without what says nothing.
+fn plan_line(row: &MySqlRow) -> Result<String, sqlx::Error> {
+    let mut words = Vec::new();
+    for name in ["select_type", "table", "type", "key", "Extra"] {
+        let text: Option<Vec<u8>> = row.try_get_unchecked(name)?;
+        words.extend(text.filter(|text| !text.is_empty()).map(|text| format!("{name}: {}", String::from_utf8_lossy(&text))));
+    }
+    words.extend(plan_rows(row)?.map(|rows| format!("rows: {rows}")));
+    Ok(words.join(", "))
+}
+
+/// The estimate of a step of a plan, which MariaDB writes as text and MySQL as a number.
+fn plan_rows(row: &MySqlRow) -> Result<Option<String>, sqlx::Error> {
+    if let Ok(rows) = row.try_get::<Option<u64>, _>("rows") {
+        return Ok(rows.map(|rows| rows.to_string()));
+    }
+    let text = row.try_get_unchecked::<Option<Vec<u8>>, _>("rows")?;
+    Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()))
+}
+
 /// How any server is connected to. What a session is set to is said when a transaction is opened.
 fn options(url: &SourceUrl) -> Result<MySqlConnectOptions, sqlx::Error> {
-    let address = url.expose().split_once(':').map_or_else(String::new, |(_, rest)| format!("mysql:{rest}"));
-    Ok(MySqlConnectOptions::from_str(&address)?
+    Ok(MySqlConnectOptions::from_str(&url.expose())?
         .statement_cache_capacity(0)
         .pipes_as_concat(false)
         .no_engine_substitution(false)
@@ -191,10 +206,36 @@ impl Engine for Mysql {
         self.cut(selection, way, after, rows).await
     }
 
+    async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error> {
+        let (what, found) = ("asking for a plan", statement::find_due(selection, range));
+        let explained = Statement { text: format!("EXPLAIN {}", found.text), binds: found.binds };
+        let rows = self.rows(what, &explained).await?;
+        let lines = rows.iter().map(plan_line).collect::<Result<_, _>>().map_err(|error| Failure { what, error })?;
+        Ok((found.text, lines))
+    }
+
+    async fn guess_ended(&self, selection: &Selection) -> Result<Option<u64>, Error> {
+        let Some(found) = statement::find_ended(selection) else { return Ok(None) };
+        let what = "asking for a plan";
+        let rows = self.rows(what, &Statement { text: format!("EXPLAIN {}", found.text), binds: found.binds }).await?;
+        let guess = rows.first().map(plan_rows).transpose().map_err(|error| Failure { what, error })?;
+        Ok(guess.flatten().and_then(|rows| rows.parse().ok()))
+    }
+
+    async fn partitions_before_cutoff(&self, selection: &Selection) -> Result<Vec<Partition>, Error> {
+        self.partitions_before(selection).await
+    }
+
     async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
         let what = "counting";
         let numbers = self.numbers(what, &statement::count(selection, range)).await?;
         Counts::of(&numbers).ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
+    }
+
+    async fn survey(&self, selection: &Selection, range: &Range) -> Result<Survey, Error> {
+        let what = "looking at the rows of a batch";
+        let numbers = self.numbers(what, &statement::survey(selection, range)).await?;
+        Survey::of(&numbers).ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
     }
 
     async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {
@@ -239,6 +280,10 @@ impl Engine for Mysql {
 
     async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error> {
         self.create_workspace(stamp).await
+    }
+
+    async fn grants(&self, role: Option<&str>, needs: &[Needs], replicas: &Replicas) -> Result<Grants, Error> {
+        self.grants_for(role, needs, replicas).await
     }
 
     async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {

@@ -13,11 +13,9 @@ use super::{
     session::{Access, text},
 };
 use crate::{
+    clock::within,
     config::{Replicas, SourceUrl},
-    engine::{
-        Error, Positions, Replica,
-        server::{PATIENCE, patiently},
-    },
+    engine::{Error, Positions, Replica, server::PATIENCE},
 };
 
 /// Bits of a position that are the byte within a file: a binary log file has less than 2^32 bytes.
@@ -39,12 +37,14 @@ impl Followers {
 
     /// The connection to a replica; it is made when something is asked for the first time.
     fn of(&self, url: &SourceUrl) -> Result<MySqlPool, sqlx::Error> {
+        // Its login may have been rotated.
+        let address = url.current().unwrap_or_else(|_| url.clone());
         let mut pools = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(pool) = pools.get(url.expose()) {
+        if let Some(pool) = pools.get(&address.expose()) {
             return Ok(pool.clone());
         }
-        let pool = MySqlPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options(url)?);
-        pools.insert(url.expose().to_owned(), pool.clone());
+        let pool = MySqlPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options(&address)?);
+        pools.insert(address.expose(), pool.clone());
         Ok(pool)
     }
 }
@@ -95,14 +95,14 @@ impl Mysql {
 
     /// Asks a replica itself.
     async fn ask(&self, url: &SourceUrl) -> Result<u64, String> {
-        let told = |error: sqlx::Error| errors::connect(&url.redacted(), &error).to_string();
+        let told = |error: sqlx::Error| errors::connect(&error, url);
         let pool = self.followers.of(url).map_err(told)?;
         let query = match self.server.flavour {
             Flavour::MariaDb => "SHOW SLAVE STATUS",
             Flavour::MySql => "SHOW REPLICA STATUS",
         };
         let asked = tokio::spawn(async move { sqlx::raw_sql(query).fetch_optional(&pool).await });
-        let answer = patiently(asked).await.ok_or_else(|| "it does not answer".to_owned())?;
+        let answer = within(PATIENCE, asked).await.ok_or_else(|| "it does not answer".to_owned())?;
         let row = answer.map_err(told)?.ok_or_else(|| "it is no replica".to_owned())?;
         let column = |names: [&str; 2]| row.columns().iter().position(|column| names.contains(&column.name()));
         let file = column(["Relay_Master_Log_File", "Relay_Source_Log_File"]).and_then(|index| text(&row, index).ok().flatten());

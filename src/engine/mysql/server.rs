@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
-use sqlx::MySqlPool;
-
-use super::{errors::Failure, session::text};
+use super::{Pool, errors::Failure, session::text};
 use crate::{clock::hex, engine::Error};
+use sha2::{Digest as _, Sha256};
 
 /// Whose server it is, where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +23,8 @@ pub(super) struct Server {
     /// The database that the address names, as the catalogue has it.
     pub database: String,
     read_only: bool,
+    /// It logs statements and not rows.
+    logs_statements: bool,
 }
 
 /// The oldest releases that know what statements here are written in.
@@ -37,7 +37,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a release that is too old, and for a cluster in which a lock is one node's.
-    pub async fn of(pool: &MySqlPool) -> Result<Self, Error> {
+    pub async fn of(pool: &Pool) -> Result<Self, Error> {
         let variables = variables(pool).await?;
         let value = |name: &str| variables.get(name).map_or("", String::as_str);
         let version = value("version");
@@ -51,15 +51,28 @@ impl Server {
                 hex(&Sha256::digest(place))[..16].to_owned()
             }
         };
-        Ok(Self { flavour, identity, database: value("database").to_owned(), read_only: value("read_only") == "ON" })
+        Ok(Self {
+            flavour,
+            identity,
+            database: value("database").to_owned(),
+            read_only: value("read_only") == "ON",
+            logs_statements: logs_statements(&variables),
+        })
     }
 
     /// # Errors
-    /// [`Error::Unsupported`] if the server is a replica, or was made read-only otherwise.
+    /// [`Error::Unsupported`] if the server is a replica, was made read-only otherwise, or takes no change that reads as ours do.
     pub fn takes_changes(&self) -> Result<(), Error> {
         if self.read_only {
             return Err(Error::Unsupported(
                 "the server is read-only, as a replica is; the source's address must name the server that takes changes".to_owned(),
+            ));
+        }
+        if self.logs_statements {
+            return Err(Error::Unsupported(
+                "the server's binary log has the format STATEMENT, with which InnoDB refuses every change under READ COMMITTED; \
+                 SET GLOBAL binlog_format = 'MIXED' (or 'ROW')"
+                    .to_owned(),
             ));
         }
         Ok(())
@@ -67,17 +80,18 @@ impl Server {
 }
 
 /// The server's variables that matter here, by name, and the present database as `database`.
-async fn variables(pool: &MySqlPool) -> Result<BTreeMap<String, String>, Error> {
-    let names = "'version', 'hostname', 'port', 'datadir', 'server_uuid', 'read_only', 'wsrep_on', 'wsrep_provider', \
-                 'group_replication_group_name', 'group_replication_single_primary_mode'";
+async fn variables(pool: &Pool) -> Result<BTreeMap<String, String>, Error> {
+    let names = "'version', 'hostname', 'port', 'datadir', 'server_uuid', 'read_only', 'log_bin', 'binlog_format', 'wsrep_on', \
+                 'wsrep_provider', 'group_replication_group_name', 'group_replication_single_primary_mode'";
     let text_of_all = format!("SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})");
     let failed = |error| Error::from(Failure { what: WHAT, error });
+    let mut connection = pool.acquire().await.map_err(failed)?;
     let mut variables = BTreeMap::new();
-    for row in sqlx::raw_sql(crate::sql::checked(&text_of_all)).fetch_all(pool).await.map_err(failed)? {
+    for row in sqlx::raw_sql(crate::sql::checked(&text_of_all)).fetch_all(&mut *connection).await.map_err(failed)? {
         let (name, value) = (|| Ok((text(&row, 0)?, text(&row, 1)?)))().map_err(failed)?;
         variables.insert(name.unwrap_or_default(), value.unwrap_or_default());
     }
-    let row = sqlx::raw_sql("SELECT database()").fetch_one(pool).await.map_err(failed)?;
+    let row = sqlx::raw_sql("SELECT database()").fetch_one(&mut *connection).await.map_err(failed)?;
     variables.insert("database".to_owned(), text(&row, 0).map_err(failed)?.unwrap_or_default());
     Ok(variables)
 }
@@ -91,6 +105,11 @@ fn check_version(flavour: Flavour, version: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+fn logs_statements(variables: &BTreeMap<String, String>) -> bool {
+    let is = |name: &str, value: &str| variables.get(name).is_some_and(|found| found == value);
+    is("log_bin", "ON") && is("binlog_format", "STATEMENT")
 }
 
 /// In a cluster whose nodes all take changes, a lock keeps only its own node's sessions out.
@@ -127,6 +146,9 @@ mod tests {
         let variables = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         assert!(check_cluster(&variables(&[("wsrep_on", "ON"), ("wsrep_provider", "none")])).is_ok());
         assert!(check_cluster(&variables(&[("wsrep_on", "ON"), ("wsrep_provider", "/usr/lib/libgalera_smm.so")])).is_err());
+        let log = |on, format| variables(&[("log_bin", on), ("binlog_format", format)]);
+        assert!(logs_statements(&log("ON", "STATEMENT")));
+        assert!(!logs_statements(&log("OFF", "STATEMENT")) && !logs_statements(&log("ON", "MIXED")) && !logs_statements(&log("ON", "ROW")));
         let group = |single| variables(&[("group_replication_group_name", "g"), ("group_replication_single_primary_mode", single)]);
         assert!(check_cluster(&group("ON")).is_ok() && check_cluster(&group("OFF")).is_err());
     }

@@ -3,17 +3,18 @@
 //! Each begins with a text that sets everything of a session that a statement's meaning depends on, so that neither the
 //! server's configuration nor an account's decides. A setting is a line in [`opening`].
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
-    Executor as _, MySql, MySqlPool, Row as _,
+    Executor as _, MySql, Row as _, SqlSafeStr,
     mysql::{MySqlArguments, MySqlRow},
     pool::PoolConnection,
     query::Query,
 };
 
-use super::{Flavour, errors::Failure};
+use super::{Flavour, Pool, errors::Failure};
 use crate::{
     config::Limits,
-    engine::Error,
+    engine::{Error, server::unsigned},
     sql::{Statement, checked, selection::Cell},
 };
 
@@ -77,7 +78,7 @@ impl Transaction {
     /// Opens a transaction with a text from [`opening`].
     ///
     /// Never to be cancelled; if it is all the same, the connection is closed.
-    pub async fn begin(pool: &MySqlPool, opening: &str) -> Result<Self, Failure> {
+    pub async fn begin(pool: &Pool, opening: &str) -> Result<Self, Failure> {
         let what = "opening a transaction";
         let connection = pool.acquire().await.map_err(|error| Failure { what, error })?;
         let mut transaction = Self { connection: Some(connection), intact: true };
@@ -87,13 +88,19 @@ impl Transaction {
 
     /// Runs text that has no parameters and whose answer doesn't matter; it may hold several statements.
     pub async fn run(&mut self, what: &'static str, text: &str) -> Result<(), Failure> {
-        let outcome = self.connection(what)?.execute(sqlx::raw_sql(checked(text))).await;
+        let outcome = self.connection(what)?.execute(sqlx::raw_sql(named(text))).await;
         self.note(what, outcome).map(|_| ())
+    }
+
+    /// The same where a failure changes nothing, and the transaction goes on.
+    pub async fn attempt(&mut self, what: &'static str, text: &str) -> Result<(), Failure> {
+        let outcome = self.connection(what)?.execute(sqlx::raw_sql(named(text))).await;
+        outcome.map(|_| ()).map_err(|error| Failure { what, error })
     }
 
     /// Asks a question that has no parameters: one round trip to the server, where parameters need two.
     pub async fn ask(&mut self, what: &'static str, text: &str) -> Result<Vec<MySqlRow>, Failure> {
-        let outcome = sqlx::raw_sql(checked(text)).fetch_all(&mut **self.connection(what)?).await;
+        let outcome = sqlx::raw_sql(named(text)).fetch_all(&mut **self.connection(what)?).await;
         self.note(what, outcome)
     }
 
@@ -106,6 +113,18 @@ impl Transaction {
     /// Runs a statement and returns its rows.
     pub async fn rows(&mut self, what: &'static str, statement: &Statement) -> Result<Vec<MySqlRow>, Failure> {
         let outcome = query(statement).fetch_all(&mut **self.connection(what)?).await;
+        self.note(what, outcome)
+    }
+
+    /// Runs a statement and hands over its rows one by one, so that never all of them are in memory.
+    pub async fn each(
+        &mut self,
+        what: &'static str,
+        statement: &Statement,
+        mut take: impl FnMut(MySqlRow) -> Result<(), sqlx::Error> + Send,
+    ) -> Result<(), Failure> {
+        let rows = query(statement).fetch(&mut **self.connection(what)?);
+        let outcome = rows.try_for_each(|row| std::future::ready(take(row))).await;
         self.note(what, outcome)
     }
 
@@ -129,6 +148,14 @@ impl Transaction {
         Ok(())
     }
 
+    /// Ends the session, which is not as those in the pool are.
+    pub async fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // The server ends what has gone as well as what says goodbye.
+            let _ = connection.close().await;
+        }
+    }
+
     fn connection(&mut self, what: &'static str) -> Result<&mut PoolConnection<MySql>, Failure> {
         self.connection.as_mut().ok_or(Failure { what, error: sqlx::Error::PoolClosed })
     }
@@ -147,6 +174,12 @@ impl Drop for Transaction {
     }
 }
 
+/// The driver can't tell the server the name of its program. So each statement bears it, for whoever looks at the list of
+/// processes or the log of slow statements.
+fn named(text: &str) -> impl SqlSafeStr + use<> {
+    checked(&format!("/* retentiond */ {text}"))
+}
+
 /// A statement of the `sql` room with its values. None is kept on the server: their texts differ from batch to batch.
 fn query(statement: &Statement) -> Query<'static, MySql, MySqlArguments> {
     let bind = |query: Query<'static, MySql, MySqlArguments>, cell: &Cell| match cell {
@@ -156,7 +189,12 @@ fn query(statement: &Statement) -> Query<'static, MySql, MySqlArguments> {
         Cell::Text(text) => query.bind(text.clone()),
         Cell::Bytes(bytes) => query.bind(bytes.clone()),
     };
-    statement.binds.iter().fold(sqlx::query(checked(&statement.text)), bind).persistent(false)
+    statement.binds.iter().fold(sqlx::query(named(&statement.text)), bind).persistent(false)
+}
+
+/// The whole numbers of a row.
+pub(super) fn numbers(row: &MySqlRow) -> Result<Vec<u64>, sqlx::Error> {
+    (0..row.len()).map(|index| row.try_get::<i64, _>(index).map(unsigned)).collect()
 }
 
 /// A column of text or bytes, whatever the server calls its type.

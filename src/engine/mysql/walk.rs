@@ -24,11 +24,11 @@ pub(super) fn ways(shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Wa
     let by_key = key_of(shape, key);
     let by_start = start.filter(|name| shape.index_on(name).is_some()).and_then(|name| columns(shape, &[name.to_owned()], true));
     match (by_key, by_start) {
-        (Some(key), None) => vec![Way::Columns { columns: key, tie: None }],
+        (Some(key), None) => vec![Way::Columns { columns: key, tie: Vec::new() }],
         (Some(key), Some(start)) => {
             let rest = key.iter().filter(|column| column.name != start[0].name).cloned();
             let by_start = start.iter().cloned().chain(rest).collect();
-            vec![Way::Columns { columns: key, tie: None }, Way::Columns { columns: by_start, tie: None }]
+            vec![Way::Columns { columns: key, tie: Vec::new() }, Way::Columns { columns: by_start, tie: Vec::new() }]
         }
         (None, _) => vec![Way::Unordered],
     }
@@ -46,7 +46,8 @@ fn key_of(shape: &Shape, said: &[String]) -> Option<Vec<ColumnRef>> {
 /// The columns of these names, if a place among them can be told; a walk compares, and NULL compares with nothing.
 fn columns(shape: &Shape, names: &[String], nullable: bool) -> Option<Vec<ColumnRef>> {
     // An ENUM has the order of its numbers in an index, and that of its texts where it is compared.
-    let one = |name: &String| shape.column(name).filter(|column| column.class != TypeClass::Other && (nullable || !column.nullable));
+    let has_order = |class| !matches!(class, TypeClass::Other | TypeClass::Enum | TypeClass::Bits);
+    let one = |name: &String| shape.column(name).filter(|column| has_order(column.class) && (nullable || !column.nullable));
     names.iter().map(|name| one(name).map(|column| column.to_ref())).collect()
 }
 

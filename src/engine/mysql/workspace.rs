@@ -1,16 +1,8 @@
 //! The workspace in a source: the gate, the lanes and the held subjects, in a database of their own on the server.
 //!
-//! `source init` creates it once, as an account that may create databases. The daemon's account then needs no more than
-//!
-//! ```sql
-//! GRANT SELECT, UPDATE ON retentiond.gate TO daemon;
-//! GRANT SELECT, INSERT, UPDATE ON retentiond.lane TO daemon;
-//! GRANT SELECT, INSERT, UPDATE, DELETE ON retentiond.held TO daemon;
-//! GRANT CREATE TEMPORARY TABLES ON retentiond.* TO daemon;      -- for values that are computed here
-//! ```
-//!
-//! `state adopt` begins the lanes anew, for which it needs DELETE on them too. What is compared byte by byte is of a
-//! binary type: the collations of text take blanks at the end, and more, for nothing.
+//! `source init` creates it once, as an account that may create databases, or stamps what a DBA has made from `grants`,
+//! which knows what the daemon's account needs on it. What is compared byte by byte is of a binary type: the collations of
+//! text take blanks at the end, and more, for nothing.
 //!
 //! A new table is a line in [`create`] and a step of [`VERSION`].
 
@@ -21,7 +13,7 @@ use sqlx::{Row as _, mysql::MySqlRow};
 use super::{
     Flavour, Mysql,
     errors::{Failure, LOCK_TIMEOUT},
-    held,
+    held, partitions,
     session::{Access, Transaction, seconds, word},
 };
 use crate::{
@@ -35,13 +27,13 @@ use crate::{
 };
 
 /// Version of the tables below.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 3;
 
 const WHAT: &str = "reading the workspace";
 
 /// The statements that make the workspace's tables. The one row of the gate, which makes it a workspace, is written by
 /// the caller.
-fn create(workspace: &WorkspaceRef, collations: &[String]) -> [String; 3] {
+pub(super) fn create(workspace: &WorkspaceRef, collations: &[String]) -> [String; 3] {
     // A server that doesn't know a collation has no column of it either, and never asks for this one.
     // Newer ones are listed without their character set.
     let is = |known: &String, name: &str| known == name || Some(known.as_str()) == name.strip_prefix("utf8mb4_");
@@ -54,13 +46,13 @@ fn create(workspace: &WorkspaceRef, collations: &[String]) -> [String; 3] {
     [
         format!(
             "CREATE TABLE IF NOT EXISTS {lane} (lane varbinary(600) PRIMARY KEY, fence bigint NOT NULL, seq bigint NOT NULL, \
-             \"rows\" bigint NOT NULL, intent_hash varbinary(200) NOT NULL) ENGINE = InnoDB"
+             \"rows\" bigint NOT NULL, intent_hash varbinary(200) NOT NULL, pending blob) ENGINE = InnoDB"
         ),
         format!(
             "CREATE TABLE IF NOT EXISTS {held} (id binary(32) PRIMARY KEY, hold varbinary(200) NOT NULL, scope blob NOT NULL, \
-             kind varbinary(200) NOT NULL, value blob NOT NULL, trimmed blob NOT NULL, number decimal(65,30), uuid varbinary(36), \
+             kind varbinary(200) NOT NULL, value blob NOT NULL, trimmed blob NOT NULL, number decimal(65,30), uuid varbinary(36), canonical blob, \
              KEY by_hold (hold), KEY by_value (kind, value(400)), KEY by_trimmed (kind, trimmed(400)), KEY by_number (kind, number), \
-             KEY by_uuid (kind, uuid){folded}) ENGINE = InnoDB"
+             KEY by_uuid (kind, uuid), KEY by_canonical (kind, canonical(400)){folded}) ENGINE = InnoDB"
         ),
         format!(
             "CREATE TABLE IF NOT EXISTS {gate} (one tinyint PRIMARY KEY CHECK (one = 1), source_id varbinary(200) NOT NULL, \
@@ -69,14 +61,19 @@ fn create(workspace: &WorkspaceRef, collations: &[String]) -> [String; 3] {
     ]
 }
 
+/// Whether the workspace's tables are there, stamped or not.
+pub(super) async fn has_gate(transaction: &mut Transaction, workspace: &WorkspaceRef) -> Result<bool, Error> {
+    let there = format!(
+        "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = 'gate'",
+        quote_literal(workspace.dialect, &workspace.name)
+    );
+    Ok(!transaction.ask(WHAT, &there).await?.is_empty())
+}
+
 impl Mysql {
     /// The workspace as it stands, in a transaction of the caller's.
     async fn read_workspace(&self, transaction: &mut Transaction) -> Result<Option<Workspace>, Error> {
-        let there = format!(
-            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = 'gate'",
-            quote_literal(self.workspace.dialect, &self.workspace.name)
-        );
-        if transaction.ask(WHAT, &there).await?.is_empty() {
+        if !has_gate(transaction, &self.workspace).await? {
             return Ok(None);
         }
         let text = format!("SELECT source_id, state_id, epoch, version, fingerprint FROM {}", self.workspace.gate());
@@ -116,18 +113,8 @@ impl Mysql {
             return self.same(found, stamp);
         }
         let mut transaction = self.begin_with(Access::Write).await?;
-        let there = format!(
-            "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
-            quote_literal(self.workspace.dialect, &self.workspace.name)
-        );
-        // Not `IF NOT EXISTS`: that asks for the right to create databases even where a DBA has made this one.
-        if transaction.ask(what, &there).await?.is_empty() {
-            transaction.run(what, &format!("CREATE DATABASE {} CHARACTER SET utf8mb4", quote_identifier(&self.workspace.name))).await?;
-        }
-        let collations = transaction.ask(what, "SHOW COLLATION").await?.iter().map(|row| word(row, 0)).collect::<Result<Vec<_>, _>>();
-        let collations = collations.map_err(|error| Failure { what, error })?;
-        for table in create(&self.workspace, &collations) {
-            transaction.run(what, &table).await?;
+        if !has_gate(&mut transaction, &self.workspace).await? {
+            self.create_tables(&mut transaction).await?;
         }
         let row = Statement {
             text: format!(
@@ -140,6 +127,22 @@ impl Mysql {
         transaction.commit().await?;
         let found = self.workspace_now().await?.ok_or(Error::NoWorkspace)?;
         self.same(found, stamp)
+    }
+
+    async fn create_tables(&self, transaction: &mut Transaction) -> Result<(), Error> {
+        let what = "creating the workspace";
+        let there = format!(
+            "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+            quote_literal(self.workspace.dialect, &self.workspace.name)
+        );
+        // Not `IF NOT EXISTS`: that asks for the right to create databases even where a DBA has made this one.
+        if transaction.ask(what, &there).await?.is_empty() {
+            transaction.run(what, &format!("CREATE DATABASE {} CHARACTER SET utf8mb4", quote_identifier(&self.workspace.name))).await?;
+        }
+        for table in create(&self.workspace, &collations(transaction).await?) {
+            transaction.run(what, &table).await?;
+        }
+        Ok(())
     }
 
     /// Two sources on one server need two workspaces: one that belongs to another database is refused.
@@ -254,6 +257,7 @@ impl Mysql {
             binds: vec![Cell::Text(lane.to_owned()), Cell::Integer(signed(fence))],
         };
         transaction.execute(what, &raise).await.map_err(Failure::of_workspace)?;
+        partitions::settle(&mut transaction, &self.workspace, lane).await?;
         let read = Statement {
             text: format!("SELECT seq, \"rows\", intent_hash FROM {} WHERE lane = ?", self.workspace.lane()),
             binds: vec![Cell::Text(lane.to_owned())],
@@ -284,6 +288,13 @@ impl Mysql {
     }
 }
 
+/// The collations that the server knows.
+pub(super) async fn collations(transaction: &mut Transaction) -> Result<Vec<String>, Error> {
+    let rows = transaction.ask(WHAT, "SHOW COLLATION").await?;
+    let names: Result<Vec<String>, _> = rows.iter().map(|row| word(row, 0)).collect();
+    names.map_err(|error| Failure { what: WHAT, error }.into())
+}
+
 /// Takes the row of the gate so that no batch has it and none can take it, until the transaction ends.
 fn exclusively(workspace: &WorkspaceRef) -> String {
     format!("SELECT epoch FROM {} FOR UPDATE", workspace.gate())
@@ -291,7 +302,8 @@ fn exclusively(workspace: &WorkspaceRef) -> String {
 
 /// Lets lock waits take as long as `patience`, and statements that much longer than they may otherwise.
 fn patient(flavour: Flavour, statement_timeout: Duration, patience: Duration) -> String {
-    let lock = format!("SET SESSION innodb_lock_wait_timeout = {}", seconds(patience));
+    // The second is for tables: one that is having a partition dropped has the gate and the lanes as tables.
+    let lock = format!("SET SESSION innodb_lock_wait_timeout = {0}, lock_wait_timeout = {0}", seconds(patience));
     match flavour {
         Flavour::MariaDb => format!("{lock}, max_statement_time = {}", statement_timeout.saturating_add(patience).as_secs_f64()),
         Flavour::MySql => lock,
@@ -323,6 +335,19 @@ fn holder_of(flavour: Flavour, us: u64) -> String {
 /// A workspace that a newer retentiond has changed is left alone.
 pub(super) fn known(version: u32) -> Result<(), Error> {
     if version == VERSION { Ok(()) } else { Err(Error::WorkspaceVersion { found: version, known: VERSION }) }
+}
+
+/// The statement that marks a lane. Nothing is pending with it any more.
+pub(super) fn marking(workspace: &WorkspaceRef, lane: &str, mark: &LaneMark) -> Statement {
+    Statement {
+        text: format!("UPDATE {} SET seq = ?, \"rows\" = ?, intent_hash = ?, pending = NULL WHERE lane = ?", workspace.lane()),
+        binds: vec![
+            Cell::Integer(signed(mark.seq)),
+            Cell::Integer(signed(mark.rows)),
+            Cell::Text(mark.intent_hash.clone()),
+            Cell::Text(lane.to_owned()),
+        ],
+    }
 }
 
 fn lane_mark(row: &MySqlRow, first: usize) -> Result<LaneMark, sqlx::Error> {

@@ -1,7 +1,7 @@
 //! One batch on PostgreSQL: the gate taken shared, its epoch read, the act, the mark, COMMIT.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use sqlx::{Row as _, postgres::PgRow};
 
 use super::{
     Postgres,
@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     engine::{
-        Batch, Error, LaneMark,
+        Batch, Error, LaneMark, Partition,
+        old_values::OldValues,
         server::{signed, unsigned},
     },
     fault,
@@ -26,7 +27,9 @@ const WHAT: &str = "a batch";
 
 /// A batch on its own transaction.
 pub(super) struct PostgresBatch {
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
+    /// What goes with the mark.
+    pub(super) taken: Option<Partition>,
     workspace: WorkspaceRef,
     max_rows: u64,
     epoch: u64,
@@ -48,7 +51,7 @@ impl Postgres {
             None => self.gate_epoch(&mut transaction).await?,
         };
         fault::point("gate.read");
-        Ok(PostgresBatch { transaction, workspace: self.workspace.clone(), max_rows: self.limits.max_batch_rows, epoch })
+        Ok(PostgresBatch { transaction, taken: None, workspace: self.workspace.clone(), max_rows: self.limits.max_batch_rows, epoch })
     }
 
     async fn gate_epoch(&self, transaction: &mut Transaction) -> Result<u64, Error> {
@@ -72,12 +75,17 @@ impl PostgresBatch {
     ) -> Result<Option<NewValues>, Error> {
         let NewValue::Computed(compute) = value else { return Ok(None) };
         let old = statement::old_values(selection, range, column);
-        let rows = self.transaction.rows(WHAT, query(&old)).await?;
-        self.check_size(rows.len() as u64)?;
-        let texts = rows.iter().map(|row| row.try_get::<String, _>(0)).collect::<Result<Vec<_>, _>>();
-        let texts = texts.map_err(|error| Failure { what: WHAT, error })?;
+        let mut texts = OldValues::new();
+        let take = |row: PgRow| {
+            let text: String = row.try_get(0)?;
+            let bytes = text.len();
+            texts.take(text, bytes);
+            Ok(())
+        };
+        self.transaction.each(WHAT, query(&old), take).await?;
         Ok(Some(
             texts
+                .all(self.max_rows)?
                 .into_iter()
                 .map(|old| {
                     let new = compute.compute(&old);
@@ -115,7 +123,14 @@ impl Batch for PostgresBatch {
         Ok(rows)
     }
 
+    async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {
+        self.take(selection, partition).await
+    }
+
     async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
+        if let Some(partition) = self.taken.take() {
+            self.drop_taken(&partition).await?;
+        }
         if !fault::seeded("mark-omitted") {
             let fenced = if fault::seeded("fence-ignored") { "fence IS NOT NULL OR fence" } else { "fence" };
             let update = Statement {

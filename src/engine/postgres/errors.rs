@@ -2,7 +2,10 @@
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::engine::Error;
+use crate::{
+    config::{SourceUrl, handshake},
+    engine::Error,
+};
 
 /// A statement that failed. `?` makes an [`Error`] of it; who must tell one SQLSTATE from another looks first.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ impl From<Failure> for Error {
                     "57014" => Self::Timeout { what },
                     "55P03" => Self::LockTimeout,
                     "40001" | "40P01" => Self::Conflict(words),
+                    "53100" => Self::Full(words),
                     // 57P0x: the server or the session was shut down; 25P03 and 25P04: we idled, or ran, beyond a limit.
                     "25P03" | "25P04" => Self::Lost(words),
                     code if code.starts_with("08") || code.starts_with("57P") => Self::Lost(words),
@@ -51,14 +55,21 @@ impl From<Failure> for Error {
 }
 
 /// The message for a person who can't connect. The driver's texts have no password in them.
-pub(super) fn connect(source_name: &str, error: &sqlx::Error) -> Error {
-    let message = match error {
-        sqlx::Error::Database(refusal) => words(refusal.downcast_ref::<PgDatabaseError>()),
+pub(super) fn connect(error: &sqlx::Error, url: &SourceUrl) -> String {
+    match error {
+        sqlx::Error::Database(refusal) => {
+            let refusal = refusal.downcast_ref::<PgDatabaseError>();
+            let mut message = words(refusal);
+            // The code of most ways not to be let in.
+            if refusal.code() == "28000" && url.tls().certificate_file.is_none() {
+                message.push_str("; a client certificate, if it asks for one, is named by `tls.certificate_file` and `tls.key_file`");
+            }
+            message
+        }
         sqlx::Error::Configuration(_) => "the address can't be read".to_owned(),
         sqlx::Error::PoolTimedOut => "the server does not answer".to_owned(),
-        other => other.to_string(),
-    };
-    Error::Connect { source_name: source_name.to_owned(), message }
+        other => handshake::words(other),
+    }
 }
 
 fn sqlstate(error: &sqlx::Error) -> Option<String> {

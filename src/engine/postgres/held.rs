@@ -6,7 +6,7 @@ use super::errors::Failure;
 use crate::{
     engine::Error,
     hold::{Held, HeldSubject, Scope},
-    sql::{number_of, uuid_of},
+    sql::{canonical_of, number_of, uuid_of},
 };
 
 /// Rows of `held` as columns, for one `unnest`.
@@ -19,6 +19,8 @@ pub(super) struct Columns {
     pub numbers: Vec<Option<String>>,
     /// The value as a UUID, where it is one.
     pub uuids: Vec<Option<String>>,
+    /// The value as servers write it.
+    pub canonical: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -31,6 +33,7 @@ impl Columns {
             scopes: rows.iter().map(|row| row.scope.key()).collect(),
             numbers: values.iter().map(|value| number_of(value).map(str::to_owned)).collect(),
             uuids: values.iter().map(|value| uuid_of(value)).collect(),
+            canonical: values.iter().map(|value| canonical_of(value)).collect(),
             kinds,
             values,
         }

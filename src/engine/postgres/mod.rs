@@ -2,24 +2,28 @@
 //!
 //! `session` is how statements reach the server, `errors` what comes back instead of an answer, `catalogue` makes a
 //! [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own tables there, `batch` is the
-//! doorway, `replicas` looks at who follows the server. [`Postgres`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method
-//! of the trait and a file here.
+//! doorway, `partitions` drops them there, `replicas` looks at who follows the server, `vacuum` at what it has to clean up, `grants` is what a DBA runs.
+//! [`Postgres`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method of the trait and
+//! a file here.
 
 mod batch;
 mod catalogue;
 mod errors;
+mod grants;
 mod held;
+mod partitions;
 mod replicas;
 mod session;
+mod vacuum;
 mod walk;
 mod workspace;
 
-use std::{str::FromStr as _, time::Duration};
+use std::str::FromStr as _;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{
-    ConnectOptions as _, PgPool, Row as _,
+    ConnectOptions as _, Row as _,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
 };
 
@@ -27,27 +31,29 @@ use self::{
     errors::Failure,
     session::{Access, Transaction, opening, query},
 };
-use super::{Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace, shape::Shape};
+use super::{
+    Batch, DeadRows, Engine, Error, GateChange, Inspected, LaneMark, Partition, Positions, Stamp, Workspace,
+    grants::{Grants, Needs},
+    pool::Driver,
+    shape::Shape,
+};
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::{
         Statement, qualified,
-        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
 
-/// One batch, one place, one settlement and one look at who is in the way can be under way at a time.
-const CONNECTIONS: u32 = 4;
-
-/// How long to wait for a server that does not answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections to this kind of server.
+type Pool = super::pool::Pool<sqlx::Postgres>;
 
 /// A connected PostgreSQL database.
 pub struct Postgres {
-    pool: PgPool,
+    pool: Pool,
     workspace: WorkspaceRef,
     limits: Limits,
     /// Where tables without a schema are looked for, and what statements see: the role's own search path, read once,
@@ -65,15 +71,8 @@ impl Postgres {
     /// # Errors
     /// [`Error::Connect`] with the server's words.
     pub async fn connect(name: &str, url: &SourceUrl, workspace: &str, limits: Limits) -> Result<Self, Error> {
-        let options = options(url).map_err(|error| errors::connect(name, &error))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(is_at_rest(connection)))
-            .connect_with(options)
-            .await
-            .map_err(|error| errors::connect(name, &error))?;
+        let hooks = PgPoolOptions::new().before_acquire(|connection, _| Box::pin(is_at_rest(connection)));
+        let pool = Pool::connect(name, url, Driver { options, words: errors::connect }, hooks).await?;
         let schemas = search_path(&pool, &limits).await?;
         let read = opening(Access::Read, &limits, &schemas);
         let write = opening(Access::Write, &limits, &schemas);
@@ -131,7 +130,8 @@ impl Postgres {
 
 /// How any server is connected to.
 fn options(url: &SourceUrl) -> Result<PgConnectOptions, sqlx::Error> {
-    Ok(PgConnectOptions::from_str(url.expose())?
+    Ok(PgConnectOptions::from_str(&url.expose())?
+        // What a DBA finds in pg_stat_activity.
         .application_name("retentiond")
         // Poolers refuse start-up parameters that they don't know.
         .extra_float_digits(None)
@@ -147,7 +147,7 @@ async fn is_at_rest(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::E
     sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
 }
 
-async fn search_path(pool: &PgPool, limits: &Limits) -> Result<Vec<String>, Error> {
+async fn search_path(pool: &Pool, limits: &Limits) -> Result<Vec<String>, Error> {
     let what = "reading the search path";
     let mut transaction = Transaction::begin(pool, &opening(Access::Read, limits, &[])).await?;
     transaction.run(what, "SET LOCAL search_path TO DEFAULT").await?;
@@ -179,6 +179,10 @@ impl Engine for Postgres {
 
     async fn replicas(&self, which: &Replicas) -> Result<Positions, Error> {
         self.positions(which).await
+    }
+
+    async fn dead_rows(&self, table: &TableRef) -> Result<Option<DeadRows>, Error> {
+        self.dead_rows_of(table).await
     }
 
     async fn inspect_all(&self, tables: &[TableName]) -> Result<Vec<Inspected>, Error> {
@@ -226,10 +230,38 @@ impl Engine for Postgres {
         self.cut(selection, way, after, rows).await
     }
 
+    async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error> {
+        let (what, found) = ("asking for a plan", statement::find_due(selection, range));
+        let explained = Statement { text: format!("EXPLAIN {}", found.text), binds: found.binds };
+        let rows = self.rows(what, &explained).await?;
+        let lines = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(|error| Failure { what, error })?;
+        Ok((found.text, lines))
+    }
+
+    async fn guess_ended(&self, selection: &Selection) -> Result<Option<u64>, Error> {
+        let Some(found) = statement::find_ended(selection) else { return Ok(None) };
+        let what = "asking for a plan";
+        let rows = self.rows(what, &Statement { text: format!("EXPLAIN {}", found.text), binds: found.binds }).await?;
+        let first: Option<String> = rows.first().map(|row| row.try_get(0)).transpose().map_err(|error| Failure { what, error })?;
+        // The first line is of the whole plan: "… (cost=0.42..8.44 rows=1234 width=4)".
+        let guess = first.as_deref().and_then(|line| line.split_once(" rows=")?.1.split(' ').next()?.parse().ok());
+        Ok(guess)
+    }
+
+    async fn partitions_before_cutoff(&self, selection: &Selection) -> Result<Vec<Partition>, Error> {
+        self.partitions_before(selection).await
+    }
+
     async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
         let what = "counting";
         let numbers = self.numbers(what, &statement::count(selection, range)).await?;
         Counts::of(&numbers).ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
+    }
+
+    async fn survey(&self, selection: &Selection, range: &Range) -> Result<Survey, Error> {
+        let what = "looking at the rows of a batch";
+        let numbers = self.numbers(what, &statement::survey(selection, range)).await?;
+        Survey::of(&numbers).ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
     }
 
     async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {
@@ -274,6 +306,10 @@ impl Engine for Postgres {
 
     async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error> {
         self.create_workspace(stamp).await
+    }
+
+    async fn grants(&self, role: Option<&str>, needs: &[Needs], replicas: &Replicas) -> Result<Grants, Error> {
+        self.grants_for(role, needs, replicas).await
     }
 
     async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {

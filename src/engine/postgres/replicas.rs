@@ -9,10 +9,11 @@ use sqlx::{PgPool, Row as _, postgres::PgPoolOptions};
 
 use super::{Postgres, errors, errors::Failure, options, session::Access};
 use crate::{
+    clock::within,
     config::{Replicas, SourceUrl},
     engine::{
         Error, Positions, Replica,
-        server::{PATIENCE, patiently, unsigned},
+        server::{PATIENCE, unsigned},
     },
 };
 
@@ -30,12 +31,14 @@ impl Followers {
 
     /// The connection to a replica; it is made when something is asked for the first time.
     fn of(&self, url: &SourceUrl) -> Result<PgPool, sqlx::Error> {
+        // Its login may have been rotated.
+        let address = url.current().unwrap_or_else(|_| url.clone());
         let mut pools = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(pool) = pools.get(url.expose()) {
+        if let Some(pool) = pools.get(&address.expose()) {
             return Ok(pool.clone());
         }
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options(url)?);
-        pools.insert(url.expose().to_owned(), pool.clone());
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options(&address)?);
+        pools.insert(address.expose(), pool.clone());
         Ok(pool)
     }
 }
@@ -53,18 +56,22 @@ impl Postgres {
         let mut replicas = Vec::new();
         if *which == Replicas::Auto {
             // A base backup reads files, and an archive receiver (which streams and never replays) serves nobody.
-            let followers = "SELECT coalesce(nullif(application_name, ''), pid::text), (replay_lsn - '0/0')::bigint, state IS NULL
+            // A slot that nobody reads keeps the log for a replica that was cut off.
+            let followers = "SELECT coalesce(nullif(application_name, ''), pid::text), (replay_lsn - '0/0')::bigint,
+                   CASE WHEN state IS NULL THEN 'hidden' ELSE 'silent' END
                  FROM pg_stat_replication WHERE state IS NULL OR state <> 'backup' AND (state <> 'streaming' OR replay_lsn IS NOT NULL)
+                 UNION ALL SELECT 'of the slot ' || slot_name, NULL, 'away' FROM pg_replication_slots
+                 WHERE slot_type = 'physical' AND NOT active AND restart_lsn IS NOT NULL
                  ORDER BY 1";
             for row in transaction.ask(what, followers).await? {
                 let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-                let (name, replayed, hidden): (String, Option<i64>, bool) = read().map_err(|error| Failure { what, error })?;
-                let unknown = if hidden {
-                    "this role may not see it; GRANT pg_read_all_stats TO it, or say `replicas = \"none\"`"
-                } else {
-                    "it has not said yet"
+                let (name, replayed, unknown): (String, Option<i64>, String) = read().map_err(|error| Failure { what, error })?;
+                let why = match unknown.as_str() {
+                    "hidden" => "this role may not see it; GRANT pg_read_all_stats TO it, or say `replicas = \"none\"`",
+                    "away" => "nobody is connected to it; if it is never to come back: SELECT pg_drop_replication_slot('…')",
+                    _ => "it has not said yet",
                 };
-                replicas.push(Replica { name, replayed: replayed.map(unsigned).ok_or_else(|| unknown.to_owned()) });
+                replicas.push(Replica { name, replayed: replayed.map(unsigned).ok_or_else(|| why.to_owned()) });
             }
         }
         transaction.commit().await?;
@@ -78,11 +85,11 @@ impl Postgres {
 
     /// Asks a replica itself.
     async fn ask(&self, url: &SourceUrl) -> Result<u64, String> {
-        let told = |error: sqlx::Error| errors::connect(&url.redacted(), &error).to_string();
+        let told = |error: sqlx::Error| errors::connect(&error, url);
         let pool = self.followers.of(url).map_err(told)?;
         let query = "SELECT pg_is_in_recovery(), (pg_last_wal_replay_lsn() - '0/0')::bigint";
         let asked = tokio::spawn(async move { sqlx::raw_sql(query).fetch_one(&pool).await });
-        let answer = patiently(asked).await.ok_or_else(|| "it does not answer".to_owned())?;
+        let answer = within(PATIENCE, asked).await.ok_or_else(|| "it does not answer".to_owned())?;
         let row = answer.map_err(told)?;
         let (follows, replayed): (bool, Option<i64>) = (|| Ok((row.try_get(0)?, row.try_get(1)?)))().map_err(told)?;
         match replayed {

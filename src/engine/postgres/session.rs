@@ -4,14 +4,15 @@
 //! a session that a pooler hands to somebody else. A setting that the meaning of statements depends on is a line in
 //! [`opening`].
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
-    Executor as _, PgPool, Postgres,
+    Executor as _, Postgres,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
 
-use super::errors::Failure;
+use super::{Pool, errors::Failure};
 use crate::{
     config::Limits,
     engine::Error,
@@ -84,7 +85,7 @@ impl Transaction {
     /// Opens a transaction with a text from [`opening`].
     ///
     /// Never to be cancelled; if it is all the same, the connection is closed.
-    pub async fn begin(pool: &PgPool, opening: &str) -> Result<Self, Failure> {
+    pub async fn begin(pool: &Pool, opening: &str) -> Result<Self, Failure> {
         let what = "opening a transaction";
         let connection = pool.acquire().await.map_err(|error| Failure { what, error })?;
         let mut transaction = Self { connection: Some(connection), intact: true };
@@ -96,6 +97,20 @@ impl Transaction {
     pub async fn run(&mut self, what: &'static str, text: &str) -> Result<(), Failure> {
         let outcome = self.connection(what)?.execute(sqlx::raw_sql(checked(text))).await;
         self.note(what, outcome).map(|_| ())
+    }
+
+    /// Tries text that has no parameters; what of it failed is undone, and the transaction goes on.
+    pub async fn attempt(&mut self, what: &'static str, text: &str) -> Result<(), Failure> {
+        let intact = self.intact;
+        self.run(what, "SAVEPOINT attempt").await?;
+        match self.run(what, text).await {
+            Ok(()) => self.run(what, "RELEASE SAVEPOINT attempt").await,
+            Err(failure) => {
+                self.run(what, "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt").await?;
+                self.intact = intact;
+                Err(failure)
+            }
+        }
     }
 
     /// Asks a question that has no parameters: one round trip to the server, where parameters need two.
@@ -113,6 +128,18 @@ impl Transaction {
     /// Runs a statement and returns its rows.
     pub async fn rows(&mut self, what: &'static str, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
         let outcome = query.persistent(false).fetch_all(&mut **self.connection(what)?).await;
+        self.note(what, outcome)
+    }
+
+    /// Runs a statement and hands over its rows one by one, so that never all of them are in memory.
+    pub async fn each(
+        &mut self,
+        what: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
+        mut take: impl FnMut(PgRow) -> Result<(), sqlx::Error> + Send,
+    ) -> Result<(), Failure> {
+        let rows = query.persistent(false).fetch(&mut **self.connection(what)?);
+        let outcome = rows.try_for_each(|row| std::future::ready(take(row))).await;
         self.note(what, outcome)
     }
 

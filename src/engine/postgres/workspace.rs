@@ -1,15 +1,7 @@
 //! The workspace in a source: the gate, the lanes and the held subjects, in a schema of their own.
 //!
-//! `source init` creates it once, as a role that may create schemas. The daemon's role then needs no more than
-//!
-//! ```sql
-//! GRANT USAGE ON SCHEMA retentiond TO daemon;
-//! GRANT SELECT, UPDATE ON retentiond.gate TO daemon;            -- LOCK TABLE asks for UPDATE
-//! GRANT SELECT, INSERT, UPDATE ON retentiond.lane TO daemon;
-//! GRANT SELECT, INSERT, DELETE ON retentiond.held TO daemon;
-//! ```
-//!
-//! `state adopt` begins the lanes anew, for which it needs DELETE on them too.
+//! `source init` creates it once, as a role that may create schemas, or stamps what a DBA has made from `grants`, which
+//! knows what the daemon's role needs on it.
 //!
 //! A new table is a line in [`create`] and a step of [`VERSION`].
 
@@ -34,39 +26,51 @@ use crate::{
 };
 
 /// Version of the tables below.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Rows of `held` that one statement writes.
 const HELD_ROWS: usize = 20_000;
 
 const WHAT: &str = "reading the workspace";
 
-/// The statements that make the workspace's tables. The one row of the gate is written by the caller.
-fn create(workspace: &WorkspaceRef) -> String {
+/// The statements that make the workspace's tables, the gate last. Its one row is written by the caller.
+pub(super) fn create(workspace: &WorkspaceRef) -> [String; 7] {
     let (gate, lane, held) = (workspace.gate(), workspace.lane(), workspace.held());
     // A lane is updated by every batch: room on its page keeps the old versions from piling up in the index.
-    format!(
-        "CREATE TABLE {gate} (one boolean PRIMARY KEY DEFAULT true CHECK (one), \
-           source_id text NOT NULL, state_id text NOT NULL, epoch bigint NOT NULL, version int NOT NULL, fingerprint text NOT NULL); \
-         CREATE TABLE {lane} (lane text COLLATE \"C\" PRIMARY KEY, \
-           fence bigint NOT NULL, seq bigint NOT NULL, rows bigint NOT NULL, intent_hash text NOT NULL) WITH (fillfactor = 50); \
-         CREATE TABLE {held} (hold text COLLATE \"C\", scope text COLLATE \"C\", kind text COLLATE \"C\", value text COLLATE \"C\", \
-           number numeric, uuid uuid, PRIMARY KEY (hold, scope, kind, value)); \
-         CREATE INDEX ON {held} (kind, value); \
-         CREATE INDEX ON {held} (kind, number) WHERE number IS NOT NULL; \
-         CREATE INDEX ON {held} (kind, uuid) WHERE uuid IS NOT NULL"
-    )
+    [
+        format!(
+            "CREATE TABLE {lane} (lane text COLLATE \"C\" PRIMARY KEY, \
+             fence bigint NOT NULL, seq bigint NOT NULL, rows bigint NOT NULL, intent_hash text NOT NULL) WITH (fillfactor = 50)"
+        ),
+        format!(
+            "CREATE TABLE {held} (hold text COLLATE \"C\", scope text COLLATE \"C\", kind text COLLATE \"C\", value text COLLATE \"C\", \
+             number numeric, uuid uuid, canonical text COLLATE \"C\", PRIMARY KEY (hold, scope, kind, value))"
+        ),
+        format!("CREATE INDEX ON {held} (kind, value)"),
+        format!("CREATE INDEX ON {held} (kind, number) WHERE number IS NOT NULL"),
+        format!("CREATE INDEX ON {held} (kind, uuid) WHERE uuid IS NOT NULL"),
+        format!("CREATE INDEX ON {held} (kind, canonical) WHERE canonical IS NOT NULL"),
+        format!(
+            "CREATE TABLE {gate} (one boolean PRIMARY KEY DEFAULT true CHECK (one), \
+             source_id text NOT NULL, state_id text NOT NULL, epoch bigint NOT NULL, version int NOT NULL, fingerprint text NOT NULL)"
+        ),
+    ]
+}
+
+/// Whether the workspace's tables are there, stamped or not.
+pub(super) async fn has_gate(transaction: &mut Transaction, workspace: &WorkspaceRef) -> Result<bool, Error> {
+    let there = Statement {
+        text: "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'gate'"
+            .to_owned(),
+        binds: vec![Cell::Text(workspace.name.clone())],
+    };
+    Ok(!transaction.rows(WHAT, query(&there)).await?.is_empty())
 }
 
 impl Postgres {
     /// The workspace as it stands, in a transaction of the caller's.
     async fn read_workspace(&self, transaction: &mut Transaction) -> Result<Option<Workspace>, Error> {
-        let there = Statement {
-            text: "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'gate'"
-                .to_owned(),
-            binds: vec![Cell::Text(self.workspace.name.clone())],
-        };
-        if transaction.rows(WHAT, query(&there)).await?.is_empty() {
+        if !has_gate(transaction, &self.workspace).await? {
             return Ok(None);
         }
         let text = format!("SELECT source_id, state_id, epoch, version, fingerprint FROM {}", self.workspace.gate());
@@ -85,8 +89,17 @@ impl Postgres {
         Ok(Some(workspace))
     }
 
+    /// # Errors
+    /// [`Error::Unsupported`] if nothing can be changed on the server.
     pub(super) async fn workspace_now(&self) -> Result<Option<Workspace>, Error> {
         let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.ask(WHAT, "SELECT pg_is_in_recovery()").await?;
+        let row = rows.first().ok_or(Failure { what: WHAT, error: sqlx::Error::RowNotFound })?;
+        if row.try_get(0).map_err(|error| Failure { what: WHAT, error })? {
+            return Err(Error::Unsupported(
+                "the server is a replica, which takes no changes; the source's address must name the primary".to_owned(),
+            ));
+        }
         let workspace = self.read_workspace(&mut transaction).await?;
         transaction.commit().await?;
         Ok(workspace)
@@ -104,15 +117,9 @@ impl Postgres {
                 Err(Error::ForeignStamp { found: found.stamp.state_id })
             };
         }
-        let schema = Statement {
-            text: "SELECT 1 FROM pg_namespace WHERE nspname = $1".to_owned(),
-            binds: vec![Cell::Text(self.workspace.name.clone())],
-        };
-        // Not `IF NOT EXISTS`: that asks for the right to create schemas even where a DBA has made this one.
-        if transaction.rows(what, query(&schema)).await?.is_empty() {
-            transaction.run(what, &format!("CREATE SCHEMA {}", quote_identifier(&self.workspace.name))).await?;
+        if !has_gate(&mut transaction, &self.workspace).await? {
+            self.create_tables(&mut transaction).await?;
         }
-        transaction.run(what, &create(&self.workspace)).await?;
         let row = Statement {
             text: format!(
                 "INSERT INTO {} (source_id, state_id, epoch, version, fingerprint) VALUES ($1, $2, 0, {VERSION}, $3)",
@@ -123,6 +130,19 @@ impl Postgres {
         transaction.execute(what, query(&row)).await?;
         transaction.commit().await?;
         Ok(Workspace { stamp: stamp.clone(), epoch: 0, version: VERSION, fingerprint })
+    }
+
+    async fn create_tables(&self, transaction: &mut Transaction) -> Result<(), Error> {
+        let what = "creating the workspace";
+        let schema = Statement {
+            text: "SELECT 1 FROM pg_namespace WHERE nspname = $1".to_owned(),
+            binds: vec![Cell::Text(self.workspace.name.clone())],
+        };
+        // Not `IF NOT EXISTS`: that asks for the right to create schemas even where a DBA has made this one.
+        if transaction.rows(what, query(&schema)).await?.is_empty() {
+            transaction.run(what, &format!("CREATE SCHEMA {}", quote_identifier(&self.workspace.name))).await?;
+        }
+        Ok(transaction.run(what, &create(&self.workspace).join("; ")).await?)
     }
 
     pub(super) async fn replace_stamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {
@@ -165,16 +185,17 @@ impl Postgres {
             transaction.execute(what, sqlx::query(crate::sql::checked(&text)).bind(&change.remove)).await?;
         }
         let insert = format!(
-            "INSERT INTO {} (hold, scope, kind, value, number, uuid) \
-             SELECT hold, scope, kind, value, number::numeric, uuid::uuid \
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t (hold, scope, kind, value, number, uuid) \
+            "INSERT INTO {} (hold, scope, kind, value, number, uuid, canonical) \
+             SELECT hold, scope, kind, value, number::numeric, uuid::uuid, canonical \
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) \
+             AS t (hold, scope, kind, value, number, uuid, canonical) \
              ON CONFLICT DO NOTHING",
             self.workspace.held()
         );
         for rows in change.add.chunks(HELD_ROWS) {
-            let Columns { holds, scopes, kinds, values, numbers, uuids } = Columns::of(rows);
+            let Columns { holds, scopes, kinds, values, numbers, uuids, canonical } = Columns::of(rows);
             let query = sqlx::query(crate::sql::checked(&insert));
-            let query = query.bind(holds).bind(scopes).bind(kinds).bind(values).bind(numbers).bind(uuids);
+            let query = query.bind(holds).bind(scopes).bind(kinds).bind(values).bind(numbers).bind(uuids).bind(canonical);
             transaction.execute(what, query).await?;
         }
         let raise = Statement {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{Sqlite, pool::PoolConnection};
+use sqlx::{Row as _, Sqlite, pool::PoolConnection, sqlite::SqliteRow};
 
 use super::{
-    database::{Database, count_cell, get},
+    database::{Database, count_cell},
     workspace,
 };
 use crate::{
-    engine::{Batch, Error, LaneMark},
+    engine::{Batch, Error, LaneMark, old_values::OldValues},
     fault,
     sql::{
         Statement,
@@ -67,14 +67,20 @@ impl SqliteBatch {
 
     async fn texts(&mut self, statement: &Statement) -> Result<Vec<String>, Error> {
         let connection = self.connection.as_mut().ok_or_else(ended)?;
-        let rows = match self.database.fetch(connection, statement).await {
-            Ok(rows) => rows,
-            Err(error) => {
-                self.give_up();
-                return Err(error);
+        let mut texts = OldValues::new();
+        let take = |row: SqliteRow| {
+            if let Some(text) = row.try_get::<Option<String>, _>(0)? {
+                let bytes = text.len();
+                texts.take(text, bytes);
             }
+            Ok(())
         };
-        Ok(rows.iter().map(|row| get::<Option<String>>(row, 0)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let read = self.database.each(connection, statement, take).await;
+        let read = read.and_then(|()| texts.all(self.database.limits().max_batch_rows));
+        if read.is_err() {
+            self.give_up();
+        }
+        read
     }
 
     /// Computes the new value of each old one here, where the keys are, and leaves them for the UPDATE to look up.

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::TryStreamExt as _;
 use rustix::fs::{Access, access, stat, statfs};
 use sqlx::{
     ConnectOptions as _, Row as _, SqliteConnection, TypeInfo as _, ValueRef as _,
@@ -141,6 +142,18 @@ impl Database {
         bound(statement).fetch_all(connection).await.map_err(database_error)
     }
 
+    /// Runs a statement and hands over its rows one by one, so that never all of them are in memory.
+    pub(super) async fn each(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        mut take: impl FnMut(SqliteRow) -> Result<(), sqlx::Error> + Send,
+    ) -> Result<(), Error> {
+        set_deadline(connection, self.limits.statement_timeout).await?;
+        let rows = bound(statement).fetch(connection);
+        rows.try_for_each(|row| std::future::ready(take(row))).await.map_err(database_error)
+    }
+
     /// The first row of a statement, on a connection of the pool.
     pub(super) async fn first(&self, statement: &Statement) -> Result<Option<SqliteRow>, Error> {
         let mut connection = self.connection().await?;
@@ -233,6 +246,9 @@ pub(super) fn database_error(error: sqlx::Error) -> Error {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
     const INTERRUPT: u32 = 9;
+    const FULL: u32 = 13;
+    // The index of the write-ahead log, which lies beside the file, can't grow.
+    const SHARED_MEMORY_SIZE: u32 = 4874;
     const BUSY_SNAPSHOT: u32 = 517;
     const CONSTRAINT_TRIGGER: u32 = 1811;
     match error {
@@ -241,6 +257,7 @@ pub(super) fn database_error(error: sqlx::Error) -> Error {
             match (code, code & 0xFF) {
                 (BUSY_SNAPSHOT, _) => Error::Conflict(error.message().to_owned()),
                 (_, BUSY | LOCKED) => Error::LockTimeout,
+                (_, FULL) | (SHARED_MEMORY_SIZE, _) => Error::Full(error.message().to_owned()),
                 (_, INTERRUPT) => Error::Timeout { what: "a statement" },
                 // RAISE may build its text from the row.
                 (CONSTRAINT_TRIGGER, _) => {

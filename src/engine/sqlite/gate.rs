@@ -16,7 +16,7 @@ use crate::{
     fault,
     hold::Held,
     sql::{
-        Statement,
+        Statement, canonical_of,
         selection::{Cell, WorkspaceRef},
         uuid_of,
     },
@@ -98,11 +98,11 @@ async fn set_busy_timeout(database: &Database, connection: &mut SqliteConnection
 /// empty kind and value, which no subject has.
 fn insert(workspace: &WorkspaceRef, rows: &[Held]) -> Statement {
     let mut values = Vec::with_capacity(rows.len());
-    let mut binds = Vec::with_capacity(rows.len() * 5);
+    let mut binds = Vec::with_capacity(rows.len() * 6);
     for held in rows {
         let first = binds.len();
-        let [hold, scope, kind, value, uuid] = [1, 2, 3, 4, 5].map(|place| first + place);
-        values.push(format!("(?{hold}, ?{scope}, ?{kind}, ?{value}, ?{value}, ?{uuid})"));
+        let [hold, scope, kind, value, uuid, canonical] = [1, 2, 3, 4, 5, 6].map(|place| first + place);
+        values.push(format!("(?{hold}, ?{scope}, ?{kind}, ?{value}, ?{value}, ?{uuid}, ?{canonical})"));
         let (kind_of, value_of) = held.subject.clone().map_or_else(Default::default, |subject| (subject.kind, subject.value));
         binds.extend([
             Cell::Text(held.hold.clone()),
@@ -110,8 +110,13 @@ fn insert(workspace: &WorkspaceRef, rows: &[Held]) -> Statement {
             Cell::Text(kind_of),
             Cell::Text(value_of.clone()),
             uuid_of(&value_of).map_or(Cell::Null, Cell::Text),
+            canonical_of(&value_of).map_or(Cell::Null, Cell::Text),
         ]);
     }
-    let text = format!("INSERT OR IGNORE INTO {} (hold, scope, kind, value, number, uuid) VALUES {}", workspace.held(), values.join(", "));
+    let text = format!(
+        "INSERT OR IGNORE INTO {} (hold, scope, kind, value, number, uuid, canonical) VALUES {}",
+        workspace.held(),
+        values.join(", ")
+    );
     Statement { text, binds }
 }

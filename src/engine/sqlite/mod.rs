@@ -26,6 +26,7 @@ pub use self::create::create;
 use self::database::{Database, get, get_count};
 use super::{
     Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace,
+    grants::{Grants, Needs, Step},
     shape::{Shape, TableKind},
 };
 use crate::{
@@ -33,8 +34,8 @@ use crate::{
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::{
-        checked, qualified,
-        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, TableRef, Way, WorkspaceRef},
+        Statement, checked, qualified,
+        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
@@ -116,6 +117,15 @@ impl Engine for Sqlite {
         walk::next_range(&self.database, selection, way, after, rows).await
     }
 
+    async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error> {
+        let found = statement::find_due(selection, range);
+        let explained = Statement { text: format!("EXPLAIN QUERY PLAN {}", found.text), binds: found.binds };
+        let mut connection = self.database.connection().await?;
+        let rows = self.database.fetch(&mut connection, &explained).await?;
+        let lines = rows.iter().map(|row| get(row, 3)).collect::<Result<_, _>>()?;
+        Ok((found.text, lines))
+    }
+
     async fn count(&self, selection: &Selection, range: &Range) -> Result<Counts, Error> {
         let row = self.database.first(&statement::count(selection, range)).await?.ok_or_else(no_row)?;
         let number = |index| get_count(&row, index);
@@ -130,6 +140,11 @@ impl Engine for Sqlite {
             done: number(7)?,
             implausible: number(8)?,
         })
+    }
+
+    async fn survey(&self, selection: &Selection, range: &Range) -> Result<Survey, Error> {
+        let row = self.database.first(&statement::survey(selection, range)).await?.ok_or_else(no_row)?;
+        Ok(Survey { rows: get_count(&row, 0)?, implausible: get_count(&row, 1)? })
     }
 
     async fn count_due(&self, selections: &[Selection], range: &Range) -> Result<Vec<u64>, Error> {
@@ -171,6 +186,12 @@ impl Engine for Sqlite {
 
     async fn init_workspace(&self, stamp: &Stamp) -> Result<Workspace, Error> {
         workspace::init(&self.database, &self.workspace, stamp).await
+    }
+
+    /// There are no privileges inside a file.
+    async fn grants(&self, _role: Option<&str>, _needs: &[Needs], _replicas: &Replicas) -> Result<Grants, Error> {
+        let why = "SQLite knows no privileges: the process has to read and write the file, and the folder that it is in (for the journal)";
+        Ok(Grants { role: None, steps: vec![Step { why: why.to_owned(), statements: Vec::new() }] })
     }
 
     async fn restamp(&self, stamp: &Stamp, epoch: u64) -> Result<(), Error> {

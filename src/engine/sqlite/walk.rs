@@ -24,15 +24,15 @@ pub(super) fn ways(shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Wa
     let by_key = columns(&shape.primary_key).or_else(|| columns(key));
     let mut ways: Vec<Way> = match (shape.rowid, &by_key) {
         (Some(rowid), _) => vec![Way::Rowid(rowid)],
-        (None, Some(columns)) => vec![Way::Columns { columns: columns.clone(), tie: None }],
+        (None, Some(columns)) => vec![Way::Columns { columns: columns.clone(), tie: Vec::new() }],
         (None, None) => Vec::new(),
     };
     if let Some(start) = start.filter(|start| shape.index_on(start).is_some()).and_then(|start| shape.column(start)) {
         match (shape.rowid, by_key) {
-            (Some(rowid), _) => ways.push(Way::Columns { columns: vec![start.to_ref()], tie: Some(rowid) }),
+            (Some(rowid), _) => ways.push(Way::Columns { columns: vec![start.to_ref()], tie: vec![rowid] }),
             (None, Some(key)) => {
                 let rest = key.into_iter().filter(|column| column.name != start.name);
-                ways.push(Way::Columns { columns: std::iter::once(start.to_ref()).chain(rest).collect(), tie: None });
+                ways.push(Way::Columns { columns: std::iter::once(start.to_ref()).chain(rest).collect(), tie: Vec::new() });
             }
             (None, None) => {}
         }
@@ -63,7 +63,7 @@ pub(super) async fn next_range(
 
 fn row_length(way: &Way) -> usize {
     match way {
-        Way::Columns { columns, tie } => columns.len() + usize::from(tie.is_some()),
+        Way::Columns { columns, tie } => columns.len() + tie.len(),
         Way::Rowid(_) | Way::Blocks => 1,
         Way::Unordered => 0,
     }

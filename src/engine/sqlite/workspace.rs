@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The version of the tables that this code reads and writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub(super) async fn read(database: &Database, workspace: &WorkspaceRef) -> Result<Option<Workspace>, Error> {
     let mut connection = database.connection().await?;
@@ -148,7 +148,7 @@ fn own_name(workspace: &WorkspaceRef, table: &str) -> String {
     format!("{}_{table}", workspace.name)
 }
 
-/// `held` keeps each value as text, as a UUID, and with NUMERIC affinity: then SQLite turns it into a number exactly
+/// `held` keeps each value as text, as a UUID, as servers write it, and with NUMERIC affinity: then SQLite turns it into a number exactly
 /// where it would turn the same value into one in a column of numbers, and leaves other text as it is.
 fn tables(workspace: &WorkspaceRef) -> Vec<String> {
     let (gate, lane, held) = (workspace.gate(), workspace.lane(), workspace.held());
@@ -166,12 +166,13 @@ fn tables(workspace: &WorkspaceRef) -> Vec<String> {
              intent_hash TEXT NOT NULL)"
         ),
         format!(
-            "CREATE TABLE {held} (hold TEXT NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, number NUMERIC, uuid TEXT, \
+            "CREATE TABLE {held} (hold TEXT NOT NULL, scope TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, number NUMERIC, uuid TEXT, canonical TEXT, \
              PRIMARY KEY (hold, scope, kind, value))"
         ),
         index("value", "kind, value, scope"),
         index("number", "kind, number, scope"),
         index("nocase", "kind, value COLLATE NOCASE, scope"),
         index("uuid", "kind, uuid, scope"),
+        index("canonical", "kind, canonical, scope"),
     ]
 }

@@ -65,6 +65,7 @@ fn batch(lane: &str, lane_seq: u64) -> Batch {
         cutoff: Some(Timestamp::UNIX_EPOCH),
         rule_digest: "d".to_owned(),
         statement_digest: "s".to_owned(),
+        partition: None,
     }
 }
 

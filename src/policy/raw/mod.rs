@@ -26,14 +26,13 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 13] = [
+const LATER: [&str; 12] = [
     "archive",
     "dependents",
     "ends",
     "evidence",
     "fiscal_year_start",
     "on_erasure",
-    "partitions",
     "residue",
     "start_at",
     "suppress",
@@ -99,6 +98,8 @@ pub struct RawRule {
     pub owner: Option<At<String>>,
     pub retains: Option<At<Vec<At<String>>>>,
     pub unlinks: Option<At<bool>>,
+    /// `partitions = "drop"`.
+    pub drops_partitions: Option<At<bool>>,
 }
 
 /// The word after `action`.
@@ -111,6 +112,8 @@ pub enum RawAction {
 
 /// The words of `mode`.
 pub const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
+/// The words of `partitions`, and whether it drops them.
+pub const PARTITIONS: [(&str, bool); 1] = [("drop", true)];
 /// The words of `first_sweep`.
 pub const FIRST_SWEEPS: [(&str, FirstSweep); 2] = [("approve", FirstSweep::Approve), ("auto", FirstSweep::Auto)];
 
@@ -217,6 +220,7 @@ impl RawRule {
             owner: fields.words("owner"),
             retains: values::columns(fields, "retains"),
             unlinks: fields.boolean("unlinks"),
+            drops_partitions: fields.choice("partitions", &PARTITIONS),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

@@ -7,7 +7,7 @@ use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, Start
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
 pub(super) fn canonical(rule: &Rule) -> String {
-    json!({
+    let mut said = json!({
         "id": rule.id.as_str(),
         "category": rule.category,
         "source": rule.source,
@@ -23,8 +23,12 @@ pub(super) fn canonical(rule: &Rule) -> String {
         "timezone": rule.timezone.iana_name(),
         "action": action(&rule.action),
         "max_share": rule.max_share,
-    })
-    .to_string()
+    });
+    // Left out where it says nothing, as it was before it could be said.
+    if rule.drops_partitions {
+        said["partitions"] = json!("drop");
+    }
+    said.to_string()
 }
 
 fn overrides(rule: &Rule) -> Vec<&str> {

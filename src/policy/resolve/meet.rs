@@ -85,10 +85,10 @@ fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) 
 }
 
 /// How a rule reads the column of a subject.
-const SUBJECT: &str = "a subject";
+pub const SUBJECT: &str = "a subject";
 
 /// Each way in which a rule reads a column, and where it says so.
-fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
+pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     let mut readings = Vec::new();
     if rule.term.as_ref().is_some_and(|term| term.start.column == column) {
         readings.push(("the start", rule.origin.place("start")));

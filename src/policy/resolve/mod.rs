@@ -15,7 +15,10 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use jiff::tz::TimeZone;
 
-pub use self::recall::recall;
+pub use self::{
+    meet::{SUBJECT, readings},
+    recall::recall,
+};
 use super::{Dialect, FirstSweep, Mode, Rule, raw::RawFile, schedule::Schedule};
 use crate::diagnostic::{Diagnostics, SourceFile};
 

@@ -52,6 +52,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         max_share: said["max_share"].as_f64()?,
         retains: Vec::new(),
         unlinks: false,
+        drops_partitions: said["partitions"] == "drop",
         basis: None,
         purpose: None,
         owner: None,
@@ -140,6 +141,7 @@ key = ["x", "y"]
 where = "state <> 'o''pen' and (n is null or n > 3)"
 overrides = ["e", "p/b"]
 keep_for = "1 year 6 months"
+partitions = "drop"
 floor = "P40DT3H"
 timezone = "Europe/Berlin"
 max_share = 0.25
@@ -168,7 +170,7 @@ keep_for = "0 days"
 
     #[test]
     fn a_rule_is_read_again_as_it_was_written_down() {
-        let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Sqlite), naive: Some(TimeZone::UTC), schema: None })];
+        let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Postgres), naive: Some(TimeZone::UTC), schema: None })];
         let context = Context {
             sources: sources.into(),
             keys: Vec::new(),
@@ -181,7 +183,7 @@ keep_for = "0 days"
         assert_eq!(rules.len(), 3, "{}", found.borrow().render(false));
         for rule in rules {
             let condition = rule.condition.as_ref().map(|condition| condition.text.as_str());
-            let again = recall(&rule.canonical, condition, Dialect::Sqlite).unwrap();
+            let again = recall(&rule.canonical, condition, Dialect::Postgres).unwrap();
             assert_eq!(canonical(&again), rule.canonical);
         }
     }

@@ -8,7 +8,7 @@ use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
     policy::{
-        Action, OnNull, Origin, Rule, RuleId, Start, StrategySpec, Subject, Subjects, TableName, Term,
+        Action, Dialect, OnNull, Origin, Rule, RuleId, Start, StrategySpec, Subject, Subjects, TableName, Term,
         condition::Condition,
         raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject},
     },
@@ -31,6 +31,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.floor();
     check.format();
     check.overrides();
+    check.partitions(facts);
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -53,6 +54,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         max_share: value(&raw.max_share).unwrap_or(context.defaults.max_share),
         retains: names(&raw.retains),
         unlinks: value(&raw.unlinks).unwrap_or(false),
+        drops_partitions: value(&raw.drops_partitions).unwrap_or(false),
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         owner: value(&raw.owner).or_else(|| value(&file.policy.owner)),
@@ -294,6 +296,21 @@ impl Check<'_> {
         }
     }
 
+    /// Only rows that go can go with their partition.
+    fn partitions(&self, facts: Option<&SourceFacts>) {
+        let raw = self.raw;
+        if raw.action.as_ref().is_some_and(|action| action.value != RawAction::Delete) {
+            let help = "say `action = \"delete\"`, or leave it out";
+            self.misplaced(&raw.drops_partitions, "only a rule that deletes drops partitions", help);
+        }
+        if let Some(at) = &raw.drops_partitions
+            && facts.is_some_and(|facts| facts.dialect == Some(Dialect::Sqlite))
+        {
+            let error = self.error("no-partitions", &at.span, "tables of SQLite have no partitions that could be dropped");
+            self.report(error.help("leave `partitions` out"));
+        }
+    }
+
     fn origin(&self) -> Origin {
         let raw = self.raw;
         let mut spans = BTreeMap::new();
@@ -313,6 +330,7 @@ impl Check<'_> {
         spans.extend(overridden(self.file, raw).into_iter().map(|(id, span)| (format!("overrides.{id}"), span)));
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
         spans.extend(raw.window.iter().map(|window| ("window".to_owned(), window.span.clone())));
+        spans.extend(raw.drops_partitions.iter().map(|drops| ("partitions".to_owned(), drops.span.clone())));
         spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
         for (key, columns) in [("key", &raw.key), ("retains", &raw.retains)] {
             spans.extend(

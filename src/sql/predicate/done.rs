@@ -52,12 +52,15 @@ fn one(dialect: Dialect, test: &DoneTest) -> String {
 /// Text by its bytes, so that a value which the column's collation only takes for the new one is replaced too;
 /// everything else in the column's type.
 fn equals(dialect: Dialect, of: &ColumnRef, value: &str) -> String {
-    use TypeClass::{Bytes, FoldedText, PaddedText, Text};
+    use TypeClass::{Bytes, Enum, FoldedText, Json, Other, PaddedText, Text};
     let literal = quote_literal(dialect, value);
     match (dialect, of.class) {
+        // Arrays, and `json`, of which no two values can be compared.
+        (Dialect::Postgres, Other) => format!("{} = {literal}", text_of(dialect, of)),
+        (Dialect::Postgres, Json) if of.declared == "json" => format!("{} = {literal}", text_of(dialect, of)),
         (Dialect::Postgres, Text | FoldedText) => format!("{} = {literal}", text_of(dialect, of)),
         (Dialect::Sqlite, Text | FoldedText) => format!("{} = {literal} COLLATE BINARY", column(of)),
-        (Dialect::Mysql, Text | FoldedText | PaddedText | Bytes) => format!("{} = {literal}", text_of(dialect, of)),
+        (Dialect::Mysql, Text | FoldedText | PaddedText | Bytes | Json | Enum | Other) => format!("{} = {literal}", text_of(dialect, of)),
         (Dialect::Mysql, _) => format!("{} = {}", column(of), mysql::literal(of, value)),
         _ => format!("{} = {literal}", column(of)),
     }

@@ -1,15 +1,18 @@
 //! Law 2 as text: whether a hold covers a row, asked of the workspace's `held` table.
 //!
 //! A row of that table has the value of a held subject in every form that a column can be compared with: `value` as it
-//! was given, `number` where it is one ([`number_of`]), `uuid` where it is one ([`uuid_of`]). What can't be decided
-//! counts as held.
+//! was given, and `number`, `uuid` and `canonical` where it is one, see [`subject`](crate::sql::subject). What can't be
+//! decided counts as held.
 
 use super::{
     super::{
+        limits::length,
         mysql, quote_literal,
-        selection::{ColumnRef, SubjectTest, TypeClass, WorkspaceRef},
+        selection::{ColumnRef, HeldTest, SubjectTest, TypeClass, WorkspaceRef},
+        subject::is_single,
     },
     column::{column, text_of},
+    in_members,
 };
 use crate::policy::Dialect;
 
@@ -18,24 +21,50 @@ use crate::policy::Dialect;
 /// Written as one disjunction on purpose: PostgreSQL would make a join of a lone `NOT EXISTS`, and when a row it waits
 /// for was changed meanwhile it rechecks the row without looking into joined tables again. Subqueries it can't pull up
 /// are asked anew, so that a row which became a held subject's while the statement waited is left alone.
-pub(in crate::sql) fn covered(workspace: &WorkspaceRef, scopes: &[String], subjects: &[SubjectTest], hold: Option<&str>) -> String {
-    if scopes.is_empty() {
+pub(in crate::sql) fn covered(workspace: &WorkspaceRef, test: &HeldTest, hold: Option<&str>) -> String {
+    if test.scopes.is_empty() {
         return "FALSE".to_owned();
     }
     let dialect = workspace.dialect;
-    let scopes: Vec<String> = scopes.iter().map(|scope| quote_literal(dialect, scope)).collect();
     let hold = hold.map(|hold| format!(" AND h.hold = {hold}")).unwrap_or_default();
-    let from = format!("FROM {} h WHERE h.scope IN ({}){hold}", workspace.held(), scopes.join(", "));
-    let part = |Cover { kind, row, held, listed }: Cover<'_>| match (row, listed) {
-        (_, Some(Listed { value, row })) => {
-            let kind = quote_literal(dialect, kind);
-            format!("EXISTS (SELECT 1 FROM (SELECT DISTINCT {value} AS v {from} AND h.kind = {kind}) d WHERE d.v = {row})")
+    let from = format!("FROM {} h WHERE {}{hold}", workspace.held(), in_scope(dialect, test));
+    let part = |cover: &Cover<'_>| cover.question(dialect, &from);
+    let covers = covers(dialect, &test.subjects);
+    let alike = |one: &Cover<'_>, next: &Cover<'_>| (one.kind, one.row.is_some()) == (next.kind, next.row.is_some());
+    let of_kinds = covers.chunk_by(alike).map(|of_kind| {
+        let parts = of_kind.iter().map(part).collect::<Vec<_>>().join(" OR ");
+        let asks_each_row = dialect != Dialect::Postgres && of_kind.iter().all(|cover| cover.row.is_none() && !cover.kind.is_empty());
+        match of_kind.first() {
+            // Whether any subject of the kind is held is asked once a statement, and mostly none is. PostgreSQL makes a list of
+            // them by itself.
+            Some(cover) if asks_each_row => {
+                format!("EXISTS (SELECT 1 {from} AND h.kind = {}) AND ({parts})", quote_literal(dialect, cover.kind))
+            }
+            _ => parts,
         }
-        (None, None) => format!("EXISTS (SELECT 1 {from} AND {held})"),
-        (Some(row), None) => format!("{row} AND EXISTS (SELECT 1 {from} AND {held})"),
+    });
+    format!("({})", of_kinds.collect::<Vec<_>>().join(" OR "))
+}
+
+/// The same as [`covered`] in parts: TRUE or FALSE each, and a hold covers the row if one of them is TRUE. Each names `held` once.
+pub(in crate::sql) fn covered_one_by_one(workspace: &WorkspaceRef, test: &HeldTest) -> Vec<String> {
+    let from = format!("FROM {} h WHERE {}", workspace.held(), in_scope(workspace.dialect, test));
+    covers(workspace.dialect, &test.subjects).iter().map(|cover| cover.question(workspace.dialect, &from)).collect()
+}
+
+/// TRUE or FALSE of a row `h` of the `held` table: it concerns the row.
+pub(in crate::sql) fn in_scope(dialect: Dialect, test: &HeldTest) -> String {
+    let one_of = |scopes: &[String]| {
+        let scopes: Vec<String> = scopes.iter().map(|scope| quote_literal(dialect, scope)).collect();
+        format!("h.scope IN ({})", scopes.join(", "))
     };
-    let parts: Vec<String> = covers(dialect, subjects).into_iter().map(part).collect();
-    format!("({})", parts.join(" OR "))
+    let own = one_of(&test.scopes);
+    let elsewhere = test.elsewhere.iter().map(|elsewhere| match in_members(&elsewhere.only) {
+        Some(there) => format!(" OR {} AND {there}", one_of(&elsewhere.scopes)),
+        None => format!(" OR {}", one_of(&elsewhere.scopes)),
+    });
+    let elsewhere: String = elsewhere.collect();
+    if elsewhere.is_empty() { own } else { format!("({own}{elsewhere})") }
 }
 
 /// A way in which a hold covers a row.
@@ -48,6 +77,21 @@ pub(in crate::sql) struct Cover<'a> {
     pub held: String,
     /// The same in a form that costs less for many held subjects.
     listed: Option<Listed>,
+}
+
+impl Cover<'_> {
+    /// TRUE or FALSE: it covers the row. `from` names the rows `h` in scope.
+    fn question(&self, dialect: Dialect, from: &str) -> String {
+        let Cover { kind, row, held, listed } = self;
+        match (row, listed) {
+            (_, Some(Listed { value, row })) => {
+                let kind = quote_literal(dialect, kind);
+                format!("EXISTS (SELECT 1 FROM (SELECT DISTINCT {value} AS v {from} AND h.kind = {kind}) d WHERE d.v = {row})")
+            }
+            (None, None) => format!("EXISTS (SELECT 1 {from} AND {held})"),
+            (Some(row), None) => format!("{row} AND EXISTS (SELECT 1 {from} AND {held})"),
+        }
+    }
 }
 
 /// A list of held values that the database makes once a statement and finds by an index of its own.
@@ -65,7 +109,8 @@ pub(in crate::sql) fn covers(dialect: Dialect, subjects: &[SubjectTest]) -> Vec<
     for SubjectTest { kind, column: of, null_is_held } in subjects {
         let quoted = quote_literal(dialect, kind);
         let compared = comparisons(dialect, of).into_iter();
-        let listed = || (dialect == Dialect::Mysql && of.class == TypeClass::FoldedText).then(|| listed(of)).flatten();
+        let listed =
+            || (dialect == Dialect::Mysql && matches!(of.class, TypeClass::FoldedText | TypeClass::Enum)).then(|| listed(of)).flatten();
         let with_list = |comparison| Cover { listed: listed(), ..cover(kind, None, format!("h.kind = {quoted} AND {comparison}")) };
         covers.extend(compared.map(with_list));
         if *null_is_held {
@@ -78,44 +123,77 @@ pub(in crate::sql) fn covers(dialect: Dialect, subjects: &[SubjectTest]) -> Vec<
 /// Ways in which the held value `h` can be the column's; any of them holds the row. Each is on one column of `held`, so
 /// that its index serves.
 fn comparisons(dialect: Dialect, of: &ColumnRef) -> Vec<String> {
-    use TypeClass::{Boolean, Bytes, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
+    use TypeClass::{Bits, Boolean, Bytes, Date, Decimal, Enum, Float, FoldedText, Inet, Integer, PaddedText, Text, Untyped, Uuid};
     let (name, text) = (column(of), text_of(dialect, of));
     match (dialect, of.class) {
-        (Dialect::Postgres, Integer | Float | Decimal) => vec![format!("h.number = {name}::numeric")],
-        (Dialect::Postgres, Text | Boolean | Date) => vec![format!("h.value = {text}")],
+        (Dialect::Postgres, Integer | Decimal) => vec![format!("h.number = {name}::numeric")],
+        // In the column's own precision, of which a number keeps only the digits that are sure. Beyond its ends nothing is equal.
+        (Dialect::Postgres, Float) if is_single(of) => {
+            let fits = "h.number = 0 OR abs(h.number) BETWEEN 1e-37 AND 3.4e38";
+            vec![format!("CASE WHEN {fits} THEN h.number::float4 END = {name}")]
+        }
+        (Dialect::Postgres, Float) => vec![format!("h.number::float8 = {name}")],
+        (Dialect::Postgres, Text | Date | Enum | Bits) => vec![format!("h.value = {text}")],
+        (Dialect::Postgres, Boolean) => vec![format!("h.canonical = {text}")],
         // Through the type's own input, which forgets that `value` is compared by bytes: the column's collation decides.
-        (Dialect::Postgres, FoldedText) => vec![format!("textin(textout(h.value))::{} = {name}", of.declared)],
+        // Without the length of the type, at which the value would be cut off.
+        (Dialect::Postgres, FoldedText) => {
+            let value = if of.declared.starts_with("character(") {
+                "::bpchar"
+            } else {
+                of.declared.strip_prefix("citext").map_or("", |_| "::citext")
+            };
+            vec![format!("textin(textout(h.value)){value} = {name}")]
+        }
         (Dialect::Postgres, PaddedText) => vec![format!("h.value::bpchar = {name} COLLATE \"C\"")],
         (Dialect::Postgres, Uuid) => vec![format!("h.uuid = {name}")],
-        (Dialect::Postgres, Inet) => vec![format!("h.value = {text}"), format!("h.value = host({name}::inet)")],
+        (Dialect::Postgres, Inet) if of.declared == "cidr" => vec![format!("h.canonical = {text}")],
+        // An address with the length of its network is one of that network's addresses.
+        (Dialect::Postgres, Inet) => vec![format!("h.canonical = {text}"), format!("h.canonical = host({name})")],
+        // Bytes are said in hexadecimal digits, or as the text that they are.
+        (Dialect::Postgres, Bytes) => {
+            let is_text = "left(h.value, 2) <> '\\x'";
+            vec![format!("h.canonical = '\\x' || encode({name}, 'hex')"), format!("{is_text} AND convert_to(h.value, 'UTF8') = {name}")]
+        }
         // Text of these says the same in many ways: any held subject of the kind could be this row's.
         (Dialect::Postgres, _) => vec![format!("{name} IS NOT NULL")],
-        (Dialect::Mysql, Integer | Float | Decimal | Boolean) => vec![format!("h.number = {name}")],
+        (Dialect::Mysql, Float) if is_single(of) => vec![format!("CAST(h.number AS FLOAT) = {name}")],
+        (Dialect::Mysql, Integer | Float | Decimal | Boolean | Bits) => vec![format!("h.number = {name}")],
         (Dialect::Mysql, Uuid) => vec![format!("h.uuid = {text}")],
         // Blanks at the end don't count in a collation that is for bytes otherwise.
         (Dialect::Mysql, PaddedText) => vec![format!("h.trimmed = CAST(CONVERT(trim(TRAILING ' ' FROM {name}) USING utf8mb4) AS BINARY)")],
-        (Dialect::Mysql, FoldedText) => vec![folded(of)],
-        (Dialect::Mysql, Text | Date | Inet | Bytes) => vec![format!("h.value = {text}")],
+        (Dialect::Mysql, FoldedText | Enum) => vec![folded(of)],
+        (Dialect::Mysql, Text | Date) => vec![format!("h.value = {text}")],
+        (Dialect::Mysql, Inet) => vec![format!("h.canonical = {text}")],
+        (Dialect::Mysql, Bytes) => vec![format!("h.value = {text}"), format!("h.canonical = concat('\\x', lower(hex({name})))")],
         (Dialect::Mysql, _) => vec![format!("{name} IS NOT NULL")],
         // The column on the left brings its own collation, which is what its equality means.
         (Dialect::Sqlite, FoldedText) => vec![format!("{name} = h.value"), format!("h.value = {text}")],
         (Dialect::Sqlite, Text | PaddedText) => vec![format!("h.value = {text}")],
         (Dialect::Sqlite, Uuid) => vec![format!("h.uuid = lower({text})"), format!("h.value = {text}")],
         // Any column may hold any type of value: 1, 1.0 and '1' are one subject.
-        (Dialect::Sqlite, _) => vec![format!("h.number = {name}"), format!("h.value = {text}")],
+        (Dialect::Sqlite, _) => {
+            let bytes = format!("h.canonical = CASE typeof({name}) WHEN 'blob' THEN '\\x' || lower(hex({name})) END");
+            let bytes = matches!(of.class, Untyped | Bytes | Decimal).then_some(bytes);
+            let folded = of.declared.contains(" COLLATE ").then(|| format!("{name} = h.value"));
+            [format!("h.number = {name}"), format!("h.value = {text}")].into_iter().chain(bytes).chain(folded).collect()
+        }
     }
 }
 
 /// MariaDB: by the column of `held` that has the same collation, as far as that goes; without one, by the list.
 fn folded(of: &ColumnRef) -> String {
     let folding = mysql::FOLDINGS.iter().find(|folding| mysql::collation(of) == Some(folding.collation));
+    let whole = format!("{} = {}", in_its_collation(of), column(of));
     match folding {
-        Some(folding) => format!("h.{} = {}", folding.column, first_characters(of)),
-        None => format!("{} = {}", in_its_collation(of), column(of)),
+        // What an index holds is the beginning of longer values.
+        Some(folding) => format!("h.{} = {} AND {whole}", folding.column, first_characters(of)),
+        None => whole,
     }
 }
 
-/// MariaDB: the list for a collation that `held` has no column of.
+/// MariaDB: the list for a collation that `held` has no column of. Who agrees in as many characters as a list is searched by
+/// counts as the same there, which at worst holds a row too many.
 fn listed(of: &ColumnRef) -> Option<Listed> {
     let unknown = mysql::FOLDINGS.iter().all(|folding| mysql::collation(of) != Some(folding.collation));
     let collation = mysql::collation(of).map_or(String::new(), |collation| format!(" COLLATE {collation}"));
@@ -123,108 +201,25 @@ fn listed(of: &ColumnRef) -> Option<Listed> {
     unknown.then(|| Listed { value: format!("left({characters}, {}){collation}", mysql::FOLDED), row: first_characters(of) })
 }
 
-/// As much of a value as an index holds: who agrees so far counts as the same, which at worst holds a row too many.
+/// As much of a value as an index holds.
 fn first_characters(of: &ColumnRef) -> String {
     let name = column(of);
-    if mysql::length(of).is_some_and(|length| length <= mysql::FOLDED) { name } else { format!("left({name}, {})", mysql::FOLDED) }
+    if length(&of.declared).is_some_and(|length| length <= mysql::FOLDED) { name } else { format!("left({name}, {})", mysql::FOLDED) }
 }
 
-/// MariaDB: the held value in the column's own character set and collation. A character that the set lacks becomes
-/// another, which at worst holds a row too many.
+/// MariaDB: the held value in the column's own character set and collation; NULL, which is nobody, where the set lacks one of its
+/// characters.
 fn in_its_collation(of: &ColumnRef) -> String {
     let value = "CONVERT(h.value USING utf8mb4)";
     match mysql::collation(of) {
         Some(collation) => {
-            let charset = collation.split('_').next().unwrap_or_default();
-            format!("CONVERT({value} USING {charset}) COLLATE {collation}")
+            let converted = format!("CONVERT({value} USING {})", mysql::charset(collation));
+            if mysql::has_all_characters(collation) {
+                return format!("{converted} COLLATE {collation}");
+            }
+            let is_whole = format!("CAST(CONVERT({converted} USING utf8mb4) AS BINARY) = h.value");
+            format!("CASE WHEN {is_whole} THEN {converted} END COLLATE {collation}")
         }
         None => value.to_owned(),
     }
-}
-
-/// The `number` of a held value: itself, where it is a decimal number of at most 100 digits.
-pub fn number_of(value: &str) -> Option<&str> {
-    let digits = value.strip_prefix('-').unwrap_or(value);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_number = |part: &str| !part.is_empty() && part.len() <= 50 && part.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number(whole) && is_number(fraction)).then_some(value)
-}
-
-/// The `uuid` of a held value, where it is one: lower case with dashes, whether or not the value has them or braces.
-pub fn uuid_of(value: &str) -> Option<String> {
-    let bare = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(value);
-    let dashes = [8, 13, 18, 23];
-    let digits: String = match bare.len() {
-        32 => bare.to_owned(),
-        36 if dashes.iter().all(|&at| bare.as_bytes()[at] == b'-') => bare.replace('-', ""),
-        _ => return None,
-    };
-    if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let digits = digits.to_ascii_lowercase();
-    Some(format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]))
-}
-
-/// Whether data subjects can be compared in a column of this class: whether equal values have one text there.
-pub fn can_be_subject(class: TypeClass, dialect: Dialect) -> bool {
-    use TypeClass::{Boolean, Bytes, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
-    match dialect {
-        Dialect::Postgres => {
-            matches!(class, Boolean | Date | Decimal | Float | FoldedText | Inet | Integer | PaddedText | Text | Uuid)
-        }
-        Dialect::Mysql => {
-            matches!(class, Boolean | Bytes | Date | Decimal | Float | FoldedText | Inet | Integer | PaddedText | Text | Uuid)
-        }
-        // Every value is compared for itself; only a collation that nobody knows can't be.
-        Dialect::Sqlite => class != TypeClass::Other,
-    }
-}
-
-/// Whether a text can be a value of a column of this class, as a held subject: told when a hold is placed.
-///
-/// # Errors
-/// Says why not, as a sentence's end after "the value": nobody could be held by it in that table.
-pub fn subject_value_fits(class: TypeClass, dialect: Dialect, value: &str) -> Result<(), String> {
-    use TypeClass::{Boolean, Bytes, Date, Decimal, Float, FoldedText, Inet, Integer, PaddedText, Text, Uuid};
-    let must = |fits: bool, why: &str| if fits { Ok(()) } else { Err(why.to_owned()) };
-    must(!value.is_empty(), "is empty")?;
-    must(!value.contains('\0'), "contains NUL")?;
-    if dialect == Dialect::Sqlite {
-        return Ok(());
-    }
-    match class {
-        Text | FoldedText | PaddedText => Ok(()),
-        Bytes if dialect == Dialect::Mysql => Ok(()),
-        Integer if dialect == Dialect::Mysql => {
-            let fits = value.parse::<i64>().is_ok() || value.parse::<u64>().is_ok();
-            must(fits && number_of(value).is_some(), "is not a whole number of 64 bits")
-        }
-        Float | Decimal | Boolean if dialect == Dialect::Mysql => {
-            must(fits_decimal(value), "is not a decimal number of at most 35 digits before and 30 behind the point")
-        }
-        Integer => must(value.parse::<i64>().is_ok() && number_of(value).is_some(), "is not a whole number of 64 bits"),
-        Float | Decimal => must(number_of(value).is_some(), "is not a decimal number"),
-        Boolean => must(matches!(value, "true" | "false"), "is neither `true` nor `false`"),
-        Uuid => must(uuid_of(value).is_some(), "is not a UUID"),
-        Date => must(value.parse::<jiff::civil::Date>().is_ok_and(|date| date.to_string() == value), "is not a date as YYYY-MM-DD"),
-        Inet => must(is_canonical_address(value), "is not an IP address in its canonical form"),
-        _ => Err("can't be compared with a column of this type".to_owned()),
-    }
-}
-
-/// Whether MariaDB's widest decimal, `DECIMAL(65,30)`, holds it: the type of `number` there.
-pub fn fits_decimal(value: &str) -> bool {
-    let digits = number_of(value).unwrap_or("x").trim_start_matches('-');
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    digits != "x" && whole.trim_start_matches('0').len() <= 35 && fraction.trim_end_matches('0').len() <= 30
-}
-
-/// An address as PostgreSQL writes it, perhaps with the length of its prefix.
-fn is_canonical_address(value: &str) -> bool {
-    let (address, prefix) = value.split_once('/').map_or((value, None), |(address, prefix)| (address, Some(prefix)));
-    let Ok(parsed) = address.parse::<std::net::IpAddr>() else { return false };
-    let longest = if parsed.is_ipv4() { 32 } else { 128 };
-    parsed.to_string() == address
-        && prefix.is_none_or(|prefix| prefix.parse::<u8>().is_ok_and(|length| length < longest && length.to_string() == prefix))
 }

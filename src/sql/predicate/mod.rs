@@ -26,6 +26,7 @@ use crate::{fault, policy::Dialect};
 pub(super) fn due(selection: &Selection) -> Vec<String> {
     let Some(test) = &selection.start else { return vec!["FALSE".to_owned()] };
     let mut conjuncts = Start::new(selection.workspace.dialect, test).ended();
+    conjuncts.extend(in_members(&selection.members));
     conjuncts.extend(selection.condition.as_ref().map(|condition| acts(&condition.sql)));
     conjuncts.extend(overridden(&selection.overridden).map(|overridden| format!("{overridden} IS NOT TRUE")));
     conjuncts.extend(done::done(selection.workspace.dialect, &selection.done).map(|done| format!("{done} IS NOT TRUE")));
@@ -62,6 +63,18 @@ pub(super) fn before_cutoff(selection: &Selection) -> Option<String> {
     Start::new(selection.workspace.dialect, selection.start.as_ref()?).before_cutoff()
 }
 
+/// TRUE or FALSE: the row is in one of these tables of a tree. `None`: they are not told apart.
+pub(super) fn in_members(members: &[u32]) -> Option<String> {
+    let addresses: Vec<String> = members.iter().map(u32::to_string).collect();
+    (!addresses.is_empty()).then(|| format!("t.tableoid IN ({})", addresses.join(", ")))
+}
+
+/// Whether the start's column has its values in the order of time, and nothing that can't be read among them: what is too
+/// early to be meant comes first.
+pub(super) fn start_is_in_order(selection: &Selection) -> bool {
+    selection.start.as_ref().is_some_and(|test| Start::new(selection.workspace.dialect, test).is_in_order())
+}
+
 /// TRUE, or not: the rule's condition is.
 fn acts(condition: &str) -> String {
     if fault::seeded("null-condition-acts") { format!("(({condition}) IS NOT FALSE)") } else { format!("({condition})") }
@@ -90,7 +103,7 @@ fn held(selection: &Selection) -> String {
     if fault::seeded("hold-clause-dropped") {
         return "FALSE".to_owned();
     }
-    held::covered(&selection.workspace, &selection.held.scopes, &selection.held.subjects, None)
+    held::covered(&selection.workspace, &selection.held, None)
 }
 
 /// TRUE or FALSE: another rule's end, or a child, is waited for. `None`: there is neither.
@@ -126,7 +139,8 @@ fn protects(dialect: Dialect, protector: &Protector) -> String {
             None => format!("{overridden} IS NOT TRUE"),
         }
     });
-    let parts: Vec<String> = [matches, protector.start.as_ref().map(running), counts].into_iter().flatten().collect();
+    let parts: Vec<String> =
+        [in_members(&protector.only), matches, protector.start.as_ref().map(running), counts].into_iter().flatten().collect();
     match parts.as_slice() {
         [] => "TRUE".to_owned(),
         [part] => part.clone(),

@@ -8,7 +8,7 @@ use crate::{
         predicate::{
             class,
             column::{column, text_of},
-            held::covers,
+            held::{covers, in_scope},
             overridden, overriding, protections,
         },
         qualified, quote_literal,
@@ -44,15 +44,14 @@ pub fn holders(selection: &Selection, key: &[KeyPart]) -> Option<Statement> {
     }
     let mut binds = Binds::new(dialect);
     let row = named(dialect, key, &mut binds);
-    let scopes: Vec<String> = selection.held.scopes.iter().map(|scope| quote_literal(dialect, scope)).collect();
     let parts = covers(dialect, &selection.held.subjects).into_iter().map(|cover| {
         let conjuncts: Vec<String> = row.iter().cloned().chain(cover.row).chain([cover.held]).collect();
         format!(
-            "SELECT h.hold, {} FROM {} AS t, {} h WHERE h.scope IN ({}) AND {}",
+            "SELECT h.hold, {} FROM {} AS t, {} h WHERE {} AND {}",
             quote_literal(dialect, cover.kind),
             qualified(dialect, &selection.table),
             selection.workspace.held(),
-            scopes.join(", "),
+            in_scope(dialect, &selection.held),
             all(&conjuncts),
         )
     });

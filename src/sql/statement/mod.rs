@@ -13,9 +13,9 @@ mod walk;
 
 pub use self::{
     change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, create_new_values, delete, digest, old_values, update},
-    count::{count, count_beyond, count_due, count_held, count_protected},
+    count::{count, count_beyond, count_due, count_held, count_protected, find_due, find_ended, find_later, finds_held, is_kept, survey},
     look::{holders, look, seen},
-    walk::{any_due, boundary},
+    walk::{any_due, boundary, meets_implausible_first, value_below, value_boundary},
 };
 use super::{
     Statement, mysql, qualified, quote_identifier,
@@ -25,22 +25,22 @@ use crate::policy::Dialect;
 
 /// The statement that a person would run so that sweeps find what is due by an index. On PostgreSQL and MariaDB it locks no
 /// writer out.
-pub fn create_index(dialect: Dialect, table: &TableRef, column: &str) -> String {
-    let column_name = quote_identifier(column);
+pub fn create_index(dialect: Dialect, table: &TableRef, columns: &[String]) -> String {
+    let names = columns.iter().map(|column| quote_identifier(column)).collect::<Vec<_>>().join(", ");
     match dialect {
-        Dialect::Postgres => format!("CREATE INDEX CONCURRENTLY ON {} ({column_name});", qualified(dialect, table)),
+        Dialect::Postgres => format!("CREATE INDEX CONCURRENTLY ON {} ({names});", qualified(dialect, table)),
         Dialect::Mysql => {
             let quoted = mysql::quote_for_people;
             format!(
                 "ALTER TABLE {}.{} ADD INDEX ({}), ALGORITHM=INPLACE, LOCK=NONE;",
                 quoted(&table.schema),
                 quoted(&table.table),
-                quoted(column)
+                columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
             )
         }
         Dialect::Sqlite => {
-            let index = quote_identifier(&format!("{}_{column}", table.table));
-            format!("CREATE INDEX {}.{index} ON {} ({column_name});", quote_identifier(&table.schema), quote_identifier(&table.table))
+            let index = quote_identifier(&format!("{}_{}", table.table, columns.join("_")));
+            format!("CREATE INDEX {}.{index} ON {} ({names});", quote_identifier(&table.schema), quote_identifier(&table.table))
         }
     }
 }
@@ -76,7 +76,7 @@ impl Binds {
             Dialect::Postgres | Dialect::Sqlite => self.add(cell, &of.declared),
             Dialect::Mysql => {
                 self.cells.push(cell);
-                mysql::parameter(self.cells.len(), mysql::cast(of))
+                mysql::parameter(self.cells.len(), &mysql::cast(of))
             }
         }
     }

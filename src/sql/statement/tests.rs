@@ -43,7 +43,7 @@ fn ranges(dialect: Dialect) -> Vec<Range> {
         Dialect::Postgres => vec![
             Range { way: Way::Blocks, after: Some(vec![Cell::Integer(10)]), through: Some(vec![Cell::Integer(20)]) },
             Range {
-                way: Way::Columns { columns: vec![start], tie: Some("ctid") },
+                way: Way::Columns { columns: vec![start], tie: vec!["ctid"] },
                 after: cells(10, Cell::Text("(0,1)".to_owned())),
                 through: cells(20, Cell::Text("(7,2)".to_owned())),
             },
@@ -51,7 +51,7 @@ fn ranges(dialect: Dialect) -> Vec<Range> {
         Dialect::Sqlite => vec![
             Range { way: Way::Rowid("_rowid_"), after: Some(vec![Cell::Integer(10)]), through: Some(vec![Cell::Integer(20)]) },
             Range {
-                way: Way::Columns { columns: vec![start], tie: Some("rowid") },
+                way: Way::Columns { columns: vec![start], tie: vec!["rowid"] },
                 after: cells(10, Cell::Integer(1)),
                 through: cells(20, Cell::Integer(2)),
             },
@@ -61,7 +61,7 @@ fn ranges(dialect: Dialect) -> Vec<Range> {
             vec![
                 Range { way: Way::Unordered, after: None, through: Some(vec![Cell::Integer(500)]) },
                 Range {
-                    way: Way::Columns { columns: vec![start, id], tie: None },
+                    way: Way::Columns { columns: vec![start, id], tie: Vec::new() },
                     after: cells(10, Cell::Text("1".to_owned())),
                     through: cells(20, Cell::Text("2".to_owned())),
                 },
@@ -95,6 +95,8 @@ fn texts() {
         let key = [KeyPart { column: column("i\"d", TypeClass::Integer, "bigint"), value: "42".to_owned() }];
         let statements = [
             ("count", count(&selection, &whole)),
+            ("survey", survey(&selection, &whole)),
+            ("find_ended", find_ended(&selection).unwrap_or_else(|| Statement::plain("no comparison of the bare column"))),
             ("count_due", count_due(std::slice::from_ref(&selection), &whole)),
             ("count_held", count_held(&selection.table, &selection.workspace, &held.subjects, &held.scopes, "hold-1")),
             ("count_protected", count_protected(&overridden, &whole)),
@@ -109,8 +111,12 @@ fn texts() {
             insta::assert_snapshot!(format!("{name}_{dialect:?}"), shown(&statement));
         }
         for range in ranges(dialect).into_iter().skip(1) {
-            let boundary = boundary(&selection, &range.way, range.after.as_deref(), 5_000).unwrap();
+            let (way, after) = (&range.way, range.after.as_deref());
+            let boundary = boundary(&selection, way, after, 5_000).unwrap();
             insta::assert_snapshot!(format!("boundary_{dialect:?}"), shown(&boundary));
+            let first = after.and_then(|after| after.first()).expect("a range behind another");
+            let by_value = [value_boundary(&selection, way, after, 5_000), value_below(&selection, way, after, first)];
+            insta::assert_snapshot!(format!("by_value_{dialect:?}"), by_value.iter().flatten().map(shown).collect::<Vec<_>>().join("\n\n"));
             let mut simple = selection.clone();
             (simple.done, simple.protectors, simple.references, simple.condition) = (Vec::new(), Vec::new(), Vec::new(), None);
             simple.held.subjects.clear();
@@ -175,11 +181,11 @@ fn names_and_values_stay_what_they_are() {
 fn an_index_to_make() {
     let table = |dialect| hostile(dialect).table;
     assert_eq!(
-        create_index(Dialect::Postgres, &table(Dialect::Postgres), "sent_at"),
+        create_index(Dialect::Postgres, &table(Dialect::Postgres), &["sent_at".to_owned()]),
         "CREATE INDEX CONCURRENTLY ON \"o'dd\".\"ta\"\"ble; --\" (\"sent_at\");"
     );
     assert_eq!(
-        create_index(Dialect::Sqlite, &table(Dialect::Sqlite), "sent_at"),
+        create_index(Dialect::Sqlite, &table(Dialect::Sqlite), &["sent_at".to_owned()]),
         "CREATE INDEX \"main\".\"ta\"\"ble; --_sent_at\" ON \"ta\"\"ble; --\" (\"sent_at\");"
     );
 }
@@ -305,7 +311,7 @@ async fn sqlite_walks_every_due_row_once_whatever_ties() {
     selection.held.subjects.clear();
     trial.text(&format!("CREATE INDEX by_start ON {table} (\"se\"\"nt\")")).await;
     let start = column("se\"nt", TypeClass::Integer, "INTEGER");
-    for way in [Way::Columns { columns: vec![start], tie: Some("rowid") }, Way::Rowid("rowid")] {
+    for way in [Way::Columns { columns: vec![start], tie: vec!["rowid"] }, Way::Rowid("rowid")] {
         let mut after: Option<Vec<Cell>> = None;
         let mut due = Vec::new();
         loop {

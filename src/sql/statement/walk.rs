@@ -7,7 +7,7 @@ use crate::{
     policy::Dialect,
     sql::{
         Statement, mysql,
-        predicate::{before_cutoff, column::column, due},
+        predicate::{before_cutoff, column::column, due, in_members, start_is_in_order},
         qualified, quote_identifier,
         selection::{Cell, ColumnRef, Range, Selection, Way},
     },
@@ -28,6 +28,11 @@ pub(super) fn within(range: &Range, binds: &mut Binds) -> Vec<String> {
     conjuncts
 }
 
+/// Conjuncts: the row is in the range, and in a table that the selection knows.
+pub(super) fn met(selection: &Selection, range: &Range, binds: &mut Binds) -> Vec<String> {
+    within(range, binds).into_iter().chain(in_members(&selection.members)).collect()
+}
+
 /// What ends an act on a way without an order: so many rows.
 pub(super) fn at_most(range: &Range) -> String {
     match (&range.way, range.through.as_deref()) {
@@ -38,14 +43,20 @@ pub(super) fn at_most(range: &Range) -> String {
 
 /// A comparison with a position: of rows of values, so that one index walk answers it.
 fn compare(way: &Way, operator: &str, cells: &[Cell], binds: &mut Binds) -> String {
-    if let (Way::Blocks, [Cell::Integer(block)]) = (way, cells) {
-        return format!("t.ctid {operator} {}", binds.add(Cell::Text(format!("({block},0)")), "tid"));
+    if let (Way::Blocks, [Cell::Integer(block), item @ ..]) = (way, cells) {
+        let item = if let [Cell::Integer(item)] = item { *item } else { 0 };
+        return format!("t.ctid {operator} {}", binds.add(Cell::Text(format!("({block},{item})")), "tid"));
     }
     let terms = terms(way, binds.dialect);
     let bound: Vec<String> = cells.iter().zip(&terms).map(|(cell, term)| term.bind(cell.clone(), binds)).collect();
-    let names: Vec<&str> = terms.iter().map(|term| term.name.as_str()).collect();
+    let names: Vec<&str> = terms.iter().take(bound.len()).map(|term| term.name.as_str()).collect();
     match (names.as_slice(), bound.as_slice()) {
         ([name], [value]) => format!("{name} {operator} {value}"),
+        // A comparison of rows of values finds no range of a heap, so it is said of its first value once more.
+        ([place @ "t.ctid", ..], [value, ..]) => {
+            let strictly = &operator[..1];
+            format!("{place} {strictly}= {value} AND ({}) {operator} ({})", names.join(", "), bound.join(", "))
+        }
         _ if binds.dialect == Dialect::Mysql => step_by_step(operator, &names, &bound),
         _ => format!("({}) {operator} ({})", names.join(", "), bound.join(", ")),
     }
@@ -64,6 +75,9 @@ fn step_by_step(operator: &str, names: &[&str], bound: &[String]) -> String {
     }
 }
 
+/// Which of the tables of a tree a row is in.
+const TABLE: &str = "t.tableoid";
+
 /// One of the things that a way is ordered by.
 struct Term<'a> {
     name: String,
@@ -75,7 +89,7 @@ impl Term<'_> {
     fn bind(&self, cell: Cell, binds: &mut Binds) -> String {
         match self.column {
             Some(of) => binds.add_as(cell, of),
-            None => binds.add(cell, "tid"),
+            None => binds.add(cell, if self.name == TABLE { "oid" } else { "tid" }),
         }
     }
 
@@ -138,6 +152,47 @@ pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: 
         order.join(", "),
     );
     Some(binds.statement(text))
+}
+
+/// Whether a way meets every start that is too early to be meant before the first one that can be.
+pub fn meets_implausible_first(selection: &Selection, way: &Way) -> bool {
+    let on_start = |column: &ColumnRef| selection.start.as_ref().is_some_and(|start| start.column.name == column.name);
+    matches!(way, Way::Columns { columns, .. } if columns.first().is_some_and(on_start)) && start_is_in_order(selection)
+}
+
+/// The values of a way's first column in the rows that are `rows` and `rows + 1` places on after `after`, among those whose
+/// start is before the cut-off. Where they differ, the first is a bound by itself; fewer than two rows: the table ends there.
+///
+/// `None` for a way that is not one column and a tie. An index of the column alone answers it without sorting, unlike
+/// [`boundary`], and without a look at the table.
+pub fn value_boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Option<Statement> {
+    let skip = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
+    values(selection, way, after, |name, binds| format!("ORDER BY {name} LIMIT 2 OFFSET {}", binds.add(Cell::Integer(skip), "bigint")))
+}
+
+/// The greatest value of a way's first column after `after` and below `value`, if any: the bound of a range that ends
+/// before the rows of that value. `None` as with [`value_boundary`].
+pub fn value_below(selection: &Selection, way: &Way, after: Option<&[Cell]>, value: &Cell) -> Option<Statement> {
+    let Way::Columns { columns, .. } = way else { return None };
+    let column = columns.first()?;
+    values(selection, way, after, |name, binds| {
+        format!("AND {name} < {} ORDER BY {name} DESC LIMIT 1", binds.add_as(value.clone(), column))
+    })
+}
+
+/// Values of a way's first column among the rows after `after` whose start is before the cut-off.
+fn values(selection: &Selection, way: &Way, after: Option<&[Cell]>, end: impl FnOnce(&str, &mut Binds) -> String) -> Option<Statement> {
+    let Way::Columns { columns, tie } = way else { return None };
+    let ([of], false) = (columns.as_slice(), tie.is_empty()) else { return None };
+    let dialect = selection.workspace.dialect;
+    let mut binds = Binds::new(dialect);
+    let dated = of.nullable.then(|| format!("{} IS NOT NULL", column(of)));
+    let mut conjuncts: Vec<String> = before_cutoff(selection).into_iter().chain(dated).collect();
+    conjuncts.extend(within(&Range { way: way.clone(), after: after.map(<[Cell]>::to_vec), through: None }, &mut binds));
+    let term = Term { name: column(of), column: Some(of) };
+    let end = end(&term.name, &mut binds);
+    let table = qualified(dialect, &selection.table);
+    Some(binds.statement(format!("SELECT {} FROM {table} AS t WHERE {} {end}", term.position(dialect), all(&conjuncts))))
 }
 
 /// One row with a number, if any row is due: whether a way without an order has anything left.

@@ -3,7 +3,10 @@
 
 use sqlx::AnyConnection;
 
-use super::{Error, database::Kind};
+use super::{
+    Error,
+    database::{Kind, query, query_as},
+};
 
 /// The steps in order; step `n` takes the tables from version `n - 1` to `n`.
 const STEPS: [&str; 2] = [include_str!("0001_state.sql"), include_str!("0002_guards.sql")];
@@ -26,11 +29,11 @@ pub(super) async fn version(connection: &mut AnyConnection, kind: Kind) -> Resul
         Kind::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'",
         Kind::Postgres => "SELECT count(*) FROM pg_tables WHERE schemaname = 'retentiond_state' AND tablename = 'schema_version'",
     };
-    let (tables,) = sqlx::query_as::<_, (i64,)>(exists).fetch_one(&mut *connection).await?;
+    let (tables,) = query_as::<(i64,)>(exists).fetch_one(&mut *connection).await?;
     if tables == 0 {
         return Ok(None);
     }
-    let (version,) = sqlx::query_as("SELECT version FROM schema_version").fetch_one(connection).await?;
+    let (version,) = query_as("SELECT version FROM schema_version").fetch_one(connection).await?;
     Ok(Some(version))
 }
 
@@ -47,7 +50,7 @@ pub(super) async fn apply(connection: &mut AnyConnection, kind: Kind, from: Opti
     for step in &STEPS[done..] {
         sqlx::raw_sql(*step).execute(&mut *connection).await?;
     }
-    sqlx::query("INSERT INTO schema_version (only_row, version) VALUES (1, $1) ON CONFLICT (only_row) DO UPDATE SET version = $1")
+    query("INSERT INTO schema_version (only_row, version) VALUES (1, $1) ON CONFLICT (only_row) DO UPDATE SET version = $1")
         .bind(KNOWN)
         .execute(connection)
         .await?;

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
 use super::super::{
     Error, State,
-    database::{count, instant, micros, stored},
+    database::{count, instant, micros, query, query_as, stored},
 };
 use crate::ledger::{Event, RULE_CHANGED};
 
@@ -79,11 +79,7 @@ impl State {
                 by: texts.commit("by", by),
             })
             .await?;
-        sqlx::query("UPDATE approval SET entry = $2 WHERE rule = $1")
-            .bind(rule)
-            .bind(stored(entry.seq)?)
-            .execute(&mut *transaction)
-            .await?;
+        query("UPDATE approval SET entry = $2 WHERE rule = $1").bind(rule).bind(stored(entry.seq)?).execute(&mut *transaction).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -108,7 +104,7 @@ impl State {
     /// [`Error::Database`].
     pub async fn carry_approval(&self, approval: &Approval, now: &NewApproval, changes: &str) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        let carried = sqlx::query("UPDATE approval SET rule_digest = $1, form = $2 WHERE rule = $3 AND rule_digest = $4")
+        let carried = query("UPDATE approval SET rule_digest = $1, form = $2 WHERE rule = $3 AND rule_digest = $4")
             .bind(&now.rule_digest)
             .bind(&now.form)
             .bind(&now.rule)
@@ -137,12 +133,12 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn approval(&self, rule: &str) -> Result<Option<Approval>, Error> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT rule, rule_digest, digest, guard, cutoff, max_rows, form, approved_by, approved_at, entry, spent
              FROM approval WHERE rule = $1",
         )
         .bind(rule)
-        .fetch_optional(&self.database.pool)
+        .fetch_optional(&mut *self.database.read().await?)
         .await?;
         let Some(row) = row else { return Ok(None) };
         let mut approval = record(&row)?;
@@ -158,8 +154,9 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn spend_approval(&self, rule: &str) -> Result<(), Error> {
-        sqlx::query("UPDATE approval SET spent = 1 WHERE rule = $1").bind(rule).execute(&self.database.pool).await?;
-        Ok(())
+        let mut transaction = self.database.write().await?;
+        query("UPDATE approval SET spent = 1 WHERE rule = $1").bind(rule).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Rows that batches of a rule have taken after an entry of the ledger: also those of a sweep that was cut off.
@@ -168,14 +165,13 @@ impl State {
         let mut after = entry;
         let mut rows = 0;
         loop {
-            let page: Vec<(i64, String)> = sqlx::query_as(
-                "SELECT seq, canonical FROM ledger WHERE rule = $1 AND seq > $2 AND kind = 'batch_applied' ORDER BY seq LIMIT $3",
-            )
-            .bind(rule)
-            .bind(after)
-            .bind(PAGE)
-            .fetch_all(&self.database.pool)
-            .await?;
+            let page: Vec<(i64, String)> =
+                query_as("SELECT seq, canonical FROM ledger WHERE rule = $1 AND seq > $2 AND kind = 'batch_applied' ORDER BY seq LIMIT $3")
+                    .bind(rule)
+                    .bind(after)
+                    .bind(PAGE)
+                    .fetch_all(&mut *self.database.read().await?)
+                    .await?;
             let Some((last, _)) = page.last() else { return Ok(rows) };
             after = *last;
             for (_, canonical) in &page {
@@ -188,7 +184,7 @@ impl State {
 
 async fn put(connection: &mut sqlx::AnyConnection, approval: &NewApproval, now: Timestamp) -> Result<(), Error> {
     let spent = i64::from(approval.max_rows == Some(0) || approval.guard == AUTO);
-    sqlx::query(
+    query(
         "INSERT INTO approval (rule, rule_digest, digest, guard, cutoff, max_rows, form, approved_by, approved_at, spent)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (rule) DO UPDATE SET rule_digest = $2, digest = $3, guard = $4, cutoff = $5, max_rows = $6, form = $7,

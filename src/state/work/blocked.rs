@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::super::{
     Error, State,
-    database::{instant, micros},
+    database::{instant, micros, query, query_as},
 };
 
 /// A rule whose last sweep ended for a reason.
@@ -25,7 +25,8 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn block(&self, rule: &str, reason: &str, message: &str) -> Result<(), Error> {
-        sqlx::query(
+        let mut transaction = self.database.write().await?;
+        query(
             "INSERT INTO blocked (rule, reason, message, since) VALUES ($1, $2, $3, $4)
              ON CONFLICT (rule) DO UPDATE SET message = $3, since = CASE WHEN blocked.reason = $2 THEN blocked.since ELSE $4 END,
                  reason = $2",
@@ -34,9 +35,9 @@ impl State {
         .bind(reason)
         .bind(message)
         .bind(micros(self.now()))
-        .execute(&self.database.pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// Forgets it: the rule did what it promises.
@@ -44,8 +45,9 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn unblock(&self, rule: &str) -> Result<(), Error> {
-        sqlx::query("DELETE FROM blocked WHERE rule = $1").bind(rule).execute(&self.database.pool).await?;
-        Ok(())
+        let mut transaction = self.database.write().await?;
+        query("DELETE FROM blocked WHERE rule = $1").bind(rule).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Every rule that is not enforced, by name; rules that exist no more may be among them.
@@ -54,7 +56,7 @@ impl State {
     /// [`Error::Database`].
     pub async fn blocked(&self) -> Result<Vec<Blocked>, Error> {
         let rows: Vec<(String, String, String, i64)> =
-            sqlx::query_as("SELECT rule, reason, message, since FROM blocked ORDER BY rule").fetch_all(&self.database.pool).await?;
+            query_as("SELECT rule, reason, message, since FROM blocked ORDER BY rule").fetch_all(&mut *self.database.read().await?).await?;
         rows.into_iter().map(|(rule, reason, message, since)| Ok(Blocked { rule, reason, message, since: instant(since)? })).collect()
     }
 }

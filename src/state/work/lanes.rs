@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row as _, any::AnyRow};
 use super::{
     super::{
         Error, GateNumbers, State,
-        database::{count, instant, json, micros, parse, stored},
+        database::{count, instant, json, micros, parse, query, stored},
         sources::gate_in,
     },
     Owner,
@@ -134,7 +134,7 @@ impl State {
         // A new lane begins with a fence that no worker of a lost state can have had: it might still be paused somewhere.
         let mut first_fence = [0; 8];
         self.randomness.fill(&mut first_fence[3..]);
-        sqlx::query(
+        query(
             "INSERT INTO lane (source, name, fence, seq, applied_seq, applied_rows, applied_hash) VALUES ($1, $2, $3, 0, 0, 0, '')
              ON CONFLICT DO NOTHING",
         )
@@ -144,12 +144,12 @@ impl State {
         .execute(&mut *transaction)
         .await?;
         // Locks the row: of two that claim at once the second sees the lease of the first.
-        sqlx::query("UPDATE lane SET fence = fence + 1 WHERE source = $1 AND name = $2")
+        query("UPDATE lane SET fence = fence + 1 WHERE source = $1 AND name = $2")
             .bind(source)
             .bind(lane)
             .execute(&mut *transaction)
             .await?;
-        let record = record(&sqlx::query(LANES).bind(source).bind(lane).fetch_one(&mut *transaction).await?)?;
+        let record = record(&query(LANES).bind(source).bind(lane).fetch_one(&mut *transaction).await?)?;
         if let Some((owner, until)) = record.owner
             && until > self.now()
             && !owner.is_gone()
@@ -157,7 +157,7 @@ impl State {
             transaction.rollback().await?;
             return Err(Error::LaneBusy { lane: lane.to_owned(), owner: Box::new(owner), until });
         }
-        sqlx::query("UPDATE lane SET owner = $3, lease_until = $4 WHERE source = $1 AND name = $2")
+        query("UPDATE lane SET owner = $3, lease_until = $4 WHERE source = $1 AND name = $2")
             .bind(source)
             .bind(lane)
             .bind(json(owner))
@@ -208,7 +208,7 @@ impl State {
         let lane_seq = after.lane_seq + 1;
         let batch = Batch { source: claim.source.clone(), lane: claim.lane.clone(), lane_seq, fence: claim.fence, ..intent };
         let entry = self.append_in(&mut transaction, |_| Event::BatchIntent(batch.clone())).await?;
-        let opened = sqlx::query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2 AND open_entry IS NULL")
+        let opened = query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2 AND open_entry IS NULL")
             .bind(&claim.source)
             .bind(&claim.lane)
             .bind(stored(entry.seq)?)
@@ -240,7 +240,7 @@ impl State {
     /// [`Error::Database`]. Losing the lease before is no error.
     pub async fn release(&self, claim: Claim) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        sqlx::query("UPDATE lane SET owner = NULL, lease_until = NULL WHERE source = $1 AND name = $2 AND fence = $3")
+        query("UPDATE lane SET owner = NULL, lease_until = NULL WHERE source = $1 AND name = $2 AND fence = $3")
             .bind(&claim.source)
             .bind(&claim.lane)
             .bind(stored(claim.fence)?)
@@ -268,18 +268,18 @@ impl State {
     }
 
     async fn lanes_of(&self, source: &str) -> Result<Vec<LaneRecord>, Error> {
-        let rows = sqlx::query(LANES).bind(source).bind("").fetch_all(&self.database.pool).await?;
+        let rows = query(LANES).bind(source).bind("").fetch_all(&mut *self.database.read().await?).await?;
         rows.iter().map(record).collect()
     }
 
     /// Forgets what the lanes of a source said, because it is another database now, or an older one. Numbers and fences
     /// go on from where they are; whoever works there loses its lease.
     pub(in super::super) async fn reset_lanes(&self, connection: &mut AnyConnection, source: &str) -> Result<(), Error> {
-        sqlx::query("UPDATE lane SET fence = fence + 1, owner = NULL, lease_until = NULL WHERE source = $1")
+        query("UPDATE lane SET fence = fence + 1, owner = NULL, lease_until = NULL WHERE source = $1")
             .bind(source)
             .execute(&mut *connection)
             .await?;
-        let rows = sqlx::query(LANES).bind(source).bind("").fetch_all(&mut *connection).await?;
+        let rows = query(LANES).bind(source).bind("").fetch_all(&mut *connection).await?;
         for lane in rows.iter().map(record) {
             let LaneRecord { lane, mut lane_seq, open, .. } = lane?;
             if let Some(OpenIntent { batch, .. }) = open {
@@ -287,7 +287,7 @@ impl State {
                 let reason = "the source was adopted before it could be asked".to_owned();
                 self.append_in(connection, |_| Event::BatchAbandoned { batch, reason }).await?;
             }
-            sqlx::query(
+            query(
                 "UPDATE lane SET seq = $3, applied_seq = 0, applied_rows = 0, applied_hash = '', open_entry = NULL
                  WHERE source = $1 AND name = $2",
             )
@@ -303,7 +303,7 @@ impl State {
     /// Locks the lane's row and renews the lease, if the lane is still the claim's: nobody took it over, even if the
     /// lease ended.
     async fn renew(&self, connection: &mut AnyConnection, claim: &Claim) -> Result<(), Error> {
-        let renewed = sqlx::query("UPDATE lane SET lease_until = $4 WHERE source = $1 AND name = $2 AND fence = $3 AND owner IS NOT NULL")
+        let renewed = query("UPDATE lane SET lease_until = $4 WHERE source = $1 AND name = $2 AND fence = $3 AND owner IS NOT NULL")
             .bind(&claim.source)
             .bind(&claim.lane)
             .bind(stored(claim.fence)?)
@@ -325,7 +325,7 @@ impl State {
             }
             Settled::Abandoned { reason } => Event::BatchAbandoned { batch: open.batch, reason },
         };
-        let closed = sqlx::query(
+        let closed = query(
             "UPDATE lane SET seq = $3, applied_seq = $4, applied_rows = $5, applied_hash = $6, open_entry = NULL
              WHERE source = $1 AND name = $2 AND open_entry = $7",
         )

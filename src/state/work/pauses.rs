@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::super::{
     Error, State,
-    database::{instant, micros},
+    database::{instant, micros, query, query_as},
 };
 use crate::ledger::Event;
 
@@ -84,7 +84,7 @@ impl State {
     pub async fn pause(&self, scope: &PauseScope, reason: &str, by: &str) -> Result<bool, Error> {
         let (kind, name) = scope.stored();
         let mut transaction = self.database.write().await?;
-        let inserted = sqlx::query(
+        let inserted = query(
             "INSERT INTO pause (scope, name, reason, paused_by, paused_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (scope, name) DO NOTHING",
         )
         .bind(kind)
@@ -117,8 +117,7 @@ impl State {
     pub async fn resume(&self, scope: &PauseScope, reason: &str, by: &str) -> Result<bool, Error> {
         let (kind, name) = scope.stored();
         let mut transaction = self.database.write().await?;
-        let deleted =
-            sqlx::query("DELETE FROM pause WHERE scope = $1 AND name = $2").bind(kind).bind(name).execute(&mut *transaction).await?;
+        let deleted = query("DELETE FROM pause WHERE scope = $1 AND name = $2").bind(kind).bind(name).execute(&mut *transaction).await?;
         if deleted.rows_affected() == 0 {
             transaction.rollback().await?;
             return Ok(false);
@@ -141,7 +140,7 @@ impl State {
     /// [`Error::Database`].
     pub async fn pauses(&self) -> Result<Vec<Pause>, Error> {
         let rows: Vec<(String, String, String, String, i64)> =
-            sqlx::query_as("SELECT scope, name, reason, paused_by, paused_at FROM pause").fetch_all(&self.database.pool).await?;
+            query_as("SELECT scope, name, reason, paused_by, paused_at FROM pause").fetch_all(&mut *self.database.read().await?).await?;
         let pause = |(scope, name, reason, by, at): (String, String, String, String, i64)| {
             Ok(Pause { scope: PauseScope::from_stored(&scope, name)?, reason, by, at: instant(at)? })
         };

@@ -7,7 +7,7 @@ use sqlx::{Row as _, any::AnyRow};
 
 use super::super::{
     Error, State,
-    database::{count, instant, micros, stored},
+    database::{count, instant, micros, query, query_as, stored},
 };
 use crate::{clock::random_hex, ledger::Event};
 
@@ -86,7 +86,7 @@ impl State {
             rule_digest: rule_digest.clone(),
         };
         let entry = self.append_in(&mut transaction, |_| event).await?;
-        sqlx::query(
+        query(
             "INSERT INTO sweep (id, rule, source, table_name, action, cutoff, rule_digest, started_at, entry)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
@@ -112,7 +112,7 @@ impl State {
     pub async fn sweep_ended(&self, sweep: &str, end: SweepEnd) -> Result<(), Error> {
         let SweepEnd { rows, dragged, batches, outcome, reason } = end;
         let mut transaction = self.database.write().await?;
-        let row: Option<(String, String, String, String)> = sqlx::query_as(
+        let row: Option<(String, String, String, String)> = query_as(
             "UPDATE sweep SET ended_at = $2, acted = $3, dragged = $4, batches = $5, outcome = $6, reason = $7
              WHERE id = $1 AND ended_at IS NULL RETURNING rule, source, table_name, action",
         )
@@ -128,7 +128,7 @@ impl State {
         let (rule, source, table, action) = row.ok_or_else(|| Error::UnknownSweep(sweep.to_owned()))?;
         if matches!(outcome.as_str(), "complete" | "nothing_due") {
             // An approval that came while it ran is of what is due afterwards.
-            sqlx::query("UPDATE approval SET spent = 1 WHERE rule = $1 AND entry < (SELECT entry FROM sweep WHERE id = $2)")
+            query("UPDATE approval SET spent = 1 WHERE rule = $1 AND entry < (SELECT entry FROM sweep WHERE id = $2)")
                 .bind(&rule)
                 .bind(sweep)
                 .execute(&mut *transaction)
@@ -145,11 +145,11 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn last_successes(&self) -> Result<BTreeMap<String, Timestamp>, Error> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(
+        let rows: Vec<(String, i64)> = query_as(
             "SELECT rule, started_at FROM sweep WHERE entry IN
              (SELECT max(entry) FROM sweep WHERE outcome IN ('complete', 'nothing_due') GROUP BY rule)",
         )
-        .fetch_all(&self.database.pool)
+        .fetch_all(&mut *self.database.read().await?)
         .await?;
         rows.into_iter().map(|(rule, at)| Ok((rule, instant(at)?))).collect()
     }
@@ -159,11 +159,11 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn last_sweeps(&self) -> Result<Vec<SweepRecord>, Error> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT id, rule, source, table_name, action, cutoff, rule_digest, started_at, ended_at, acted, dragged, batches, outcome, reason
              FROM sweep WHERE entry IN (SELECT max(entry) FROM sweep GROUP BY rule) ORDER BY rule",
         )
-        .fetch_all(&self.database.pool)
+        .fetch_all(&mut *self.database.read().await?)
         .await?;
         rows.iter().map(record).collect()
     }

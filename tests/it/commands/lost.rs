@@ -126,10 +126,11 @@ fn making_a_workspace_twice_changes_nothing() {
 #[test]
 fn a_source_without_a_workspace_can_only_be_looked_at() {
     for kind in Kind::ALL {
-        let product = Product::new(kind, "").at(super::NOW);
+        let mut product = Product::new(kind, "").at(super::NOW);
         let time = kind.pick("text", "timestamptz", "datetime(6)");
         product.data.execute(&format!("CREATE TABLE accounts (id bigint PRIMARY KEY, email text, closed_at {time}); INSERT INTO accounts VALUES (1, 'a', '2020-01-01 00:00:00')"));
         product.rules("p", &super::policy(&[super::CLOSED]));
+        product.connect_by(&product.data.owner_url());
         product.cli("check").expect(0);
         assert_eq!(product.cli("plan --output json").expect(0).json()["rules"][0]["rows"]["due"], 1);
         let run = product.cli("sweep --approve");

@@ -1,9 +1,9 @@
 //! What only MariaDB has: tables that can't keep a promise, columns that write themselves, dates that don't exist, privileges
 //! that hide what a delete would drag along.
 
-use super::{CLOSED, accounts, accounts_with, left, sweep};
+use super::{CLOSED, accounts, accounts_with, left, policy, sweep};
 use crate::support::{
-    mariadb::Database,
+    mariadb::{Database, Options, Server},
     product::{Data, Kind, Product},
 };
 
@@ -15,17 +15,10 @@ fn database(product: &Product) -> &Database<'static> {
 /// The source as an account that has only what it is granted, and what the workspace takes.
 fn as_an_account(grants: &[&str]) -> Product {
     let mut product = accounts(Kind::Mariadb);
-    let database = database(&product);
-    let (role, workspace, url) = (database.role(), database.workspace(), database.retentiond_url.clone());
-    let plain = [
-        format!("SELECT, UPDATE ON {workspace}.gate"),
-        format!("SELECT, INSERT, UPDATE, DELETE ON {workspace}.lane"),
-        format!("SELECT, INSERT, UPDATE, DELETE ON {workspace}.held"),
-        format!("CREATE TEMPORARY TABLES ON {workspace}.*"),
-    ];
-    let all = plain.iter().map(String::as_str).chain(grants.iter().copied());
-    database.execute(&all.map(|grant| format!("GRANT {grant} TO {role}")).collect::<Vec<_>>().join(";"));
-    product.connect_by(&url);
+    product.grant_by_hand();
+    let role = database(&product).role();
+    let granted: Vec<String> = grants.iter().map(|grant| format!("GRANT {grant} TO {role}")).collect();
+    database(&product).execute(&format!("REVOKE ALL ON accounts FROM {role}; REVOKE PROCESS ON *.* FROM {role}; {}", granted.join(";")));
     product
 }
 
@@ -49,6 +42,18 @@ fn plain_grants_are_enough() {
 fn a_missing_privilege_is_named() {
     assert!(blocked(&as_an_account(&["SELECT ON accounts", "PROCESS ON *.*"])).contains("DELETE"));
     assert!(blocked(&as_an_account(&["SELECT, DELETE ON accounts"])).contains("PROCESS"));
+    let product = as_an_account(&["SELECT, UPDATE (email) ON accounts", "PROCESS ON *.*"]);
+    product.rules("p", &policy(&[&CLOSED.replace("action = \"delete\"", "action = \"anonymise\"\nanonymise = { note = \"null\" }")]));
+    assert!(blocked(&product).contains("UPDATE (note)"));
+}
+
+#[test]
+fn children_that_may_not_be_read_are_named() {
+    let product = as_an_account(&["SELECT, DELETE ON accounts", "PROCESS ON *.*"]);
+    product.data.execute("CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint, FOREIGN KEY (account) REFERENCES accounts (id))");
+    assert!(blocked(&product).contains("SELECT on tickets"));
+    database(&product).execute(&format!("GRANT SELECT (account) ON tickets TO {}", database(&product).role()));
+    sweep(&product, "--approve", 0);
 }
 
 #[test]
@@ -111,4 +116,25 @@ fn two_sources_on_one_server_need_two_workspaces() {
     assert!(run.stderr.contains("the workspace of another source"), "{run:#?}");
     product.reconfigure("", &source(other.workspace()));
     product.run(["source", "init", "other"]).expect(0);
+}
+
+/// A TIMESTAMP is an instant, and is shown in the zone of whoever asks: where that is the server's, the hour in which clocks
+/// are turned back is there twice.
+#[test]
+fn an_instant_is_one_whatever_zone_the_server_keeps() {
+    // It lives as long as the process, and so does the guard that cleans up after it.
+    let server: &'static Server = Box::leak(Box::new(Server::private(Options { in_berlin: true, ..Options::default() })));
+    let product = Product::over(Data::Mariadb(Database::on(server)), "").at("2027-10-27T01:00:00Z");
+    product.data.execute(
+        "SET time_zone = '+00:00';
+         CREATE TABLE accounts (id bigint PRIMARY KEY, closed_at timestamp(6) NULL, email text);
+         INSERT INTO accounts VALUES (1, '2024-10-27 00:30:00', 'first@pass'), (2, '2024-10-27 00:59:59.999999', 'first@pass'),
+             (3, '2024-10-27 01:00:00.000001', 'second@pass'), (4, '2024-10-27 01:30:00', 'second@pass')",
+    );
+    let zone = product.data.column("SELECT CAST(concat(@@global.time_zone, ' ', @@system_time_zone) AS text)").remove(0);
+    assert!(["SYSTEM CET", "SYSTEM CEST"].contains(&zone.as_str()), "the server is in {zone}");
+    product.rules("p", &policy(&[CLOSED]));
+    product.init();
+    sweep(&product, "--approve", 0);
+    assert_eq!(left(&product), "3 4");
 }

@@ -3,17 +3,22 @@
 //! Every test runs the real binary on databases of its own. A new subject is a file here.
 
 mod approvals;
+mod checks;
+pub mod dropping;
 mod evidence;
 mod explain;
+mod grants;
 mod guards;
 mod holds;
 mod lost;
 mod mariadb;
 mod output;
+mod partitions;
 mod pauses;
 mod refusals;
 pub mod seeded;
 mod strategies;
+mod types;
 
 use serde_json::Value;
 

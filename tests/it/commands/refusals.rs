@@ -1,7 +1,11 @@
 //! What can't be done rightly is refused, by name, before anything changes, and `check` says it beforehand.
 
-use super::{CLOSED, accounts, ended, left, policy, sweep};
-use crate::support::product::{Data, Kind, Product};
+use super::{CLOSED, NOW, accounts, ended, left, policy, sweep};
+use crate::support::{
+    database::Database,
+    postgres::{Options, Server},
+    product::{Data, Kind, Product},
+};
 
 /// Asserts that the rule is refused for this reason, in words that contain `named`, by check, plan and sweep alike.
 #[track_caller]
@@ -135,15 +139,8 @@ fn a_child_that_forbids_the_delete_protects_its_parent() {
 /// The source as a role that has only what it is granted.
 fn as_a_role(grants: &str) -> Product {
     let mut product = accounts(Kind::Postgres);
-    let Data::Postgres(database) = &product.data else { panic!("PostgreSQL was asked for") };
-    let url = database.retentiond_url.clone();
-    database.execute(
-        "GRANT USAGE ON SCHEMA retentiond TO retentiond; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA retentiond TO retentiond",
-    );
-    if !grants.is_empty() {
-        database.execute(grants);
-    }
-    product.connect_by(&url);
+    product.grant_by_hand();
+    product.data.execute(&format!("REVOKE ALL ON accounts FROM retentiond; {grants}"));
     product
 }
 
@@ -163,6 +160,77 @@ fn a_missing_privilege_is_named() {
     refused(&as_a_role("GRANT DELETE ON accounts TO retentiond"), "privileges", "SELECT");
 }
 
+/// Only the primary takes changes; which of the two an address leads to is known before anything acts.
+#[test]
+fn a_replica_is_no_target() {
+    // They live as long as the process, and so do the guards that clean up after them.
+    let primary: &'static Server = Box::leak(Box::new(Server::private(Options::default())));
+    let database = Database::on(primary);
+    let name = database.name().to_owned();
+    let mut product = Product::over(Data::Postgres(database), "replicas = \"none\"").at(NOW);
+    product.data.execute("CREATE TABLE accounts (id bigint PRIMARY KEY, email text, closed_at timestamptz)");
+    product.rules("p", &policy(&[CLOSED]));
+    product.init();
+    let replica = primary.replica();
+    product.connect_by(&replica.superuser_url(&name));
+    let check = product.cli("check --output json").expect(2).json();
+    assert_eq!(check["sources"][0]["blocked"]["reason"], "unsupported", "{check}");
+    assert!(check["sources"][0]["blocked"]["message"].as_str().is_some_and(|words| words.contains("is a replica")), "{check}");
+    let swept = product.cli("sweep");
+    assert!(swept.status.is_some_and(|status| status != 0) && format!("{swept:?}").contains("is a replica"), "{swept:#?}");
+}
+
+/// Blanks the notes of closed accounts.
+fn anonymising() -> String {
+    policy(&[&CLOSED.replace("action = \"delete\"", "action = \"anonymise\"\nanonymise = { note = \"null\" }")])
+}
+
+#[test]
+fn columns_that_may_not_be_changed_are_named() {
+    let product = as_a_role("GRANT SELECT ON accounts TO retentiond; GRANT UPDATE (email) ON accounts TO retentiond");
+    product.rules("p", &anonymising());
+    refused(&product, "privileges", "UPDATE (note)");
+    product.data.execute("GRANT UPDATE (note) ON accounts TO retentiond");
+    sweep(&product, "--approve", 0);
+    assert_eq!(product.data.number("SELECT count(*) FROM accounts WHERE note IS NULL"), 2);
+}
+
+/// A parent waits for such children, so none may be hidden.
+#[test]
+fn children_that_may_be_invisible_are_refused() {
+    let child = "CREATE TABLE tickets (id bigint PRIMARY KEY, account bigint REFERENCES accounts (id)); INSERT INTO tickets VALUES (7, 1);
+        GRANT SELECT, DELETE ON accounts TO retentiond;";
+    refused(&as_a_role(child), "privileges", "tickets");
+    let child = format!("{child} GRANT SELECT (account) ON tickets TO retentiond;");
+    sweep(&as_a_role(&child), "--approve", 0);
+    refused(&as_a_role(&format!("{child} ALTER TABLE tickets ENABLE ROW LEVEL SECURITY")), "row_security", "tickets");
+}
+
+/// What is computed from a column changes with it.
+#[test]
+fn computed_columns_count_as_changed() {
+    for kind in Kind::ALL {
+        let product = accounts(kind);
+        let computed = kind.pick("lower(email)", "lower(email)", "lower(email)");
+        product.data.execute(&format!(
+            "ALTER TABLE accounts ADD COLUMN folded varchar(100) GENERATED ALWAYS AS ({computed}) {}",
+            kind.pick("VIRTUAL", "STORED", "STORED")
+        ));
+        let rule = |more: &str| anonymising().replace("note = \"null\"", "email = \"null\"").replace(", email = \"email\"", more);
+        product.rules("p", &rule(", email = \"folded\""));
+        refused(&product, "strategy", "`folded` is computed from it");
+        product.rules("p", &rule(""));
+        product.cli("check").expect(0);
+        product.data.execute(kind.pick(
+            "CREATE TABLE audit (id bigint); CREATE TRIGGER watches AFTER UPDATE OF folded ON accounts BEGIN INSERT INTO audit VALUES (old.id); END",
+            "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+             CREATE TRIGGER watches AFTER UPDATE OF folded ON accounts FOR EACH ROW EXECUTE FUNCTION watch()",
+            "CREATE TRIGGER watches AFTER UPDATE ON accounts FOR EACH ROW SET @seen = 1",
+        ));
+        refused(&product, "trigger", "watches");
+    }
+}
+
 #[test]
 fn rows_that_may_be_invisible_are_refused() {
     let grants = "GRANT SELECT, DELETE ON accounts TO retentiond; ALTER TABLE accounts ENABLE ROW LEVEL SECURITY";
@@ -175,18 +243,4 @@ fn rows_that_may_be_invisible_are_refused() {
         "row_security",
         "accounts",
     );
-}
-
-#[test]
-fn partitions_and_children_are_refused() {
-    let product = accounts(Kind::Postgres);
-    product.data.execute(
-        "CREATE TABLE parts (id bigint, email text, closed_at timestamptz) PARTITION BY RANGE (closed_at);
-         CREATE TABLE parts_old PARTITION OF parts FOR VALUES FROM (MINVALUE) TO ('2025-01-01'); INSERT INTO parts VALUES (1, 'a', '2020-01-01')",
-    );
-    for table in ["parts", "parts_old"] {
-        product.rules("p", &policy(&[&CLOSED.replace("\"accounts\"", &format!("\"{table}\""))]));
-        refused(&product, "not_a_table", table);
-    }
-    assert_eq!(product.data.number("SELECT count(*) FROM parts"), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, left, policy};
+use super::{CLOSED, accounts, dropping, left, partitions, policy};
 use crate::support::{
     binary,
     product::{Kind, Product},
@@ -12,6 +12,14 @@ use crate::support::{
 pub const SCENARIOS: &[(&str, fn())] = &[
     ("approval-of-another-form", || caught("approval-of-another-form", a_changed_rule_waits)),
     ("pause-forgotten", || caught("pause-forgotten", a_paused_rule_waits)),
+    ("relatives-ignored", || caught_on_postgres("relatives-ignored", partitions::a_part_is_protected_and_held)),
+    ("partition-dropped-though-not-whole", || {
+        for kind in dropping::KINDS {
+            dropping::a_partition_with_a_held_row_stays(kind, "none");
+            let faulty = || dropping::a_partition_with_a_held_row_stays(kind, "partition-dropped-though-not-whole");
+            assert!(catch_unwind(faulty).is_err(), "nothing noticed the partition that was not whole on {kind:?}");
+        }
+    }),
 ];
 
 fn caught(fault: &str, scenario: fn(&Product, &str)) {
@@ -20,6 +28,13 @@ fn caught(fault: &str, scenario: fn(&Product, &str)) {
         let noticed = catch_unwind(AssertUnwindSafe(|| scenario(&accounts(kind), fault))).is_err();
         assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
     }
+}
+
+/// Only PostgreSQL has tables that share rows.
+fn caught_on_postgres(fault: &str, scenario: fn(&str)) {
+    scenario("none");
+    let noticed = catch_unwind(|| scenario(fault)).is_err();
+    assert!(noticed, "nothing noticed the seeded fault {fault}");
 }
 
 fn sweep(product: &Product, fault: &str) {

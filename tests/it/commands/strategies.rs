@@ -62,7 +62,7 @@ fn what_does_not_fit_is_said_on_postgresql() {
         "pin = \"mask\"",
         "pin = { strategy = \"hmac\", key = \"pepper\" }",
         "tags = \"mask\"",
-        "tags = { strategy = \"fixed\", value = \"{}\" }",
+        "tags = { strategy = \"fixed\", value = \"{a}\" }",
         "ratio = { strategy = \"round\", to = 10 }",
     ];
     insta::assert_snapshot!(said(Kind::Postgres, &[EVERYWHERE, &more].concat()));

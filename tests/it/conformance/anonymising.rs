@@ -13,7 +13,7 @@ const OLD: &str = "'2020-01-01T00:00:00Z'";
 const NEW: &str = "'2026-06-01T00:00:00Z'";
 
 /// Stands for a strategy with a key: idempotent, and nothing that a server could compute.
-struct Scrambled;
+pub struct Scrambled;
 
 impl Compute for Scrambled {
     fn compute(&self, old: &str) -> Option<String> {
@@ -25,7 +25,7 @@ impl Compute for Scrambled {
     }
 }
 
-fn act(rule: &Rule, values: Vec<(&str, NewValue)>) -> Act {
+pub fn act(rule: &Rule, values: Vec<(&str, NewValue)>) -> Act {
     let assignments = values.into_iter().map(|(column, value)| Assignment { column: rule.column(column), value }).collect();
     Act::Anonymise { assignments, mark: None, at: CUTOFF.parse().expect("an instant") }
 }

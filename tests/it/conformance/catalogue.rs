@@ -22,7 +22,7 @@ pub async fn columns_keys_and_indexes(ground: &Ground) {
     use TypeClass::{Float, Integer, Text};
     let expected = [("b", Integer, false), ("a", Integer, false), ("name", Text, true), ("at", Integer, true), ("ratio", Float, true)];
     assert_eq!(classes, expected);
-    assert!(shape.privileges.select && shape.privileges.delete && shape.privileges.update);
+    assert!(shape.privileges.select && shape.privileges.delete && shape.columns.iter().all(|column| column.updatable));
     assert!(shape.is_unique("a") && shape.is_unique("name") && !shape.is_unique("at"));
     assert_eq!(shape.index_on("at").map(|index| index.name.as_str()), Some("t_at"));
     assert!(shape.index_on("name").is_none(), "a partial index does not have every row, or every letter");

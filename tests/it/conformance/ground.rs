@@ -58,7 +58,12 @@ impl Ground {
 
     /// A PostgreSQL database, reached with the privileges that `grants` gives and no more.
     pub async fn postgres() -> Self {
-        let ground = Self::on(Backing::Postgres(Database::create())).await;
+        Self::of_postgres(Database::create()).await
+    }
+
+    /// A PostgreSQL database that is there, in the same way.
+    pub async fn of_postgres(database: Database<'static>) -> Self {
+        let ground = Self::on(Backing::Postgres(database)).await;
         ground.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, UPDATE, DELETE ON TABLES TO retentiond");
         ground
     }
@@ -178,9 +183,11 @@ impl Ground {
         let shape = self.shape(table).await;
         let workspace = WorkspaceRef { dialect: self.dialect(), name: self.backing.workspace().to_owned() };
         let scopes = vec![Scope::Source.key(), table_scope(&shape.table).key(), Scope::Category("logs".to_owned()).key()];
-        let held = HeldTest { scopes, subjects: Vec::new() };
+        let held = HeldTest { scopes, ..HeldTest::default() };
         let selection = Selection {
             table: shape.table.clone(),
+            members: shape.family.addresses(),
+            part: None,
             workspace,
             condition: None,
             overridden: Vec::new(),
@@ -316,6 +323,7 @@ impl Rule {
         let start = start.map(|(column, format, cutoff)| self.start_test(column, format, cutoff));
         self.selection.protectors.push(Protector {
             rule: RuleId::new("other", "rule"),
+            only: Vec::new(),
             condition: sql.map(condition),
             overridden: Vec::new(),
             floor: None,

@@ -133,7 +133,7 @@ pub async fn protectors_wait_unless_their_condition_is_false(ground: &Ground) {
     assert_eq!(left_after(ground, &until_due).await.into_iter().collect::<std::collections::BTreeSet<_>>(), ids([4, 6, 7]));
 }
 
-async fn release(ground: &Ground, hold: &str) {
+pub async fn release(ground: &Ground, hold: &str) {
     let epoch = ground.engine.workspace().await.expect("a workspace").expect("a workspace").epoch + 1;
     let change = GateChange { epoch, confirmed: 0, add: Vec::new(), remove: vec![hold.to_owned()], patience: Duration::from_secs(10) };
     ground.engine.raise_gate(&change).await.expect("a raised gate");

@@ -8,11 +8,14 @@
 mod anonymising;
 mod catalogue;
 mod dates;
+mod extremes;
 mod gate;
 mod ground;
 mod holds;
+mod only_postgres;
 mod only_sqlite;
 mod strategies;
+mod types;
 mod walking;
 
 /// Makes a test of each scenario for each engine.
@@ -58,6 +61,9 @@ scenarios! {
         values_that_mean_no_date;
     walking:
         ties_on_one_instant_are_cut_into_batches,
+        runs_of_ties_are_met_once,
+        a_survey_agrees_with_the_counts,
+        a_guess_tells_a_full_table_from_one_with_little_to_do,
         composite_keys,
         no_key_at_all,
         hostile_names,
@@ -65,6 +71,10 @@ scenarios! {
         an_empty_table_has_no_range,
         a_batch_larger_than_its_limit_changes_nothing,
         statements_have_a_limit;
+    extremes:
+        one_row_and_none,
+        as_many_columns_as_a_table_may_have,
+        values_of_a_mebibyte;
     holds:
         a_subject_is_found_in_each_type_of_column,
         a_folded_collation_decides_who_is_who,
@@ -88,6 +98,13 @@ scenarios! {
         documents_that_can_not_be_read_leave_nothing,
         random_values_are_all_different,
         what_does_not_fit_is_refused;
+    types:
+        subjects_are_found_in_columns_of_every_type,
+        a_value_is_held_where_the_server_finds_it_equal,
+        starts_of_every_type_end_at_the_cut_off,
+        keys_of_every_type_are_walked_once,
+        strategies_write_what_each_type_holds,
+        bystanders_of_every_type_stay;
     gate:
         a_workspace_is_stamped_once,
         a_source_without_a_workspace_has_no_batches,

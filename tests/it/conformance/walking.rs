@@ -29,6 +29,59 @@ pub async fn ties_on_one_instant_are_cut_into_batches(ground: &Ground) {
     assert_eq!(batches.iter().sum::<u64>(), 54);
 }
 
+/// A bound between two values needs no order among the rows of one; whole days need one all the same. Runs of rows with one start,
+/// of every length around that of a batch, stand behind each other.
+pub async fn runs_of_ties_are_met_once(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute("CREATE TABLE t (id integer PRIMARY KEY, at bigint); CREATE INDEX t_at ON t (at)");
+    let runs = [1, 1, 1, 6, 7, 8, 1, 13, 14, 15, 1, 2, 40, 1, 1];
+    let starts = runs.iter().enumerate().flat_map(|(run, length)| std::iter::repeat_n(1_500_000_000 + run, *length));
+    let rows: Vec<String> = starts.enumerate().map(|(id, at)| format!("({id}, {at})")).collect();
+    let count = u64::try_from(rows.len()).expect("a few");
+    let rule = ground.rule("t").await.start("at", StartFormat::UnixS);
+    for way in ground.engine.ways(&rule.shape, &[], Some("at")) {
+        ground.execute(&format!("DELETE FROM t; INSERT INTO t VALUES {}", rows.join(", ")));
+        let by_start = matches!(&way, Way::Columns { columns, .. } if columns.iter().any(|column| column.name == "at"));
+        let batches = ground.sweep(&rule.selection, &way, 7, &Act::Delete).await;
+        assert_eq!(batches.iter().sum::<u64>(), count, "{way:?}: {batches:?}");
+        // How many rows blocks have is an estimate.
+        assert!(!by_start || batches.iter().all(|rows| *rows <= 7), "{way:?}: {batches:?}");
+    }
+}
+
+/// What a sweep watches that counted nothing is what counting says.
+pub async fn a_survey_agrees_with_the_counts(ground: &Ground) {
+    ground.with_workspace().await;
+    ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at {}, kind integer)", ground.short_text()));
+    let starts = [OLD, NEW, "NULL", "'no date'", "''", "'0001-01-01'", "'9999-12-31'"];
+    let rows: Vec<String> = (0..70).map(|id| format!("({id}, {}, {})", starts[id % starts.len()], id / starts.len() % 2)).collect();
+    ground.execute(&format!("INSERT INTO t VALUES {}", rows.join(", ")));
+    let rule = ground.rule("t").await.start("at", StartFormat::Iso8601).condition(r#"t."kind" = 1"#);
+    let whole = rule.whole(ground);
+    let counts = ground.engine.count(&rule.selection, &whole).await.expect("counts");
+    let survey = ground.engine.survey(&rule.selection, &whole).await.expect("a survey");
+    assert!(counts.implausible > 0 && counts.outside > 0);
+    assert_eq!((survey.rows, survey.implausible), (counts.total, counts.implausible));
+}
+
+/// A guess is about right, or none.
+pub async fn a_guess_tells_a_full_table_from_one_with_little_to_do(ground: &Ground) {
+    ground.with_workspace().await;
+    for (due, table) in [(1, "little"), (950, "much")] {
+        ground.execute(&format!(
+            "CREATE TABLE {table} (id integer PRIMARY KEY, at bigint NOT NULL); CREATE INDEX {table}_at ON {table} (at)"
+        ));
+        let rows: Vec<String> =
+            (0..1_000).map(|id| format!("({id}, {})", if id < due { 1_500_000_000 + id } else { 1_900_000_000 + id })).collect();
+        ground.execute(&format!("INSERT INTO {table} VALUES {}", rows.join(", ")));
+        ground.execute(&format!("{} {table}", ground.pick("ANALYZE", "ANALYZE", "ANALYZE TABLE")));
+        let rule = ground.rule(table).await.start("at", StartFormat::UnixS);
+        let guess = ground.engine.guess_ended(&rule.selection).await.expect("a guess, or none");
+        assert!(guess.is_none_or(|guess| guess.abs_diff(due) < 100), "{table}: {guess:?}");
+        assert_eq!(guess.is_none(), ground.pick("no", "yes", "yes") == "no", "only SQLite has none");
+    }
+}
+
 pub async fn composite_keys(ground: &Ground) {
     ground.with_workspace().await;
     let (text, rowless) = (ground.short_text(), ground.pick(" WITHOUT ROWID", "", ""));

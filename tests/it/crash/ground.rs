@@ -1,14 +1,14 @@
 //! The ground that every accident happens on, and the judgement afterwards.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use serde_json::Value;
 
 use crate::support::{
     binary::{Folder, Run, Running, run, start},
     database::Database,
-    postgres::Server,
-    sqlite::Sqlite,
+    host::Host,
+    product::{DBA, Data, Kind},
 };
 
 /// The clock of every process, unless a test moves it.
@@ -34,130 +34,106 @@ const ACCOUNTS: u64 = 30;
 /// Where the rows and where retentiond's own state are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Both on SQLite.
-    Sqlite,
-    /// The source on PostgreSQL.
-    Postgres,
+    /// The source, and the state on SQLite.
+    On(Kind),
     /// Both on PostgreSQL.
     PostgresState,
 }
 
-enum Source<'s> {
-    Sqlite(Sqlite),
-    Postgres(Database<'s>),
+impl Place {
+    /// A source of every kind.
+    pub const ALL: [Self; 3] = [Self::On(Kind::Sqlite), Self::On(Kind::Postgres), Self::On(Kind::Mariadb)];
+
+    /// The kind of the source.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::On(kind) => kind,
+            Self::PostgresState => Kind::Postgres,
+        }
+    }
 }
 
 /// A source with two tables and two rules, and a folder with the configuration.
-pub struct Ground<'s> {
+pub struct Ground {
     folder: Folder,
-    source: Source<'s>,
-    _state: Option<Database<'s>>,
+    /// The source.
+    pub data: Data,
+    _state: Option<Database<'static>>,
     before: Rows,
 }
 
 /// Every row of both tables, as text, by table and id.
 type Rows = BTreeMap<(&'static str, u64), String>;
 
-impl Ground<'static> {
-    /// On the shared server, with the source's workspace made.
+impl Ground {
+    /// With the source's workspace made; servers are the shared ones.
     pub fn new(place: Place) -> Self {
-        match place {
-            Place::Sqlite => Ground::on_sqlite(),
-            Place::Postgres => Ground::on(Server::shared(), place, None),
-            Place::PostgresState => Ground::on(Server::shared(), place, None),
-        }
+        let state = (place == Place::PostgresState).then(Database::create);
+        Self::made(Data::create(place.kind()), state, None)
     }
 
-    fn on_sqlite() -> Self {
-        let database = Sqlite::create();
-        Self::made(Source::Sqlite(database), None, None)
-    }
-}
-
-impl<'s> Ground<'s> {
-    /// On a PostgreSQL, which the daemon reaches through the loopback port if there is one.
-    pub fn on(server: &'s Server, place: Place, port: Option<u16>) -> Self {
-        let state = (place == Place::PostgresState).then(|| Database::on(server));
-        Self::made(Source::Postgres(Database::on(server)), state, port)
+    /// On a server, which the program reaches through the loopback port if there is one.
+    pub fn on(host: Host, port: Option<u16>) -> Self {
+        Self::made(host.database(), None, port)
     }
 
-    fn made(source: Source<'s>, state: Option<Database<'s>>, port: Option<u16>) -> Self {
-        let url = match (&source, port) {
-            (Source::Sqlite(database), _) => database.url(),
-            (Source::Postgres(database), None) => database.url.clone(),
-            (Source::Postgres(database), Some(port)) => database.tcp_url(port),
-        };
-        // The type of the column says it on PostgreSQL.
-        let rules = match &source {
-            Source::Sqlite(_) => RULES.replace("keep_for", "start_format = \"iso8601\"\nkeep_for"),
-            Source::Postgres(_) => RULES.to_owned(),
+    fn made(data: Data, state: Option<Database<'static>>, port: Option<u16>) -> Self {
+        let url = port.map_or_else(|| data.url(), |port| data.tcp_url(port));
+        // The type of the column says it on the servers.
+        let rules = match data.kind() {
+            Kind::Sqlite => RULES.replace("keep_for", "start_format = \"iso8601\"\nkeep_for"),
+            Kind::Postgres | Kind::Mariadb => RULES.to_owned(),
         };
         let state_url = state.as_ref().map_or_else(|| "sqlite:state.db".to_owned(), |state| state.url.clone());
-        let folder = Folder::new(&config(&url, &state_url, "200ms")).with_rules("m", &rules);
+        let config = |url: &str| config(url, &data.workspace(), &state_url, "200ms");
+        let folder = Folder::new(&config(&url)).with_rules("m", &rules);
         folder.write("pepper", "a pepper that is long enough");
-        let mut ground = Self { folder, source, _state: state, before: Rows::new() };
-        ground.execute(&ground.schema());
+        folder.write(DBA, &config(&data.owner_url()));
+        let mut ground = Self { folder, data, _state: state, before: Rows::new() };
+        ground.execute(&schema(ground.data.kind()));
         ground.before = ground.rows();
+        ground.grant();
         ground.run(["source", "init", "app"]).expect(0);
         ground
     }
 
+    /// The DBA runs what `grants` prints: the role that meets the accidents has that and nothing else.
+    fn grant(&self) {
+        if self.data.kind() != Kind::Sqlite {
+            let role = self.data.role();
+            let printed = run(&mut self.command(NOW, ["grants", "app", "--config", DBA, "--role", &role])).expect(0);
+            self.execute(&printed.stdout);
+        }
+    }
+
     /// The server's limits follow this one: a transaction that idles for five times as long is ended.
     pub fn with_lock_timeout(self, timeout: &str) -> Self {
-        let path = self.folder.path().join("retentiond.toml");
-        let text = std::fs::read_to_string(&path).expect("the configuration");
-        self.folder.write("retentiond.toml", &text.replace("lock_timeout = \"200ms\"", &format!("lock_timeout = \"{timeout}\"")));
+        self.reconfigure("lock_timeout = \"200ms\"", &format!("lock_timeout = \"{timeout}\""));
         self
     }
 
-    fn schema(&self) -> String {
-        let sqlite = matches!(self.source, Source::Sqlite(_));
-        let time = if sqlite { "text" } else { "timestamptz" };
-        let series = |rows: u64| {
-            if sqlite {
-                format!("(WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT i FROM n)")
-            } else {
-                format!("generate_series(1, {rows}) AS n (i)")
-            }
-        };
-        let date = |due: u64| {
-            format!("CAST(CASE WHEN i <= {due} THEN '2020-05-17 10:00:00+00:00' ELSE '2025-11-30 10:00:00+00:00' END AS {time})")
-        };
-        format!(
-            "CREATE TABLE messages (id integer PRIMARY KEY, account integer, sent_at {time}, body text);
-             CREATE TABLE visits (id integer PRIMARY KEY, account integer, seen_at {time}, email text, ip text);
-             CREATE INDEX messages_sent_at ON messages (sent_at);
-             INSERT INTO messages SELECT i, i % {ACCOUNTS}, {}, 'body of ' || i FROM {};
-             INSERT INTO visits SELECT i, i % {ACCOUNTS}, {}, 'person' || i || '@example.com', '10.1.2.' || i FROM {};",
-            date(MESSAGES_DUE),
-            series(MESSAGES),
-            date(VISITS_DUE),
-            series(VISITS),
-        )
+    /// Says `to` in the configuration where it says `from`.
+    #[track_caller]
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("retentiond.toml");
+        let text = fs::read_to_string(&path).expect("the configuration");
+        assert!(text.contains(from), "{from} is not in {text}");
+        self.folder.write("retentiond.toml", &text.replace(from, to));
     }
 
     /// Runs statements as the application.
     pub fn execute(&self, statements: &str) {
-        match &self.source {
-            Source::Sqlite(database) => database.execute(statements),
-            Source::Postgres(database) => database.execute(statements),
-        }
+        self.data.execute(statements);
     }
 
     /// The number that a query gives.
     pub fn number(&self, query: &str) -> i64 {
-        match &self.source {
-            Source::Sqlite(database) => database.number(query),
-            Source::Postgres(database) => database.number(query),
-        }
+        self.data.number(query)
     }
 
-    fn column(&self, query: &str) -> Vec<String> {
-        let values = match &self.source {
-            Source::Sqlite(database) => database.column(query),
-            Source::Postgres(database) => database.column(query),
-        };
-        values.into_iter().map(|value| value.expect("not NULL")).collect()
+    /// The epoch of the source's gate.
+    pub fn epoch(&self) -> i64 {
+        self.number(&format!("SELECT epoch FROM {}", self.data.own_table("gate")))
     }
 
     fn rows(&self) -> Rows {
@@ -165,7 +141,7 @@ impl<'s> Ground<'s> {
         for (table, text) in
             [("messages", "sent_at || ' ' || body"), ("visits", "seen_at || ' ' || coalesce(email, '-') || ' ' || coalesce(ip, '-')")]
         {
-            for row in self.column(&format!("SELECT id || ' ' || account || ' ' || {text} FROM {table}")) {
+            for row in self.data.column(&format!("SELECT CAST(id || ' ' || account || ' ' || {text} AS text) FROM {table}")) {
                 let id = row.split(' ').next().and_then(|id| id.parse().ok()).expect("rows begin with their id");
                 rows.insert((table, id), row);
             }
@@ -279,6 +255,28 @@ impl<'s> Ground<'s> {
         }
     }
 
+    /// The rows and the ledger of a source that lost batches and was adopted, where everything was swept again. The hold was
+    /// in force when it was; before, `lost` rows had gone for good, held ones perhaps among them.
+    #[track_caller]
+    pub fn judge_rows_that_came_back(&self, lost: usize) {
+        let after = self.rows();
+        let mut gone = 0;
+        for (key, row) in &self.before {
+            if after.get(key) == Some(row) {
+                assert!(!Self::must_change(key, true), "a row stayed that was due: {row}");
+            } else if !Self::must_change(key, true) {
+                assert!(Self::must_change(key, false), "a row changed that must not: {row}");
+                gone += 1;
+            }
+        }
+        assert!(gone <= lost, "{gone} held rows changed");
+        let verified = self.run(["ledger", "verify", "--output", "json"]).expect(0).json();
+        assert_eq!((&verified["sound"], &verified["open"]), (&Value::Bool(true), &Value::Array(Vec::new())), "{verified:#}");
+        for rule in outcomes(&self.sweep().expect(0)) {
+            assert_eq!(rule.outcome, "nothing_due", "a second sweep found something: {rule:?}");
+        }
+    }
+
     /// Sweeps once more, as an operator would, which must succeed at once; then [`Ground::judge`].
     #[track_caller]
     pub fn settle_and_judge(&self, held: bool) {
@@ -321,6 +319,24 @@ pub const SWEEP: [&str; 3] = ["sweep", "--output", "json"];
 /// A hold on [`HELD`].
 pub const PLACE: [&str; 10] = ["hold", "place", "--matter", "Case 17", "--subject", HELD, "--reason", "litigation", "--by", "R. Counsel"];
 
+fn schema(kind: Kind) -> String {
+    let time = kind.pick("text", "timestamptz", "datetime(6)");
+    let zone = kind.pick("+00:00", "+00:00", "");
+    let date =
+        |due: u64| format!("CAST(CASE WHEN i <= {due} THEN '2020-05-17 10:00:00{zone}' ELSE '2025-11-30 10:00:00{zone}' END AS {time})");
+    format!(
+        "CREATE TABLE messages (id integer PRIMARY KEY, account integer, sent_at {time}, body text);
+         CREATE TABLE visits (id integer PRIMARY KEY, account integer, seen_at {time}, email text, ip text);
+         CREATE INDEX messages_sent_at ON messages (sent_at);
+         INSERT INTO messages {} SELECT i, i % {ACCOUNTS}, {}, 'body of ' || i FROM n;
+         INSERT INTO visits {} SELECT i, i % {ACCOUNTS}, {}, 'person' || i || '@example.com', '10.1.2.' || i FROM n;",
+        kind.numbers(1, MESSAGES),
+        date(MESSAGES_DUE),
+        kind.numbers(1, VISITS),
+        date(VISITS_DUE),
+    )
+}
+
 const RULES: &str = r#"
 [policy]
 id = "m"
@@ -348,7 +364,7 @@ action = "anonymise"
 anonymise = { email = { strategy = "hmac", key = "pepper" }, ip = "null" }
 "#;
 
-fn config(source: &str, state: &str, lock_timeout: &str) -> String {
+fn config(source: &str, workspace: &str, state: &str, lock_timeout: &str) -> String {
     format!(
         r#"
 rules = ["rules/*.toml"]
@@ -358,7 +374,7 @@ keys.pepper.file = "pepper"
 [sources.app]
 url = "{source}"
 naive_timestamps = "UTC"
-
+{workspace}
 [sources.app.limits]
 max_batch_rows = 20
 lock_timeout = "{lock_timeout}"

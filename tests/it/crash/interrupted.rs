@@ -6,7 +6,7 @@ use super::ground::{Ground, NOW, Place, deleting, outcomes};
 
 #[test]
 fn a_sweep_that_is_told_to_stop_ends_between_two_batches() {
-    for place in [Place::Sqlite, Place::Postgres] {
+    for place in Place::ALL {
         let ground = Ground::new(place);
         ground.place(NOW).expect(0);
         // Stopped, so that the signal is there when it goes on, whatever the scheduler does.

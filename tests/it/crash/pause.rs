@@ -1,6 +1,7 @@
 //! A sweep that is paused inside a batch while somebody else places a hold over the rows of that very batch.
 
 use super::ground::{ANONYMISING, Ground, LATER, NOW, Place, Swept, deleting, outcomes};
+use crate::support::product::Kind;
 
 /// Inside the transaction that acts, step by step.
 const INSIDE: [&str; 4] = ["gate.read", "act.done", "mark.done", "commit.before"];
@@ -9,18 +10,18 @@ const INSIDE: [&str; 4] = ["gate.read", "act.done", "mark.done", "commit.before"
 const BATCH: u32 = 1;
 
 #[test]
-fn a_paused_batch_on_postgres_is_ended_by_the_server_and_the_hold_succeeds() {
-    for point in INSIDE {
-        let ground = Ground::new(Place::Postgres);
+fn a_paused_batch_is_ended_by_the_server_and_the_hold_succeeds() {
+    for (kind, point) in Kind::SERVERS.into_iter().flat_map(|kind| INSIDE.map(|point| (kind, point))) {
+        let ground = Ground::new(Place::On(kind));
         let sweep = ground.sweep_stopped_at(point, BATCH);
 
         // Its lease has run out for whoever looks at the clock, and it still has the gate.
         ground.place(LATER).expect(0);
-        assert_eq!(ground.changed_held_rows(), [""; 0], "paused at {point}");
+        assert_eq!(ground.changed_held_rows(), [""; 0], "{kind:?}, paused at {point}");
 
         sweep.resume();
         let run = sweep.finish();
-        assert_eq!(ground.changed_held_rows(), [""; 0], "paused at {point}: {run:#?}");
+        assert_eq!(ground.changed_held_rows(), [""; 0], "{kind:?}, paused at {point}: {run:#?}");
         let swept = deleting(&run);
         match point {
             // Before COMMIT a lost connection means that nothing happened: the sweep ends and says so.
@@ -42,7 +43,7 @@ fn a_paused_batch_on_sqlite_keeps_a_hold_pending_and_is_named() {
     std::thread::scope(|scope| {
         for point in INSIDE {
             scope.spawn(move || {
-                let ground = Ground::new(Place::Sqlite);
+                let ground = Ground::new(Place::On(Kind::Sqlite));
                 let sweep = ground.sweep_stopped_at(point, BATCH);
                 let process = sweep.pid().as_raw_nonzero();
 
@@ -74,16 +75,13 @@ fn a_paused_batch_on_sqlite_keeps_a_hold_pending_and_is_named() {
 
 #[test]
 fn a_hold_that_is_placed_before_the_gate_is_had_is_obeyed() {
-    for place in [Place::Sqlite, Place::Postgres] {
+    for place in Place::ALL {
         for point in ["claim.done", "sweep.started", "gate.before", "gate.asked"] {
             let ground = Ground::new(place);
             let sweep = ground.sweep_stopped_at(point, BATCH);
             ground.place(NOW).expect(0);
             let promised = ground.entries("hold_placed")[0]["seq"].as_u64().expect("a number");
-            let epoch = ground.number(match place {
-                Place::Sqlite => "SELECT epoch FROM retentiond_gate",
-                _ => "SELECT epoch FROM retentiond.gate",
-            });
+            let epoch = ground.epoch();
             sweep.resume();
             let run = sweep.finish();
             assert_eq!(run.status, Some(0), "{place:?} {point}: {run:#?}");
@@ -98,14 +96,16 @@ fn a_hold_that_is_placed_before_the_gate_is_had_is_obeyed() {
 
 #[test]
 fn another_rules_batches_meet_the_hold_too() {
-    let ground = Ground::new(Place::Postgres);
-    let sweep = ground.sweep_stopped_at("commit.after", 3);
-    let before: Vec<String> = ground.changed_held_rows();
-    ground.place(NOW).expect(0);
-    sweep.resume();
-    let run = sweep.finish().expect(0);
-    assert_eq!(ground.changed_held_rows(), before, "what went before the promise, and nothing after");
-    let swept: Vec<Swept> = outcomes(&run);
-    assert!(swept.iter().any(|swept| swept.rule == ANONYMISING && swept.acted > 0));
-    ground.judge_ledger();
+    for kind in Kind::ALL {
+        let ground = Ground::new(Place::On(kind));
+        let sweep = ground.sweep_stopped_at("commit.after", 3);
+        let before: Vec<String> = ground.changed_held_rows();
+        ground.place(NOW).expect(0);
+        sweep.resume();
+        let run = sweep.finish().expect(0);
+        assert_eq!(ground.changed_held_rows(), before, "{kind:?}: what went before the promise, and nothing after");
+        let swept: Vec<Swept> = outcomes(&run);
+        assert!(swept.iter().any(|swept| swept.rule == ANONYMISING && swept.acted > 0));
+        ground.judge_ledger();
+    }
 }

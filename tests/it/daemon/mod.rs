@@ -1,6 +1,8 @@
 //! The daemon as its operators meet it: the real process, on schedules of seconds, read through its metrics, its ledger
 //! and its log. Every test waits for what it expects to see, and none for a time. A new subject is a file here.
 
+mod accidents;
+mod disk;
 mod figures;
 mod http;
 mod logs;
@@ -10,6 +12,7 @@ mod several;
 mod soak;
 mod starting;
 mod stopping;
+mod vacuum;
 
 use serde_json::Value;
 
@@ -19,13 +22,13 @@ use crate::support::{
 };
 
 /// Rules of a policy `p`; each is what follows its header.
-fn policy(rules: &[&str]) -> String {
+pub fn policy(rules: &[&str]) -> String {
     let rules: Vec<_> = rules.iter().map(|rule| format!("[[rule]]\n{rule}\n")).collect();
     format!("[policy]\nid = \"p\"\n{}", rules.join("\n"))
 }
 
 /// Closed accounts go after three years.
-const CLOSED: &str = r#"
+pub const CLOSED: &str = r#"
 id = "closed"
 category = "account"
 source = "app"
@@ -44,6 +47,13 @@ const YEARLY: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nfirst_sweep = \"auto
 /// rule.
 fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
     let product = Product::new(kind, rest);
+    fill(&product, due, kept);
+    product
+}
+
+/// The same for a product that is there.
+fn fill(product: &Product, due: u32, kept: u32) {
+    let kind = product.kind;
     let time = kind.pick("text", "timestamptz", "datetime(6)");
     let numbers = kind.numbers(1, (due + kept).into());
     let recently =
@@ -55,7 +65,6 @@ fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
     product.data.execute(&format!("CREATE TABLE accounts (id bigint PRIMARY KEY, closed_at {time}, note text); {insert}"));
     product.rules("p", &policy(&[CLOSED]));
     product.init();
-    product
 }
 
 /// Batches of ten rows and about a hundred rows a second: a sweep that one can look at.

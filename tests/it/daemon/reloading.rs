@@ -71,3 +71,25 @@ fn a_change_of_any_rule_on_the_table_ends_its_sweep_at_the_next_batch() {
         product.cli("ledger verify").expect(0);
     }
 }
+
+/// Rules of a child count for its rows when the parent is swept, so a new one ends that sweep.
+#[test]
+fn a_change_of_a_rule_on_a_child_ends_the_sweep_of_its_parent() {
+    let product = accounts(Kind::Postgres, &format!("{SLOWLY}{EAGER}"), 1_000, 0);
+    product.data.execute(
+        "CREATE TABLE heirs () INHERITS (accounts);
+         WITH moved AS (DELETE FROM ONLY accounts WHERE id % 2 = 0 RETURNING *) INSERT INTO heirs SELECT * FROM moved",
+    );
+    let daemon = Daemon::start(&product);
+    daemon.sees("rows_acted_total", &[], |rows| rows >= 20.0);
+    let keep = "id = \"kept\"\ncategory = \"c\"\nsource = \"app\"\ntable = \"heirs\"\naction = \"keep\"\nreason = \"a dispute\"\n";
+    product.rules("p", &policy(&[CLOSED, keep]));
+    product.cli("check").expect(0);
+    assert_eq!(post(&daemon.address, "/-/reload").expect("an answer").status, 200);
+    daemon.sees("sweeps_total", &["outcome=\"interrupted\"", "rule=\"p/closed\""], |sweeps| sweeps == 1.0);
+    daemon.stop().expect(0);
+    product.cli("sweep").expect(0);
+    let heirs: u64 = product.data.column("SELECT concat('', count(*)) FROM heirs")[0].parse().expect("a count");
+    assert_eq!(left(&product), heirs.cast_signed());
+    assert!(heirs > 100, "{heirs} of 500 are left: the sweep went on");
+}

@@ -126,7 +126,7 @@ impl Soak {
             soak.side.execute(&create);
         }
         soak.write_rules("1 year");
-        soak.product.cli("source init app").expect(0);
+        soak.product.init();
         soak.product.cli("source init side").expect(0);
         soak
     }

@@ -23,9 +23,10 @@ fn it_makes_the_state_only_where_no_source_bears_the_stamp_of_another() {
         until("the rows go", || (left(&product) == 0).then_some(()));
         daemon.stop().expect(0);
 
-        let fresh = Product::new(kind, EAGER);
+        let mut fresh = Product::new(kind, EAGER);
         fresh.data.execute("CREATE TABLE accounts (id bigint PRIMARY KEY, closed_at text)");
         fresh.rules("p", &super::policy(&[super::CLOSED]));
+        fresh.connect_by(&fresh.data.owner_url());
         let daemon = Daemon::start(&fresh);
         daemon.sees("rule_blocked", &["reason=\"no_workspace\""], |blocked| blocked == 1.0);
         assert!(fresh.folder.path().join("state.db").exists());

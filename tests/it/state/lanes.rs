@@ -46,6 +46,7 @@ fn batch(rows: u64) -> Batch {
         cutoff: None,
         rule_digest: "d".to_owned(),
         statement_digest: "s".to_owned(),
+        partition: None,
     }
 }
 

@@ -3,12 +3,13 @@
 use super::{
     CASES_A_PACK,
     dice::Dice,
-    table::{Engine, as_written, subject},
+    stock::Stock,
+    table::{as_written, subject},
 };
 use crate::support::oracle::{Hold, Scope, Table};
 
 /// A hold to place, and perhaps to release again.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Order {
     pub hold: Hold,
     /// Arguments of `hold place` that say whom and where.
@@ -17,15 +18,15 @@ pub struct Order {
 }
 
 /// Some holds over the tables of a pack.
-pub fn orders(dice: &mut Dice, engine: Engine, tables: &[Table]) -> Vec<Order> {
+pub fn orders(dice: &mut Dice, stock: Stock, tables: &[Table]) -> Vec<Order> {
     // One hold everywhere makes every row held whose subject could be anybody's, so most packs go without.
     let everywhere = dice.chance(35);
     // As many for each table in a large pack as in one of the usual size.
     let times = (tables.len() as u64 / CASES_A_PACK).max(1).cast_signed();
-    (0..dice.number(3..=6) * times).map(|number| order(dice, engine, tables, everywhere && number == 0)).collect()
+    (0..dice.number(3..=6) * times).map(|number| order(dice, stock, tables, everywhere && number == 0)).collect()
 }
 
-fn order(dice: &mut Dice, engine: Engine, tables: &[Table], everywhere: bool) -> Order {
+fn order(dice: &mut Dice, stock: Stock, tables: &[Table], everywhere: bool) -> Order {
     let mut arguments = Vec::new();
     let mut scope = Vec::new();
     let mut needs_subject = true;
@@ -54,7 +55,7 @@ fn order(dice: &mut Dice, engine: Engine, tables: &[Table], everywhere: bool) ->
         for _ in 0..dice.number(1..=4) {
             let kind = dice.pick(&["account", "email", "device", "login", "code"]);
             let value = subject(dice, kind);
-            let value = as_written(dice, engine, kind, &value);
+            let value = as_written(dice, stock, kind, &value);
             arguments.extend(["--subject".to_owned(), format!("{kind}:{value}")]);
             subjects.push((kind.to_owned(), value));
         }

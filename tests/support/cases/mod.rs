@@ -1,20 +1,23 @@
 //! The generator of cases for the oracle: a case is a table with its rules; a pack is some twenty cases in one database,
 //! all swept by one run of the real program.
 //!
-//! Everything follows from the seed of the pack. `moments` chooses instants and writes them, `table` makes columns and
-//! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands around a table, `holds` places holds, and
-//! `run` does it for real and compares, with `rows`. A new construct of the rule language is a roll of the dice in one of them, its
-//! meaning in the oracle, and a line in [`Tally`].
+//! Everything follows from the seed of the pack, and from the `stock` that it is drawn from: all that one engine has, or what
+//! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
+//! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
+//! around a table, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
 pub mod dice;
 pub mod holds;
 pub mod moments;
 pub mod neighbours;
+pub mod parts;
 pub mod personal;
 mod rows;
 pub mod rules;
 pub mod run;
 pub mod sql;
+pub mod stock;
 pub mod table;
 pub mod tally;
 
@@ -22,6 +25,7 @@ use self::{
     dice::Dice,
     holds::Order,
     rules::Written,
+    stock::Stock,
     table::{Draft, Engine},
 };
 use crate::support::oracle::{Table, World};
@@ -54,24 +58,39 @@ pub struct Case {
     /// The text of its rules: a file of their own.
     pub toml: String,
     pub number_column: usize,
+    /// The types of its columns, as its stock calls them.
+    pub types: Vec<String>,
     pub bystanders: Vec<String>,
+    /// Its table comes in parts, where the engine has any.
+    pub in_parts: bool,
 }
 
 impl Pack {
-    /// The pack that belongs to a seed.
+    /// The pack that belongs to a seed, of all that the engine has.
     pub fn new(engine: Engine, seed: u64) -> Self {
+        Self::drawn(engine, Stock::of(engine), seed)
+    }
+
+    /// The pack that belongs to a seed, of what the engines have alike: its world is the same on each.
+    pub fn alike(engine: Engine, seed: u64) -> Self {
+        Self::drawn(engine, Stock::Shared, seed)
+    }
+
+    fn drawn(engine: Engine, stock: Stock, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let (zone, naive) = (dice.pick(moments::ZONES), dice.pick(moments::ZONES));
         let now = moments::present(&mut dice, &moments::zone(zone));
         let mut world =
             World { now, naive: moments::zone(naive), pepper: b"pepper of the tests".to_vec(), tables: Vec::new(), holds: Vec::new() };
+        // Dice of their own, so that what was drawn before there were parts is drawn still.
+        let mut parts = Dice::new(seed ^ 0x70a6_7500);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
-            let (case, table) = case(&mut dice, engine, &world, zone, number);
+            let (case, table) = case(&mut dice, &mut parts, (engine, stock), &world, zone, number);
             cases.push(case);
             world.tables.push(table);
         }
-        let orders = holds::orders(&mut dice, engine, &world.tables);
+        let orders = holds::orders(&mut dice, stock, &world.tables);
         world.holds = orders.iter().filter(|order| !order.released).map(|order| order.hold.clone()).collect();
         Self { engine, seed, zone, naive, world, cases, orders, max_batch_rows: dice.number(1..=50) }
     }
@@ -85,14 +104,15 @@ impl Pack {
     }
 }
 
-fn case(dice: &mut Dice, engine: Engine, world: &World, zone: &str, number: usize) -> (Case, Table) {
+fn case(dice: &mut Dice, of_parts: &mut Dice, (engine, stock): (Engine, Stock), world: &World, zone: &str, number: usize) -> (Case, Table) {
     let name = table::name(dice, number);
-    let mut draft = Draft::new(dice, engine, name);
+    let mut draft = Draft::new(dice, engine, stock, name);
     let children = neighbours::wants_children(dice);
     if children {
         draft.table_key = Some(vec![draft.number]);
     }
-    let written = rules::rules(dice, engine, &mut draft, zone, number);
+    draft.parts = parts::parts(of_parts, engine, children);
+    let written = rules::rules(dice, &mut draft, zone, number);
     let (count, unmeant) = match dice.number(0..=19) {
         // Just under one in a hundred, which is let pass, and well above, which is not.
         0 | 1 => (dice.number(110..=140), 1),
@@ -104,8 +124,9 @@ fn case(dice: &mut Dice, engine: Engine, world: &World, zone: &str, number: usiz
     let mut statements = neighbours::create(&draft, &rows);
     let mut table =
         Table { name: draft.name.clone(), columns: Vec::new(), rows, rules: Vec::new(), delete_drags: false, update_fires: None };
+    let in_parts = draft.parts.is_some() || engine == Engine::Sqlite;
     table.columns.clone_from(&draft.columns);
-    let around = neighbours::surround(dice, engine, &draft, &mut table, children, number);
+    let around = neighbours::surround(dice, &draft, &mut table, children, number);
     statements.extend(around.statements);
     if dice.chance(40) {
         let (start, _) = draft.starts[0];
@@ -116,7 +137,7 @@ fn case(dice: &mut Dice, engine: Engine, world: &World, zone: &str, number: usiz
     }
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
-    let case = Case { statements, toml, number_column: draft.number, bystanders: around.bystanders };
+    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders: around.bystanders, in_parts };
     (case, table)
 }
 

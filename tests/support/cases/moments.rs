@@ -6,7 +6,7 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::{dice::Dice, table::Engine};
+use super::{dice::Dice, stock::Stock, table::Engine};
 use crate::support::oracle::{Cell, calendar::Moment};
 
 /// Zones with something odd: half-hour folds, gaps and folds at midnight, a day that never was, a winter clock.
@@ -110,9 +110,10 @@ pub enum Writing {
 }
 
 impl Writing {
-    /// The name of the format in a rule.
-    pub fn format(self) -> &'static str {
+    /// The name of the format in a rule: SQLite has no type for timestamps, only texts.
+    pub fn format(self, engine: Engine) -> &'static str {
         match self {
+            Self::TimestampTz | Self::Timestamp if engine == Engine::Sqlite => "iso8601",
             Self::TimestampTz | Self::Timestamp => "timestamp",
             Self::Date => "date",
             Self::Iso8601 => "iso8601",
@@ -129,42 +130,53 @@ impl Writing {
     }
 
     /// The types of column that hold it.
-    pub fn types(self, engine: Engine) -> &'static [&'static str] {
-        match (engine, self) {
-            (Engine::Postgres, Self::TimestampTz) => &["timestamptz"],
-            (Engine::Postgres, Self::Timestamp) => &["timestamp"],
-            (Engine::Postgres, Self::Date) => &["date", "date", "text", "varchar(40)"],
-            (Engine::Postgres, Self::Iso8601) => &["text", "varchar(60)"],
-            (Engine::Postgres, Self::Compact) => &["text", "bigint", "char(14)"],
-            (Engine::Postgres, Self::UnixS) => &["bigint", "integer", "numeric", "text"],
-            (Engine::Postgres, Self::UnixMs | Self::UnixUs) => &["bigint", "numeric", "text"],
-            (Engine::Mariadb, Self::TimestampTz) => &["timestamp(6) NULL DEFAULT NULL"],
-            (Engine::Mariadb, Self::Timestamp) => &["datetime(6)", "datetime"],
-            (Engine::Mariadb, Self::Date) => &["date", "date", "text", "varchar(40)"],
-            (Engine::Mariadb, Self::Iso8601) => &["text", "varchar(60)", "varchar(60) COLLATE utf8mb4_nopad_bin"],
-            (Engine::Mariadb, Self::Compact) => &["text", "bigint", "char(14)", "binary(14)", "varbinary(14)", "decimal(14,0)"],
-            (Engine::Mariadb, Self::UnixS) => &["bigint", "integer", "decimal(24,6)", "double", "text"],
-            (Engine::Mariadb, Self::UnixMs | Self::UnixUs) => &["bigint", "decimal(24,0)", "double", "varchar(20)"],
-            (Engine::Sqlite, Self::Date) => &["TEXT", "DATE", "VARCHAR(10)"],
-            (Engine::Sqlite, Self::Compact) => &["TEXT", "INTEGER", "VARCHAR(14)", "NUMERIC"],
-            (Engine::Sqlite, Self::UnixS | Self::UnixMs | Self::UnixUs) => &["INTEGER", "BIGINT", "TEXT"],
-            (Engine::Sqlite, _) => &["TEXT", "VARCHAR(60)", "DATETIME"],
+    pub fn types(self, stock: Stock) -> &'static [&'static str] {
+        match (stock, self) {
+            (Stock::Postgres, Self::TimestampTz) => &["timestamptz"],
+            (Stock::Postgres, Self::Timestamp) => &["timestamp"],
+            (Stock::Postgres, Self::Date) => &["date", "date", "text", "varchar(40)"],
+            (Stock::Postgres, Self::Iso8601) => &["text", "varchar(60)"],
+            (Stock::Postgres, Self::Compact) => &["text", "bigint", "char(14)"],
+            (Stock::Postgres, Self::UnixS) => &["bigint", "integer", "numeric", "text"],
+            (Stock::Postgres, Self::UnixMs | Self::UnixUs) => &["bigint", "numeric", "text"],
+            (Stock::Mariadb, Self::TimestampTz) => &["timestamp(6) NULL DEFAULT NULL"],
+            (Stock::Mariadb, Self::Timestamp) => &["datetime(6)", "datetime"],
+            (Stock::Mariadb, Self::Date) => &["date", "date", "text", "varchar(40)"],
+            (Stock::Mariadb, Self::Iso8601) => &["text", "varchar(60)", "varchar(60) COLLATE utf8mb4_nopad_bin"],
+            (Stock::Mariadb, Self::Compact) => &["text", "bigint", "char(14)", "binary(14)", "varbinary(14)", "decimal(14,0)"],
+            (Stock::Mariadb, Self::UnixS) => &["bigint", "integer", "decimal(24,6)", "double", "text"],
+            (Stock::Mariadb, Self::UnixMs | Self::UnixUs) => &["bigint", "decimal(24,0)", "double", "varchar(20)"],
+            (Stock::Shared, Self::TimestampTz) => &["timestamptz(6)"],
+            (Stock::Shared, Self::Timestamp) => &["timestamp(6)"],
+            (Stock::Shared, Self::Date) => &["date", "date", "text", "varchar(40)"],
+            (Stock::Shared, Self::Iso8601) => &["text", "varchar(60)"],
+            (Stock::Shared, Self::Compact) => &["text", "bigint", "varchar(14)"],
+            (Stock::Shared, Self::UnixS) => &["bigint", "integer", "numeric(24,0)", "text"],
+            (Stock::Shared, Self::UnixMs | Self::UnixUs) => &["bigint", "numeric(24,0)", "text"],
+            (Stock::Sqlite, Self::Date) => &["TEXT", "DATE", "VARCHAR(10)"],
+            (Stock::Sqlite, Self::Compact) => &["TEXT", "INTEGER", "VARCHAR(14)", "NUMERIC"],
+            (Stock::Sqlite, Self::UnixS | Self::UnixMs | Self::UnixUs) => &["INTEGER", "BIGINT", "TEXT"],
+            (Stock::Sqlite, _) => &["TEXT", "VARCHAR(60)", "DATETIME"],
         }
     }
 
-    /// The writings that an engine has columns for.
-    pub fn of(engine: Engine) -> &'static [Self] {
-        match engine {
-            Engine::Postgres | Engine::Mariadb => {
+    /// The writings that a stock has columns for.
+    pub fn of(stock: Stock) -> &'static [Self] {
+        match stock {
+            Stock::Postgres | Stock::Mariadb | Stock::Shared => {
                 &[Self::TimestampTz, Self::Timestamp, Self::Date, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs]
             }
-            Engine::Sqlite => &[Self::Date, Self::Iso8601, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs],
+            Stock::Sqlite => &[Self::Date, Self::Iso8601, Self::Iso8601, Self::Compact, Self::UnixS, Self::UnixMs, Self::UnixUs],
         }
     }
 
     /// Values that people write for "no date".
-    pub fn never(self, engine: Engine, sql_type: &str) -> &'static [&'static str] {
+    pub fn never(self, stock: Stock, sql_type: &str) -> &'static [&'static str] {
         match self {
+            // Of the instants that MariaDB's TIMESTAMP can hold, each may be meant.
+            Self::TimestampTz if stock == Stock::Shared => &[],
+            Self::Timestamp if stock == Stock::Shared => &["9999-12-31 00:00:00"],
+            Self::Date if sql_type == "date" && stock == Stock::Shared => &["9999-12-31"],
             // MariaDB has no infinity, and its TIMESTAMP goes from 1970 to 2038.
             Self::TimestampTz if sql_type != "timestamptz" => {
                 &["0000-00-00 00:00:00", "1970-01-01 00:00:01.000000", "2038-01-19 03:14:07.000000"]
@@ -173,7 +185,7 @@ impl Writing {
             Self::Compact if sql_type == "binary(14)" => &["99991231235959", "00000000000000"],
             Self::TimestampTz => &["infinity", "9999-12-31 00:00:00+00"],
             Self::Timestamp => &["infinity", "9999-12-31 00:00:00"],
-            Self::Date if sql_type == "date" && engine == Engine::Mariadb => &["0000-00-00", "9999-12-31"],
+            Self::Date if sql_type == "date" && stock == Stock::Mariadb => &["0000-00-00", "9999-12-31"],
             Self::Date if sql_type == "date" => &["infinity", "9999-12-31"],
             Self::Date | Self::Iso8601 => &["9999-12-31", "never", "0001-01-01"],
             Self::Compact => &["99991231235959", "0"],
@@ -182,16 +194,19 @@ impl Writing {
         }
     }
 
-    /// Values that can't be meant, or can't be read; always in a form that the type takes.
-    pub fn garbage(self, engine: Engine, sql_type: &str) -> &'static [&'static str] {
+    /// Values that can't be meant, or can't be read; always in a form that the type takes. None: it takes no such value.
+    pub fn garbage(self, stock: Stock, sql_type: &str) -> &'static [&'static str] {
         let text = ["text", "varchar", "char", "binary", "varbinary"].iter().any(|prefix| sql_type.to_lowercase().starts_with(prefix));
         match self {
+            Self::TimestampTz if stock == Stock::Shared => &[],
+            Self::Timestamp if stock == Stock::Shared => &["9998-12-31 00:00:00", "9999-12-31 23:59:59"],
+            Self::Date if sql_type == "date" && stock == Stock::Shared => &["9998-12-31", "9999-12-31"],
             Self::TimestampTz if sql_type != "timestamptz" => &["0000-00-00 00:00:00"],
             Self::Timestamp if sql_type.starts_with("datetime") => {
                 &["0000-00-00 00:00:00", "2024-00-00 00:00:00", "2024-02-00 10:00:00", "9998-12-31 00:00:00"]
             }
             Self::TimestampTz | Self::Timestamp => &["infinity", "-infinity", "9998-12-31 00:00:00"],
-            Self::Date if sql_type == "date" && engine == Engine::Mariadb => &["0000-00-00", "2024-00-00", "2024-02-00", "9999-12-31"],
+            Self::Date if sql_type == "date" && stock == Stock::Mariadb => &["0000-00-00", "2024-00-00", "2024-02-00", "9999-12-31"],
             Self::Date if sql_type == "date" => &["infinity", "-infinity", "9999-12-31"],
             Self::Date => &["0000-00-00", "2019-02-29", "2020-13-01", "soon", "9999-12-31", "2020-1-1"],
             Self::Iso8601 => {

@@ -2,10 +2,11 @@
 
 use super::{
     dice::Dice,
-    sql::{identifier, literal},
+    sql::identifier,
+    stock::Stock,
     table::{Draft, Engine, name},
 };
-use crate::support::oracle::{Row, Table};
+use crate::support::oracle::{Cell, Row, Table};
 
 /// The surroundings of one table.
 pub struct Neighbours {
@@ -21,22 +22,23 @@ pub fn wants_children(dice: &mut Dice) -> bool {
 }
 
 /// Gives the table children or triggers, and tells the model what they forbid.
-pub fn surround(dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, children: bool, number: usize) -> Neighbours {
+pub fn surround(dice: &mut Dice, draft: &Draft, table: &mut Table, children: bool, number: usize) -> Neighbours {
     let mut neighbours = Neighbours { statements: Vec::new(), bystanders: Vec::new() };
     if children {
-        neighbours.add_child(dice, engine, draft, table, number);
+        neighbours.add_child(dice, draft, table, number);
     } else if dice.chance(12) {
-        neighbours.add_trigger(dice, engine, draft, table, number);
+        neighbours.add_trigger(dice, draft, table, number);
     }
     neighbours
 }
 
 impl Neighbours {
-    fn add_child(&mut self, dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, number: usize) {
+    fn add_child(&mut self, dice: &mut Dice, draft: &Draft, table: &mut Table, number: usize) {
         let child = name(dice, 1_000 + number);
-        let on_delete = dice.pick(&["CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT", "NO ACTION", "RESTRICT", "NO ACTION"]);
-        // InnoDB takes SET DEFAULT for RESTRICT.
-        let forbids = matches!(on_delete, "RESTRICT" | "NO ACTION") || (engine == Engine::Mariadb && on_delete == "SET DEFAULT");
+        // InnoDB takes SET DEFAULT for RESTRICT, so that the engines don't have it alike.
+        let set_default = if draft.stock == Stock::Shared { "SET NULL" } else { "SET DEFAULT" };
+        let on_delete = dice.pick(&["CASCADE", "SET NULL", set_default, "RESTRICT", "NO ACTION", "RESTRICT", "NO ACTION"]);
+        let forbids = matches!(on_delete, "RESTRICT" | "NO ACTION") || (draft.stock == Stock::Mariadb && on_delete == "SET DEFAULT");
         table.delete_drags = !forbids;
         let key = draft.number;
         let parent = format!("{} ({})", identifier(&table.name), identifier(&table.columns[key].name));
@@ -54,7 +56,7 @@ impl Neighbours {
         self.bystanders.push(child);
     }
 
-    fn add_trigger(&mut self, dice: &mut Dice, engine: Engine, draft: &Draft, table: &mut Table, number: usize) {
+    fn add_trigger(&mut self, dice: &mut Dice, draft: &Draft, table: &mut Table, number: usize) {
         let event = match dice.number(0..=4) {
             0 | 1 => {
                 table.delete_drags = true;
@@ -65,7 +67,7 @@ impl Neighbours {
                 "UPDATE".to_owned()
             }
             // On MariaDB every update fires, whatever it changes.
-            3 if engine == Engine::Mariadb => {
+            3 if draft.stock.is_for(Engine::Mariadb) => {
                 table.update_fires = Some(Vec::new());
                 "UPDATE".to_owned()
             }
@@ -80,7 +82,7 @@ impl Neighbours {
         let (trigger, on, log_name) = (identifier(&format!("fires {number}")), identifier(&table.name), identifier(&log));
         self.statements.push(format!("CREATE TABLE {log_name} (what text)"));
         let insert = format!("INSERT INTO {log_name} VALUES ('fired')");
-        match engine {
+        match draft.engine {
             Engine::Sqlite => self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} BEGIN {insert}; END")),
             Engine::Mariadb => self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} FOR EACH ROW {insert}")),
             Engine::Postgres => {
@@ -98,17 +100,24 @@ impl Neighbours {
 /// The statements that make a table and fill it.
 pub fn create(draft: &Draft, rows: &[Row]) -> Vec<String> {
     let name = |column: usize| identifier(&draft.columns[column].name);
-    let mut clauses = draft.types.iter().enumerate().map(|(column, sql_type)| format!("{} {sql_type}", name(column))).collect::<Vec<_>>();
+    let clause = |(column, of): (usize, &String)| format!("{} {}", name(column), draft.stock.sql_type(draft.engine, of));
+    let mut clauses = draft.types.iter().enumerate().map(clause).collect::<Vec<_>>();
     if let Some(key) = &draft.table_key {
         let columns = key.iter().map(|column| name(*column)).collect::<Vec<_>>();
         clauses.push(format!("PRIMARY KEY ({})", columns.join(", ")));
     }
     let table = identifier(&draft.name);
     let tail = if draft.without_rowid { " WITHOUT ROWID" } else { "" };
-    let mut statements = vec![format!("CREATE TABLE {table} ({}){tail}", clauses.join(", "))];
+    let cut = draft.parts.map(|parts| parts.clause(draft)).unwrap_or_default();
+    let mut statements = vec![format!("CREATE TABLE {table} ({}){tail}{cut}", clauses.join(", "))];
+    statements.extend(draft.parts.into_iter().flat_map(|parts| parts.make(draft)));
     for row in rows {
-        let values = row.cells.iter().map(|cell| cell.text.as_deref().map_or("NULL".to_owned(), literal)).collect::<Vec<_>>();
+        let value = |(cell, of): (&Cell, &String)| {
+            cell.text.as_deref().map_or("NULL".to_owned(), |text| draft.stock.literal(draft.engine, of, text))
+        };
+        let values = row.cells.iter().zip(&draft.types).map(value).collect::<Vec<_>>();
         statements.push(format!("INSERT INTO {table} VALUES ({})", values.join(", ")));
     }
+    statements.extend(draft.parts.into_iter().flat_map(|parts| parts.bequeath(draft)));
     statements
 }

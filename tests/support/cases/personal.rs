@@ -3,7 +3,7 @@
 //! A new strategy is an arm in [`Personal::strategy`] and [`toml_of`], and one in [`Personal::pair`] if two rules may use
 //! it on one column.
 
-use super::{dice::Dice, rules::toml, table::Engine};
+use super::{dice::Dice, rules::toml, stock::Stock};
 use crate::support::oracle::Strategy;
 
 /// What is in a column that may be anonymised. Nothing but `anonymise` reads it.
@@ -22,23 +22,30 @@ impl Personal {
     pub const ALL: [Self; 7] = [Self::Address, Self::Mail, Self::Phone, Self::Note, Self::Day, Self::Amount, Self::Document];
 
     /// A type for the column.
-    pub fn sql_type(self, dice: &mut Dice, engine: Engine) -> &'static str {
-        let (sqlite, postgres, mariadb): (&[&str], &[&str], &[&str]) = match self {
-            Self::Address => (&["TEXT", "VARCHAR(45)"], &["text", "inet"], &["text", "varchar(45)", "inet4", "inet6"]),
-            Self::Mail => (&["varchar(90)"], &["varchar(90)"], &["varchar(90)", "varchar(90) COLLATE utf8mb4_nopad_bin"]),
-            Self::Phone => (&["varchar(20)"], &["varchar(20)"], &["varchar(20)"]),
-            Self::Note => (&["text"], &["text"], &["text"]),
-            Self::Day => (&["DATE", "DATETIME", "TEXT"], &["date", "timestamp", "timestamptz", "text"], &["date", "datetime", "text"]),
-            Self::Amount => {
-                (&["integer", "BIGINT", "REAL"], &["integer", "bigint", "numeric(8,2)"], &["integer", "bigint", "decimal(8,2)"])
-            }
-            Self::Document => (&["TEXT", "JSON"], &["jsonb"], &["json", "longtext"]),
+    pub fn sql_type(self, dice: &mut Dice, stock: Stock) -> &'static str {
+        let types: &[&str] = match (self, stock) {
+            (Self::Address, Stock::Sqlite) => &["TEXT", "VARCHAR(45)"],
+            (Self::Address, Stock::Postgres) => &["text", "inet"],
+            (Self::Address, Stock::Mariadb) => &["text", "varchar(45)", "inet4", "inet6"],
+            (Self::Address, Stock::Shared) => &["text", "varchar(45)"],
+            (Self::Mail, Stock::Mariadb) => &["varchar(90)", "varchar(90) COLLATE utf8mb4_nopad_bin"],
+            (Self::Mail, _) => &["varchar(90)"],
+            (Self::Phone, _) => &["varchar(20)"],
+            (Self::Note, _) => &["text"],
+            (Self::Day, Stock::Sqlite) => &["DATE", "DATETIME", "TEXT"],
+            (Self::Day, Stock::Postgres) => &["date", "timestamp", "timestamptz", "text"],
+            (Self::Day, Stock::Mariadb) => &["date", "datetime", "text"],
+            (Self::Day, Stock::Shared) => &["date", "timestamp", "text"],
+            (Self::Amount, Stock::Sqlite) => &["integer", "BIGINT", "REAL"],
+            (Self::Amount, Stock::Postgres) => &["integer", "bigint", "numeric(8,2)"],
+            (Self::Amount, Stock::Mariadb) => &["integer", "bigint", "decimal(8,2)"],
+            (Self::Amount, Stock::Shared) => &["integer", "bigint"],
+            (Self::Document, Stock::Sqlite) => &["TEXT", "JSON"],
+            (Self::Document, Stock::Postgres) => &["jsonb"],
+            (Self::Document, Stock::Mariadb) => &["json", "longtext"],
+            (Self::Document, Stock::Shared) => &["json"],
         };
-        dice.pick(match engine {
-            Engine::Sqlite => sqlite,
-            Engine::Postgres => postgres,
-            Engine::Mariadb => mariadb,
-        })
+        dice.pick(types)
     }
 
     /// A value, as the database writes one of that type.

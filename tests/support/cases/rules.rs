@@ -5,6 +5,7 @@ use super::{
     moments,
     personal::toml_of,
     sql::{backticked, identifier, literal},
+    stock::Stock,
     table::{Draft, Engine, STATES},
 };
 use crate::support::oracle::{
@@ -21,7 +22,6 @@ pub struct Written {
 
 /// What all rules of a table share.
 struct Common<'a> {
-    engine: Engine,
     draft: &'a Draft,
     /// The zone in which the configuration counts.
     zone: &'a str,
@@ -35,12 +35,12 @@ struct Common<'a> {
 }
 
 /// The rules of a table: some set of deletions, anonymisations and protections.
-pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, number: usize) -> Vec<Written> {
+pub fn rules(dice: &mut Dice, draft: &mut Draft, zone: &str, number: usize) -> Vec<Written> {
     let overriding = dice.chance(30);
     let mut actions = if overriding { overriding_actions(dice, draft) } else { actions(dice, draft) };
     let pair = matches!(actions[..], [Action::Anonymise { .. }, Action::Anonymise { .. }]);
     // What is in a document MariaDB can't be asked, so that a rule that changes some of it has a mark.
-    let asks_for_marks = engine == Engine::Mariadb && actions.iter().any(changes_documents);
+    let asks_for_marks = draft.stock.is_for(Engine::Mariadb) && actions.iter().any(changes_documents);
     if pair && (dice.chance(30) || asks_for_marks) {
         // With a mark each, any two may meet.
         for action in &mut actions {
@@ -49,13 +49,13 @@ pub fn rules(dice: &mut Dice, engine: Engine, draft: &mut Draft, zone: &str, num
                 let what = draft.personal.iter().find(|(personal, _)| personal == column).expect("a personal column").1;
                 *strategy = what.strategy(dice, &draft.types[*column]);
             }
-            *mark = Some(draft.add_mark(dice, engine));
+            *mark = Some(draft.add_mark(dice));
         }
     } else if !pair {
-        mark(dice, engine, draft, &mut actions);
+        mark(dice, draft, &mut actions);
     }
     let categories = vec![format!("category-{number}"), format!("shared-{}", number % 3)];
-    let common = Common { engine, draft, zone, one_zone: pair, policy: format!("case{number}"), categories, overriding };
+    let common = Common { draft, zone, one_zone: pair, policy: format!("case{number}"), categories, overriding };
     let mut rules = actions.into_iter().enumerate().map(|(index, action)| common.rule(dice, index, action)).collect::<Vec<_>>();
     if dice.chance(30) {
         let last = rules.len() - 1;
@@ -133,14 +133,14 @@ fn is_of_documents(strategy: &Strategy) -> bool {
 }
 
 /// Gives some rules a mark of their own, and then some of their columns random values.
-fn mark(dice: &mut Dice, engine: Engine, draft: &mut Draft, actions: &mut [Action]) {
+fn mark(dice: &mut Dice, draft: &mut Draft, actions: &mut [Action]) {
     for action in actions {
         let Action::Anonymise { columns, mark } = action else { continue };
-        let asks_for_one = engine == Engine::Mariadb && columns.iter().any(|(_, strategy)| is_of_documents(strategy));
+        let asks_for_one = draft.stock.is_for(Engine::Mariadb) && columns.iter().any(|(_, strategy)| is_of_documents(strategy));
         if !dice.chance(25) && !asks_for_one {
             continue;
         }
-        *mark = Some(draft.add_mark(dice, engine));
+        *mark = Some(draft.add_mark(dice));
         for (column, strategy) in columns {
             let is_text = draft.personal.iter().any(|(personal, what)| personal == column && what.is_text());
             if is_text && dice.chance(50) {
@@ -162,7 +162,7 @@ impl Common<'_> {
         let often = if is_keep { 70 } else { 35 };
         let condition = dice.chance(if self.overriding && index > 0 { 95 } else { often }).then(|| condition(dice, self.draft, 2));
         if let Some(condition) = &condition {
-            lines.push(format!("where = {}", toml(&sql(condition, self.engine, &self.draft.columns))));
+            lines.push(format!("where = {}", toml(&sql(condition, self.draft.engine, &self.draft.columns))));
         }
         let overrides = if condition.is_some() { self.overrides(dice, index, &mut lines) } else { Vec::new() };
         let subjects = self.subjects(dice, is_keep, &mut lines);
@@ -223,9 +223,10 @@ impl Common<'_> {
         let (start, writing) = dice.pick(&self.draft.starts);
         lines.push(format!("start = {}", toml(&self.draft.columns[start].name)));
         let is_native = |of: &str| ["timestamp", "datetime", "date"].iter().any(|native| of.starts_with(native));
-        let native = is_native(&self.draft.types[start]) && self.engine != Engine::Sqlite;
-        if !native || dice.chance(30) {
-            lines.push(format!("start_format = {}", toml(writing.format())));
+        let native = is_native(&self.draft.types[start]) && self.draft.stock != Stock::Sqlite;
+        let is_said = !native || dice.chance(30);
+        if is_said || self.draft.engine == Engine::Sqlite {
+            lines.push(format!("start_format = {}", toml(writing.format(self.draft.engine))));
         }
         let period = period(dice);
         lines.push(format!("keep_for = {}", toml(&words(dice, period))));
@@ -241,7 +242,7 @@ impl Common<'_> {
         }
         let mut never = Vec::new();
         if dice.chance(40) {
-            let all = writing.never(self.engine, &self.draft.types[start]);
+            let all = writing.never(self.draft.stock, &self.draft.types[start]);
             never = all.iter().filter(|_| dice.chance(60)).map(|text| (*text).to_owned()).collect();
             if !never.is_empty() {
                 let values = never.iter().map(|text| if writing.is_epoch() { text.clone() } else { toml(text) }).collect::<Vec<_>>();

@@ -1,15 +1,18 @@
 //! A pack for real: the tables in a database, the rules in a folder, and the program run over them. What it says and
 //! what it leaves is compared with the oracle; every disagreement is a sentence.
 
+mod contents;
 mod explained;
+mod snapshots;
 mod standing;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-pub use self::standing::stand;
-use super::{Pack, rows, rules::toml, sql::identifier, table::Engine};
+use self::snapshots::Snapshots;
+pub use self::{contents::Contents, standing::stand};
+use super::{Pack, rows, rules::toml, table::Engine};
 use crate::support::{
     binary::{Folder, Run, run},
     database::Database,
@@ -22,21 +25,25 @@ use crate::support::{
 pub struct Outcome {
     /// Empty: the program and the oracle agree.
     pub disagreements: Vec<String>,
+    /// What the tables held before the sweep and afterwards, unless a mistake that was made on purpose showed first.
+    pub contents: Option<[Contents; 2]>,
 }
 
 /// Runs a pack; `seeded` is a mistake that the program is to make.
 pub fn pack(pack: &Pack, seeded: Option<&str>) -> Outcome {
     let verdicts = pack.world.tables.iter().map(|table| pack.world.judge(table)).collect::<Vec<_>>();
     let mut real = Real::new(pack, seeded);
-    real.compare(&verdicts);
-    Outcome { disagreements: real.disagreements }
+    let contents = real.compare(&verdicts).map(|snapshots| snapshots.map(|snapshots| real.contents(&snapshots)));
+    Outcome { disagreements: real.disagreements, contents }
 }
 
-/// The rows of a table as the database writes them, each value as a literal.
-type Snapshot = Vec<Vec<String>>;
-
-/// Between two values of a row: a character that no value has.
-const BETWEEN: char = '\u{1f}';
+/// Sweeps a pack without asking the oracle: what is left.
+pub fn left(pack: &Pack, seeded: Option<&str>) -> Contents {
+    let mut real = Real::new(pack, seeded);
+    real.prepare();
+    real.command(&["sweep"]);
+    real.contents(&real.snapshots())
+}
 
 enum Connected {
     Sqlite(Sqlite),
@@ -98,8 +105,8 @@ impl<'a> Real<'a> {
         }
     }
 
-    fn compare(&mut self, verdicts: &[Verdict]) {
-        let before = self.snapshots();
+    /// Makes the workspace and places the holds.
+    fn prepare(&mut self) {
         self.expect(&["source", "init", "app"], 0);
         for order in &self.pack.orders {
             let mut arguments =
@@ -112,13 +119,24 @@ impl<'a> Real<'a> {
                 self.expect(&["hold", "release", &id, "--reason", "r", "--by", "b"], 0);
             }
         }
+    }
+
+    /// What the tables held before the sweep and afterwards.
+    fn compare(&mut self, verdicts: &[Verdict]) -> Option<[Snapshots; 2]> {
+        let before = self.snapshots();
+        self.prepare();
         let refused = verdicts.iter().any(|verdict| verdict.rules.contains(&None));
         let status = if refused { 3 } else { 0 };
         let plan = self.expect(&["plan", "--output", "json"], status);
         if let Some(plan) = plan {
             self.compare_plan(verdicts, &plan.json());
         }
-        self.compare_explanations(verdicts);
+        if self.caught() {
+            return None;
+        }
+        if self.seeded.is_none() {
+            self.compare_explanations(verdicts);
+        }
         self.same_everywhere(&before, "after plan");
         let sweep = self.expect(&["sweep", "--output", "json"], status);
         let after = self.snapshots();
@@ -126,7 +144,12 @@ impl<'a> Real<'a> {
             self.compare_sweep(verdicts, &sweep.json());
         }
         self.compare_rows(verdicts, &before, &after);
-        self.explain_what_is_gone(verdicts);
+        if self.caught() {
+            return None;
+        }
+        if self.seeded.is_none() {
+            self.explain_what_is_gone(verdicts);
+        }
         self.expect(&["ledger", "verify"], 0);
         self.compare_ledger(sweep.as_ref());
         // The table may have shrunk so far that starts which can't be meant are now too large a share of it.
@@ -141,6 +164,12 @@ impl<'a> Real<'a> {
             }
         }
         self.same_everywhere(&after, "after a second sweep");
+        Some([before, after])
+    }
+
+    /// Of a mistake that was made on purpose the first sign is enough.
+    fn caught(&self) -> bool {
+        self.seeded.is_some() && !self.disagreements.is_empty()
     }
 
     fn compare_plan(&mut self, verdicts: &[Verdict], plan: &Value) {
@@ -264,7 +293,7 @@ impl<'a> Real<'a> {
         }
     }
 
-    fn compare_rows(&mut self, verdicts: &[Verdict], before: &HashMap<String, Snapshot>, after: &HashMap<String, Snapshot>) {
+    fn compare_rows(&mut self, verdicts: &[Verdict], before: &Snapshots, after: &Snapshots) {
         for (number, verdict) in verdicts.iter().enumerate() {
             let table = &self.pack.world.tables[number];
             let changed = |(row, fate): (usize, &Option<Vec<Cell>>)| {
@@ -294,66 +323,12 @@ impl<'a> Real<'a> {
         }
     }
 
-    fn same_everywhere(&mut self, before: &HashMap<String, Snapshot>, when: &str) {
+    fn same_everywhere(&mut self, before: &Snapshots, when: &str) {
         let now = self.snapshots();
         let mut changed = now.iter().filter(|(name, rows)| before[*name] != **rows).map(|(name, _)| name.clone()).collect::<Vec<_>>();
         changed.sort();
         if !changed.is_empty() {
             self.disagree(format!("law 6: {changed:?} changed {when}"));
-        }
-    }
-
-    fn bystanders(&self) -> Vec<String> {
-        let mut all = vec!["nobody's".to_owned()];
-        all.extend(self.pack.cases.iter().flat_map(|case| case.bystanders.iter().cloned()));
-        all
-    }
-
-    /// Every table of the pack, in the order of the generator's rows.
-    fn snapshots(&self) -> HashMap<String, Snapshot> {
-        let cases = self.pack.cases.iter().zip(&self.pack.world.tables);
-        let swept = cases.map(|(case, table)| {
-            let columns = table.columns.iter().map(|column| identifier(&column.name)).collect::<Vec<_>>();
-            let order = columns[case.number_column].clone();
-            (table.name.clone(), columns, order)
-        });
-        let children = self.bystanders().into_iter().map(|name| {
-            let columns: &[&str] = match name.as_str() {
-                "nobody's" => &["id", "at"],
-                log if log.starts_with("log of") => &["what"],
-                _ => &["id", "parent"],
-            };
-            (name, columns.iter().map(|column| identifier(column)).collect(), "1".to_owned())
-        });
-        let (names, queries): (Vec<String>, Vec<String>) =
-            swept.chain(children).map(|(name, columns, order)| (name.clone(), self.rows_of(&name, &columns, &order))).unzip();
-        let tables = match &self.database {
-            Connected::Sqlite(database) => database.columns(&queries),
-            Connected::Postgres(database) => database.columns(&queries),
-            Connected::Mariadb(database) => database.columns(&queries),
-        };
-        let values = |row: Option<String>| row.expect("quoted values").split(BETWEEN).map(ToOwned::to_owned).collect();
-        let snapshots = tables.into_iter().map(|rows| rows.into_iter().map(values).collect());
-        names.into_iter().zip(snapshots).collect()
-    }
-
-    /// The query for the rows of a table, each as one text.
-    fn rows_of(&self, table: &str, columns: &[String], order: &str) -> String {
-        match &self.database {
-            Connected::Sqlite(_) => {
-                let quoted = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>();
-                format!("SELECT {} FROM {} ORDER BY {order}", quoted.join(" || char(31) || "), identifier(table))
-            }
-            Connected::Mariadb(_) => {
-                // Its own `quote` escapes with backslashes.
-                let quoted = |column: &String| format!("coalesce('''' || replace(CAST({column} AS char), '''', '''''') || '''', 'NULL')");
-                let quoted = columns.iter().map(quoted).collect::<Vec<_>>().join(&format!(" || '{BETWEEN}' || "));
-                format!("SELECT {quoted} FROM {} ORDER BY {order}", identifier(table))
-            }
-            Connected::Postgres(_) => {
-                let format = vec!["%L"; columns.len()].join(&BETWEEN.to_string());
-                format!("SELECT format('{format}', {}) FROM {} ORDER BY {order}", columns.join(", "), identifier(table))
-            }
         }
     }
 

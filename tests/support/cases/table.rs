@@ -3,7 +3,9 @@
 use super::{
     dice::Dice,
     moments::{self, Writing},
+    parts::Parts,
     personal::Personal,
+    stock::Stock,
 };
 use crate::support::oracle::{
     Cell, Column, Kind, Row, Term, World,
@@ -25,14 +27,18 @@ impl Engine {
 
 /// A table on its way: the model's columns with the SQL types beside them.
 pub struct Draft {
+    /// Whose SQL makes it.
     pub engine: Engine,
+    /// What it is drawn from.
+    pub stock: Stock,
     pub name: String,
     pub columns: Vec<Column>,
-    /// Type and constraints of each column.
+    /// Type and constraints of each column, as the stock calls them.
     pub types: Vec<String>,
     /// Clauses behind the columns: the primary key.
     pub table_key: Option<Vec<usize>>,
     pub without_rowid: bool,
+    pub parts: Option<Parts>,
     pub starts: Vec<(usize, Writing)>,
     pub subjects: Vec<(&'static str, usize)>,
     /// Columns that nothing reads and that may be anonymised.
@@ -73,14 +79,16 @@ pub fn name(dice: &mut Dice, number: usize) -> String {
 
 impl Draft {
     /// Columns at random, in random places.
-    pub fn new(dice: &mut Dice, engine: Engine, name: String) -> Self {
+    pub fn new(dice: &mut Dice, engine: Engine, stock: Stock, name: String) -> Self {
         let mut draft = Self {
             engine,
+            stock,
             name,
             columns: Vec::new(),
             types: Vec::new(),
             table_key: None,
             without_rowid: false,
+            parts: None,
             starts: Vec::new(),
             subjects: Vec::new(),
             personal: Vec::new(),
@@ -90,29 +98,30 @@ impl Draft {
             marks: Vec::new(),
         };
         draft.number = draft.add(dice, Kind::Number, "bigint NOT NULL");
-        let status = match engine {
-            Engine::Sqlite => "TEXT",
-            Engine::Postgres => "text",
-            // It may be part of a key, which no `text` can be without a length.
-            Engine::Mariadb => dice.pick(&["varchar(20)", "varchar(20) COLLATE utf8mb4_nopad_bin"]),
+        let status = match stock {
+            Stock::Sqlite => "TEXT",
+            Stock::Postgres => "text",
+            // It may be part of a key, which on MariaDB no `text` can be without a length.
+            Stock::Shared => "varchar(20)",
+            Stock::Mariadb => dice.pick(&["varchar(20)", "varchar(20) COLLATE utf8mb4_nopad_bin"]),
         };
         draft.status = draft.add(dice, Kind::Text, status);
         draft.amount = draft.add(dice, Kind::Number, "integer");
         for _ in 0..dice.number(1..=2) {
-            let writing = dice.pick(Writing::of(engine));
-            let sql_type = dice.pick(writing.types(engine));
+            let writing = dice.pick(Writing::of(stock));
+            let sql_type = dice.pick(writing.types(stock));
             let column = draft.add(dice, Kind::Text, sql_type);
             draft.starts.push((column, writing));
         }
-        draft.add_subjects(dice, engine);
+        draft.add_subjects(dice);
         for what in Personal::ALL {
             if dice.chance(50) {
-                let sql_type = what.sql_type(dice, engine);
+                let sql_type = what.sql_type(dice, stock);
                 let column = draft.add(dice, Kind::Text, sql_type);
                 draft.personal.push((column, what));
             }
         }
-        draft.choose_key(dice, engine);
+        draft.choose_key(dice);
         draft
     }
 
@@ -124,11 +133,12 @@ impl Draft {
     }
 
     /// A mark column, added when a rule wants one.
-    pub fn add_mark(&mut self, dice: &mut Dice, engine: Engine) -> usize {
-        let types: &[&str] = match engine {
-            Engine::Sqlite => &["TEXT", "INTEGER"],
-            Engine::Postgres => &["timestamptz", "timestamptz"],
-            Engine::Mariadb => &["datetime(6)", "timestamp NULL DEFAULT NULL"],
+    pub fn add_mark(&mut self, dice: &mut Dice) -> usize {
+        let types: &[&str] = match self.stock {
+            Stock::Sqlite => &["TEXT", "INTEGER"],
+            Stock::Postgres => &["timestamptz", "timestamptz"],
+            Stock::Mariadb => &["datetime(6)", "timestamp NULL DEFAULT NULL"],
+            Stock::Shared => &["mark"],
         };
         let sql_type = dice.pick(types);
         let column = self.add(dice, Kind::Mark, sql_type);
@@ -137,23 +147,30 @@ impl Draft {
     }
 
     /// Kinds keep one type in a whole pack, so that a hold everywhere fits every table.
-    fn add_subjects(&mut self, dice: &mut Dice, engine: Engine) {
-        let kinds: &[(&str, Kind, &str)] = match engine {
-            Engine::Postgres => &[
+    fn add_subjects(&mut self, dice: &mut Dice) {
+        let kinds: &[(&str, Kind, &str)] = match self.stock {
+            Stock::Postgres => &[
                 ("account", Kind::Number, "bigint"),
                 ("email", Kind::Text, "text"),
                 ("device", Kind::Uuid, "uuid"),
                 ("login", Kind::Folded, "text COLLATE \"folded\""),
                 ("code", Kind::Padded, "char(12)"),
             ],
-            Engine::Sqlite => &[
+            Stock::Sqlite => &[
                 ("account", Kind::Number, "BIGINT"),
                 ("email", Kind::Text, "TEXT"),
                 ("device", Kind::Text, "VARCHAR(36)"),
                 ("login", Kind::Folded, "TEXT COLLATE NOCASE"),
                 ("code", Kind::Text, "BLOB"),
             ],
-            Engine::Mariadb => &[
+            Stock::Shared => &[
+                ("account", Kind::Number, "bigint"),
+                ("email", Kind::Text, "exact(200)"),
+                ("device", Kind::Text, "exact(36)"),
+                ("login", Kind::Folded, "folded"),
+                ("code", Kind::Padded, "char(12)"),
+            ],
+            Stock::Mariadb => &[
                 ("account", Kind::Number, "bigint"),
                 ("email", Kind::Text, "varchar(200) COLLATE utf8mb4_nopad_bin"),
                 ("device", Kind::Uuid, "uuid"),
@@ -169,7 +186,7 @@ impl Draft {
         }
     }
 
-    fn choose_key(&mut self, dice: &mut Dice, engine: Engine) {
+    fn choose_key(&mut self, dice: &mut Dice) {
         let number = self.number;
         match dice.number(0..=5) {
             0 | 1 => {}
@@ -185,7 +202,7 @@ impl Draft {
             }
             _ => {
                 self.table_key = Some(vec![number]);
-                self.without_rowid = engine == Engine::Sqlite;
+                self.without_rowid = self.engine == Engine::Sqlite;
             }
         }
     }
@@ -213,9 +230,10 @@ impl Draft {
                 let of_column = cutoffs.iter().filter(|(start, ..)| start == column);
                 let periods = of_column.map(|(_, cutoff, zone)| (*cutoff, zone.clone())).collect::<Vec<_>>();
                 let never = terms.iter().filter(|term| term.start == *column).flat_map(|term| term.never.clone()).collect::<Vec<_>>();
+                let garbage = writing.garbage(self.stock, &self.types[*column]);
                 cells[*column] = match dice.number(0..=19) {
-                    _ if bad.contains(&number) && !periods.is_empty() => {
-                        let text = dice.pick(writing.garbage(self.engine, &self.types[*column]));
+                    _ if bad.contains(&number) && !periods.is_empty() && !garbage.is_empty() => {
+                        let text = dice.pick(garbage);
                         Cell { text: Some(text.to_owned()), moment: Some(Moment::Unreadable) }
                     }
                     0 => Cell::default(),
@@ -277,11 +295,11 @@ pub fn subject(dice: &mut Dice, kind: &str) -> String {
 }
 
 /// The same subject, written as a person might write it when placing a hold.
-pub fn as_written(dice: &mut Dice, engine: Engine, kind: &str, value: &str) -> String {
+pub fn as_written(dice: &mut Dice, stock: Stock, kind: &str, value: &str) -> String {
     match kind {
-        "device" if engine != Engine::Sqlite && dice.chance(50) => value.to_uppercase(),
+        "device" if !stock.is_for(Engine::Sqlite) && dice.chance(50) => value.to_uppercase(),
         "login" if dice.chance(50) => value.to_uppercase(),
-        "code" if engine == Engine::Mariadb && dice.chance(20) => format!("{value}  "),
+        "code" if stock.is_for(Engine::Mariadb) && dice.chance(20) => format!("{value}  "),
         "account" if dice.chance(20) => format!("0{value}"),
         _ => value.to_owned(),
     }

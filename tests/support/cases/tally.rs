@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Pack, table::Engine};
+use super::{Case, Pack, table::Engine};
 use crate::support::oracle::{Action, Class, Rule, Table, Verdict};
 
 /// In how many cases each class was met.
@@ -43,6 +43,7 @@ const CLASSES: &[&str] = &[
     "override overridden",
     "anonymised, later deleted",
     "both due",
+    "in parts",
     "null",
     "fixed",
     "hmac",
@@ -83,7 +84,7 @@ fn strategies_that_acted(rule: &Rule, counts: Option<&BTreeMap<Class, u64>>) -> 
 
 impl Tally {
     /// Counts one case.
-    pub fn add(&mut self, table: &Table, verdict: &Verdict) {
+    pub fn add(&mut self, case: &Case, table: &Table, verdict: &Verdict) {
         self.cases += 1;
         let has = |class| verdict.rules.iter().flatten().any(|counts| counts.contains_key(&class));
         let sights = &verdict.sights;
@@ -121,6 +122,7 @@ impl Tally {
             ("override overridden", sights.override_overridden),
             ("anonymised, later deleted", sights.staged),
             ("both due", sights.both_due),
+            ("in parts", case.in_parts),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
         ];
         let strategies = table.rules.iter().zip(&verdict.rules).flat_map(|(rule, counts)| strategies_that_acted(rule, counts.as_ref()));
@@ -149,8 +151,8 @@ fn the_generator_meets_every_class() {
     let mut tally = Tally::default();
     for seed in 0..30 {
         let engine = Engine::ALL[usize::try_from(seed).unwrap_or_default() % Engine::ALL.len()];
-        let world = Pack::new(engine, seed).world;
-        world.tables.iter().for_each(|table| tally.add(table, &world.judge(table)));
+        let Pack { world, cases, .. } = Pack::new(engine, seed);
+        cases.iter().zip(&world.tables).for_each(|(case, table)| tally.add(case, table, &world.judge(table)));
     }
     tally.assert_broad();
 }

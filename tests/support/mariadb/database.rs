@@ -2,11 +2,11 @@
 
 use std::{
     str::FromStr as _,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool,
+    AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, MySqlPool, Row as _,
     mysql::{MySqlConnectOptions, MySqlPoolOptions},
 };
 
@@ -18,14 +18,18 @@ use crate::support::{
 
 /// How the tests' own sessions read SQL: names in double quotes, backslashes as they are, `||` joins. So one text often
 /// serves every engine. What the server makes of values stays as strict as it is by default, and no stricter.
-const SQL_MODE: &str = "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT')";
+pub const SQL_MODE: &str = "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT')";
 
 /// A database of its own on a server.
 pub struct Database<'s> {
     server: &'s Server,
     name: String,
+    /// It was made on another server, of which this one is a replica, and goes with that.
+    replicated: bool,
     workspace: String,
     role: String,
+    /// Something was executed that may have made tables since the last [`Database::has_grown`].
+    grown: AtomicBool,
     /// Root's address: the application that owns the data, and the DBA.
     pub url: String,
     /// The address of an account for retentiond, which has no privilege but to log in.
@@ -46,7 +50,23 @@ impl<'s> Database<'s> {
         let [name, workspace, role] = ["test", "ws", ROLE].map(|prefix| format!("{prefix}_{number}"));
         server.execute(&format!("CREATE DATABASE {name}; CREATE USER {role} IDENTIFIED BY '{PASSWORD}'"));
         let (url, retentiond_url) = (server.root_url(&name), server.url(&role, &name));
-        Self { server, name, workspace, role, url, retentiond_url }
+        Self { server, replicated: false, name, workspace, role, grown: AtomicBool::new(true), url, retentiond_url }
+    }
+
+    /// The same database on a replica of its server.
+    pub fn on_replica<'r>(&self, replica: &'r Server) -> Database<'r> {
+        let Self { name, workspace, role, .. } = self;
+        let (url, retentiond_url) = (replica.root_url(name), replica.url(role, name));
+        Database {
+            server: replica,
+            replicated: true,
+            name: name.clone(),
+            workspace: workspace.clone(),
+            role: role.clone(),
+            grown: AtomicBool::new(true),
+            url,
+            retentiond_url,
+        }
     }
 
     /// The name of the database.
@@ -74,6 +94,16 @@ impl<'s> Database<'s> {
         Server::tcp_url("root", &self.name, port)
     }
 
+    /// The address of retentiond's role through a loopback port.
+    pub fn retentiond_tcp_url(&self, port: u16) -> String {
+        Server::tcp_url(&self.role, &self.name, port)
+    }
+
+    /// Whether there may be tables that there were not at the last question.
+    pub fn has_grown(&self) -> bool {
+        self.grown.swap(false, Ordering::Relaxed)
+    }
+
     /// A connection of root's, for tests that hold a transaction open.
     pub async fn connect(&self) -> MySqlConnection {
         let mut connection = MySqlConnection::connect_with(&self.options()).await.expect("a connection");
@@ -83,6 +113,7 @@ impl<'s> Database<'s> {
 
     /// Runs statements (several at once are fine) as root.
     pub fn execute(&self, statements: &str) {
+        self.grown.fetch_or(statements.contains("CREATE") || statements.contains("ALTER"), Ordering::Relaxed);
         wait(async {
             let mut connection = self.connect().await;
             connection.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await.unwrap_or_else(|error| panic!("{error} in: {statements}"));
@@ -106,6 +137,27 @@ impl<'s> Database<'s> {
             }
             connection.close().await.expect("an orderly end");
             columns
+        })
+    }
+
+    /// How many sessions on this database wait for somebody else's lock, of a table or of a row. InnoDB's table of
+    /// transactions is a copy that is not renewed for as long as anybody reads it more often than ten times a second, so its
+    /// monitor is asked.
+    pub fn waiting(&self) -> i64 {
+        wait(async {
+            let mut connection = self.connect().await;
+            let ours =
+                "SELECT CAST(id AS char), CAST(coalesce(state, '') AS char) FROM information_schema.processlist WHERE db = database()";
+            let sessions: Vec<(String, String)> = sqlx::query_as(ours).fetch_all(&mut connection).await.expect("a list of sessions");
+            let status = connection.fetch_one("SHOW ENGINE INNODB STATUS").await.expect("a monitor");
+            connection.close().await.expect("an orderly end");
+            let monitor: String = status.try_get("Status").expect("a text");
+            let for_rows: Vec<&str> = monitor.split("---TRANSACTION").filter(|transaction| transaction.contains("LOCK WAIT")).collect();
+            let waits = |(id, state): &&(String, String)| {
+                let is_theirs = |transaction: &&str| transaction.contains(&format!("MariaDB thread id {id},"));
+                state.starts_with("Waiting for") || for_rows.iter().any(is_theirs)
+            };
+            i64::try_from(sessions.iter().filter(waits).count()).expect("a few")
         })
     }
 
@@ -133,6 +185,9 @@ impl<'s> Database<'s> {
 
 impl Drop for Database<'_> {
     fn drop(&mut self) {
+        if self.replicated {
+            return;
+        }
         let Self { name, workspace, role, .. } = self;
         // What is left of a test's sessions must not keep its tables locked.
         let sessions = format!("SELECT id FROM information_schema.processlist WHERE db IN ('{name}', '{workspace}') OR user = '{role}'");

@@ -16,10 +16,12 @@ use std::{
     },
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, Row as _};
 
-pub use self::database::Database;
+pub use self::database::{Database, SQL_MODE};
 use super::{
+    certificates::{Authority, Certificate},
     server::{Home, PASSWORD, free_port},
     until, wait,
 };
@@ -53,6 +55,12 @@ pub struct Options {
     pub log_statements: bool,
     /// Write a binary log, by rows, for replicas to follow. They need `tcp` as well.
     pub binlog: bool,
+    /// Speak TLS, see [`Server::certified`].
+    pub tls: bool,
+    /// With the memory and the log of a server whose speed is measured.
+    pub large: bool,
+    /// In Berlin, where clocks are turned back; elsewhere servers keep UTC.
+    pub in_berlin: bool,
 }
 
 /// A running MariaDB.
@@ -87,12 +95,38 @@ impl Server {
     /// # Panics
     /// If MariaDB is not installed: a test without its server has failed.
     pub fn private(options: Options) -> Self {
+        Self::private_in(Path::new("/tmp"), options)
+    }
+
+    /// The same with its data in a folder of `base`, whose path has to be short.
+    pub fn private_in(base: &Path, options: Options) -> Self {
+        Self::made(base, options, |_| {})
+    }
+
+    /// A server for one test alone that listens on a loopback port, speaks TLS with this certificate, and takes
+    /// certificates of the authority.
+    pub fn certified(authority: &Authority, certificate: &Certificate) -> Self {
+        let prepare = |own: &Own| {
+            own.home.put("ca.crt", &authority.pem());
+            own.certify(certificate);
+        };
+        Self::made(Path::new("/tmp"), Options { tcp: true, tls: true, ..Options::default() }, prepare)
+    }
+
+    /// Shows this certificate from now on.
+    pub fn certify(&self, certificate: &Certificate) {
+        self.own().certify(certificate);
+        self.execute("FLUSH SSL");
+    }
+
+    fn made(base: &Path, options: Options, prepare: impl FnOnce(&Own)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        let home = Home::new("rtd-my-", &["mysql", "nobody"]);
+        let home = Home::new(base, "rtd-my-", &["mysql", "nobody"]);
         let tcp_port = options.tcp.then(free_port);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut own = Own { process: Mutex::new(None), options, number, tcp_port, home };
         own.init();
+        prepare(&own);
         own.home.start_guard(STOP);
         own.start();
         Self { folder: own.home.path().to_owned(), own: Some(own) }
@@ -100,6 +134,11 @@ impl Server {
 
     /// A replica of this server, which follows its binary log from the beginning; it takes no writes but root's.
     pub fn replica(&self) -> Self {
+        self.replica_through(None)
+    }
+
+    /// The same by way of a loopback port that leads to this server, as of a proxy.
+    pub fn replica_through(&self, port: Option<u16>) -> Self {
         assert!(self.own().options.binlog, "a primary has `binlog: true`");
         let replica = Self::private(Options { tcp: true, binlog: true, ..Options::default() });
         replica.execute(&format!(
@@ -107,7 +146,7 @@ impl Server {
              CHANGE MASTER TO master_host = '127.0.0.1', master_port = {}, master_user = 'root', master_password = '{PASSWORD}',
                  master_connect_retry = 1, master_use_gtid = slave_pos;
              START SLAVE",
-            self.tcp_port()
+            port.unwrap_or_else(|| self.tcp_port())
         ));
         until("a replica that follows", || {
             let status = replica.replication();
@@ -136,7 +175,10 @@ impl Server {
     /// An account's address of a database, by socket.
     pub fn url(&self, account: &str, database: &str) -> String {
         let socket = self.socket();
-        format!("mysql://{account}:{PASSWORD}@localhost/{database}?socket={}", socket.to_str().expect("a path under /tmp"))
+        format!(
+            "mysql://{account}:{PASSWORD}@localhost/{database}?socket={}&ssl-mode=disabled",
+            socket.to_str().expect("a path under /tmp")
+        )
     }
 
     /// An account's address of a database through a loopback port: the server's own or a proxy's.
@@ -182,9 +224,22 @@ impl Server {
         self.own().kill();
     }
 
-    /// Starts the server again after [`Server::kill`]; returns when it has recovered and takes connections.
+    /// Ends the server in order, with nothing left to purge: its data are then as a copy may have them.
+    pub fn stop(&self) {
+        self.execute("SET GLOBAL innodb_fast_shutdown = 0");
+        let mut process = self.own().process.lock().unwrap_or_else(PoisonError::into_inner).take().expect("a server that runs");
+        kill_process(Pid::from_child(&process), Signal::TERM).expect("the server is ours");
+        process.wait().expect("the server is our child");
+    }
+
+    /// Starts the server again after [`Server::kill`] or [`Server::stop`]; returns when it takes connections.
     pub fn restart(&self) {
         self.own().start();
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     async fn administrator(&self) -> MySqlConnection {
@@ -201,8 +256,15 @@ impl Own {
     fn init(&self) {
         let mut command = self.home.command(program("mariadb-install-db"));
         command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
-        self.home.run(command.arg(format!("--datadir={}", self.file("data"))));
+        // A server that starts clears its folder for temporary tables, and with it those of another one that is starting there.
+        command.args([("datadir", "data"), ("tmpdir", "")].map(|(name, folder)| format!("--{name}={}", self.file(folder))));
+        self.home.run(&mut command);
         fs::write(self.home.path().join("accounts.sql"), ACCOUNTS).expect("a file for the server");
+    }
+
+    fn certify(&self, Certificate { certificate, key }: &Certificate) {
+        self.home.put("server.crt", certificate);
+        self.home.put("server.key", key);
     }
 
     /// The path of a file in the server's folder.
@@ -222,17 +284,26 @@ impl Own {
             ("init-file", self.file("accounts.sql")),
             ("character-set-server", "utf8mb4".to_owned()),
             ("collation-server", "utf8mb4_general_ci".to_owned()),
-            ("default-time-zone", "+00:00".to_owned()),
+            ("default-time-zone", if self.options.in_berlin { "SYSTEM" } else { "+00:00" }.to_owned()),
             ("lc-messages", "en_US".to_owned()),
             ("max-connections", "200".to_owned()),
-            ("innodb-buffer-pool-size", "32M".to_owned()),
-            ("innodb-log-file-size", "32M".to_owned()),
+            ("innodb-buffer-pool-size", if self.options.large { "1G" } else { "32M" }.to_owned()),
+            ("innodb-log-file-size", if self.options.large { "1G" } else { "32M" }.to_owned()),
         ];
         command.args(settings.map(|(name, value)| format!("--{name}={value}")));
+        if self.options.in_berlin {
+            command.env("TZ", "Europe/Berlin");
+        }
         match self.tcp_port {
             Some(port) => command.args(["--bind-address=127.0.0.1".to_owned(), format!("--port={port}")]),
             None => command.arg("--skip-networking"),
         };
+        if self.options.tls {
+            command.args(
+                [("cert", "server.crt"), ("key", "server.key"), ("ca", "ca.crt")]
+                    .map(|(what, file)| format!("--ssl-{what}={}", self.file(file))),
+            );
+        }
         if !self.options.fsync {
             command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--debug-no-sync"]);
         }

@@ -34,7 +34,7 @@ impl World {
     }
 
     /// The start of a row under a term, if it has one that can be meant.
-    fn start(&self, term: &Term, row: &Row) -> Option<(Timestamp, Met)> {
+    pub fn start(&self, term: &Term, row: &Row) -> Option<(Timestamp, Met)> {
         let cell = &row.cells[term.start];
         if means_nothing(term, cell) {
             return None;

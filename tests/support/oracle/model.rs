@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Everything that decides about rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct World {
     pub now: Timestamp,
     /// Zone of dates and of times that carry none.
@@ -21,7 +21,7 @@ pub struct World {
     pub holds: Vec<Hold>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     pub name: String,
     pub columns: Vec<Column>,
@@ -33,7 +33,7 @@ pub struct Table {
     pub update_fires: Option<Vec<usize>>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     pub name: String,
     pub kind: Kind,
@@ -53,7 +53,7 @@ pub enum Kind {
     Mark,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub cells: Vec<Cell>,
     /// A row of another table refers to this one, and forbids that it goes.
@@ -67,7 +67,7 @@ pub struct Cell {
     pub moment: Option<Moment>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// `<policy>/<rule>`.
     pub id: String,
@@ -82,14 +82,14 @@ pub struct Rule {
     pub observe: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     pub kind: String,
     pub column: usize,
     pub null_is_held: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Term {
     pub start: usize,
     pub period: Period,
@@ -172,7 +172,7 @@ impl Strategy {
 }
 
 /// A hold that is in force. Without subjects it covers all of its scope.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hold {
     pub subjects: Vec<(String, String)>,
     pub scope: Vec<Scope>,

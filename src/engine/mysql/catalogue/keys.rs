@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row as _, mysql::MySqlRow};
 
-use super::{WHAT, about, quoted, read};
+use super::{
+    WHAT, about, quoted, read,
+    relation::{NO_PROCESS, part_of_name},
+};
 use crate::{
     engine::{
         Error,
         mysql::{
             Flavour,
+            errors::DENIED,
             session::{Transaction, text, word},
         },
-        shape::{ForeignKey, Index, ReferentialAction},
+        shape::{ForeignKey, Index, ReferentialAction, Sight},
     },
-    sql::selection::TableRef,
+    policy::Dialect,
+    sql::{qualified, quote_identifier, selection::TableRef},
 };
 
 /// The columns of the primary key, and every index.
@@ -86,25 +91,23 @@ pub(super) async fn foreign(
         Flavour::MariaDb => "INNODB_SYS_FOREIGN",
         Flavour::MySql => "INNODB_FOREIGN",
     };
-    // Names are written as those of files are; the one sign that stands for itself is the slash between them.
-    let named = |column: &str, part: i8| {
-        format!("CONVERT(CONVERT(CAST(substring_index({column}, '/', {part}) AS BINARY) USING filename) USING utf8mb4)")
+    let is_table = |column: &str| {
+        let (schema, name) = (part_of_name(column, 1), part_of_name(column, -1));
+        format!("({schema} = {} AND {name} = {})", quoted(&table.schema), quoted(&table.table))
     };
-    let is_table =
-        |column: &str| format!("({} = {} AND {} = {})", named(column, 1), quoted(&table.schema), named(column, -1), quoted(&table.table));
     let query = format!(
         "SELECT f.ID, {}, {}, {}, {}, CAST(f.TYPE AS SIGNED), c.FOR_COL_NAME, c.REF_COL_NAME, substring_index(f.ID, '/', -1) \
          FROM information_schema.{prefix} f JOIN information_schema.{prefix}_COLS c ON c.ID = f.ID \
          WHERE {} OR {} ORDER BY f.ID, c.POS",
-        named("f.FOR_NAME", 1),
-        named("f.FOR_NAME", -1),
-        named("f.REF_NAME", 1),
-        named("f.REF_NAME", -1),
+        part_of_name("f.FOR_NAME", 1),
+        part_of_name("f.FOR_NAME", -1),
+        part_of_name("f.REF_NAME", 1),
+        part_of_name("f.REF_NAME", -1),
         is_table("f.FOR_NAME"),
         is_table("f.REF_NAME"),
     );
     let rows = match transaction.ask(WHAT, &query).await {
-        Err(failure) if failure.is(&[1227]) => {
+        Err(failure) if failure.is(&[NO_PROCESS]) => {
             return Err(Error::Unsupported(format!(
                 "which tables refer to {}.{} can't be seen without the privilege PROCESS; GRANT PROCESS ON *.* to this account",
                 table.schema, table.table
@@ -118,11 +121,25 @@ pub(super) async fn foreign(
         known.child_columns.push(child);
         known.parent_columns.push(parent);
     }
+    for key in keys.values_mut().filter(|key| key.parent == *table) {
+        key.child_sight = sight(transaction, key).await?;
+    }
     let (from, to): (Vec<_>, Vec<_>) = (
         keys.values().filter(|key| key.child == *table).cloned().collect(),
         keys.into_values().filter(|key| key.parent == *table).collect(),
     );
     Ok((from, to))
+}
+
+/// Whether we may read the child's columns, asked of the server itself, which knows roles and patterns in grants.
+async fn sight(transaction: &mut Transaction, key: &ForeignKey) -> Result<Sight, Error> {
+    let is_null: Vec<String> = key.child_columns.iter().map(|column| format!("{} IS NULL", quote_identifier(column))).collect();
+    let text = format!("EXPLAIN SELECT 1 FROM {} WHERE {}", qualified(Dialect::Mysql, &key.child), is_null.join(" AND "));
+    match transaction.run(WHAT, &text).await {
+        Ok(()) => Ok(Sight::All),
+        Err(failure) if failure.is(&DENIED) => Ok(Sight::NotGranted),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// A key that has no columns yet, and a pair of them.
@@ -144,6 +161,8 @@ fn foreign_key(row: &MySqlRow) -> Result<(String, ForeignKey, String, String), s
         on_update: action(4, 8, 32),
         // InnoDB makes the index where there is none.
         child_indexed: true,
+        // Asked below, where all the columns are known.
+        child_sight: Sight::All,
     };
     Ok((word(row, 0)?, key, word(row, 6)?, word(row, 7)?))
 }

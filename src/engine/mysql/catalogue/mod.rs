@@ -1,13 +1,16 @@
 //! The shape of a table, read from the server's `information_schema`.
 //!
 //! One file for each subject: `relation` (what kind of thing the name belongs to, and what we may do with it), `columns`,
-//! `keys` (indexes and foreign keys), `triggers`. What else decides whether a rule can be enforced is a query there and a
+//! `keys` (indexes and foreign keys), `triggers`, `partitions`. What else decides whether a rule can be enforced is a query there and a
 //! field of [`Shape`]. Each is asked about one table at a time, because only then does the server look at no other.
 
 mod columns;
 mod keys;
+mod partitions;
 mod relation;
 mod triggers;
+
+use std::collections::BTreeSet;
 
 use sqlx::mysql::MySqlRow;
 
@@ -19,7 +22,7 @@ use super::{
 use crate::{
     engine::{
         Error, Inspected,
-        shape::{RowSecurity, Shape},
+        shape::{Family, RowSecurity, Shape},
     },
     policy::{Dialect, TableName},
     sql::{quote_literal, selection::TableRef},
@@ -47,9 +50,10 @@ impl Mysql {
 
     async fn shape_of(&self, transaction: &mut Transaction, table: &TableRef) -> Result<Option<Shape>, Error> {
         let Some(relation) = relation::find(transaction, table).await? else { return Ok(None) };
-        let (columns, mut privileges) = columns::of(transaction, table).await?;
+        let (columns, mut privileges) = columns::of(transaction, table, self.server.flavour).await?;
         privileges.delete = relation::may_delete(transaction, table, relation.kind).await?;
         let (primary_key, indexes) = keys::indexes(transaction, table, self.server.flavour).await?;
+        let (columns, undroppable) = partitions::settle(transaction, table, columns, &primary_key).await?;
         let (references, referenced_by) = keys::foreign(transaction, table, self.server.flavour).await?;
         Ok(Some(Shape {
             table: table.clone(),
@@ -64,19 +68,29 @@ impl Mysql {
             privileges,
             rowid: None,
             estimated_rows: relation.estimated_rows,
+            estimated_bytes: relation.estimated_bytes,
+            undroppable,
+            family: Family::default(),
         }))
     }
 
+    /// The standard's views show tables only that we have a privilege on; InnoDB shows all of its own, where we may ask it.
     pub(super) async fn table_names(&self) -> Result<Vec<TableName>, Error> {
-        let text = format!(
-            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = {} \
-             ORDER BY TABLE_NAME",
-            quoted(&self.server.database)
+        let database = &self.server.database;
+        let granted = format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = {}",
+            quoted(database)
         );
         let mut transaction = self.begin_with(Access::Read).await?;
-        let rows = transaction.ask(WHAT, &text).await?;
+        let rows = transaction.ask(WHAT, &granted).await?;
+        let mut names: BTreeSet<String> = read(&rows, |row| word(row, 0))?.into_iter().collect();
+        match transaction.ask(WHAT, &relation::all_of(database, self.server.flavour)).await {
+            Ok(rows) => names.extend(read(&rows, |row| word(row, 0))?),
+            Err(failure) if failure.is(&[relation::NO_PROCESS]) => {}
+            Err(failure) => return Err(failure.into()),
+        }
         transaction.commit().await?;
-        read(&rows, |row| Ok(TableName { schema: Some(word(row, 0)?), table: word(row, 1)? }))
+        Ok(names.into_iter().map(|table| TableName { schema: Some(database.clone()), table }).collect())
     }
 }
 
@@ -98,6 +112,6 @@ async fn about(
     Ok(transaction.ask(WHAT, &text).await?)
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     quote_literal(Dialect::Mysql, text)
 }

@@ -7,19 +7,21 @@ use crate::{
     engine::{
         Error,
         mysql::{
+            Flavour,
             errors::{DENIED, Failure},
             session::{Transaction, text, word},
         },
         shape::TableKind,
     },
     policy::Dialect,
-    sql::{qualified, selection::TableRef},
+    sql::{qualified, quote_literal, selection::TableRef},
 };
 
 /// A relation that can be read like a table.
 pub(super) struct Relation {
     pub kind: TableKind,
     pub estimated_rows: Option<u64>,
+    pub estimated_bytes: Option<u64>,
 }
 
 /// What the name belongs to; `None`: to nothing.
@@ -27,10 +29,12 @@ pub(super) struct Relation {
 /// # Errors
 /// [`Error::Unsupported`] if what is deleted there would not be gone, or could not be rolled back.
 pub(super) async fn find(transaction: &mut Transaction, table: &TableRef) -> Result<Option<Relation>, Error> {
-    let select = "SELECT TABLE_TYPE, ENGINE, CREATE_OPTIONS, TABLE_ROWS, TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES";
+    let select =
+        "SELECT TABLE_TYPE, ENGINE, CREATE_OPTIONS, TABLE_ROWS, TABLE_SCHEMA, TABLE_NAME, DATA_LENGTH FROM information_schema.TABLES";
     let rows = about(transaction, select, ["TABLE_SCHEMA", "TABLE_NAME"], table, "").await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let read = || Ok((word(row, 0)?, text(row, 1)?, word(row, 2)?, row.try_get::<Option<u64>, _>(3)?, word(row, 4)?, word(row, 5)?));
+    let estimated_bytes = row.try_get::<Option<u64>, _>(6).map_err(|error| Failure { what: WHAT, error })?;
     let (kind, engine, options, estimated_rows, schema, name) = read().map_err(|error| Failure { what: WHAT, error })?;
     // The server takes names for equal that the catalogue writes otherwise; ours are exact.
     if (&schema, &name) != (&table.schema, &table.table) {
@@ -54,7 +58,36 @@ pub(super) async fn find(transaction: &mut Transaction, table: &TableRef) -> Res
             "{schema}.{name} is stored by {engine}, which can't roll back; ALTER TABLE … ENGINE = InnoDB would make it possible"
         )));
     }
-    Ok(Some(Relation { kind, estimated_rows }))
+    Ok(Some(Relation { kind, estimated_rows, estimated_bytes }))
+}
+
+/// An account without PROCESS asks InnoDB what it knows.
+pub(super) const NO_PROCESS: u16 = 1227;
+
+/// Names as InnoDB keeps them, `database/table`: written as those of files are; the one sign that stands for itself is the
+/// slash between them.
+pub(super) fn part_of_name(column: &str, part: i8) -> String {
+    decoded(&format!("substring_index({column}, '/', {part})"))
+}
+
+fn decoded(name: &str) -> String {
+    format!("CONVERT(CONVERT(CAST({name} AS BINARY) USING filename) USING utf8mb4)")
+}
+
+/// What to ask InnoDB for the names of all tables of a database, each once. A partition's name has the table's before a
+/// sharp; what begins with one, or belongs to a full-text index, is nobody's table.
+pub(super) fn all_of(database: &str, flavour: Flavour) -> String {
+    let tables = match flavour {
+        Flavour::MariaDb => "INNODB_SYS_TABLES",
+        Flavour::MySql => "INNODB_TABLES",
+    };
+    let table = "substring_index(substring_index(NAME, '/', -1), '#', 1)";
+    format!(
+        "SELECT DISTINCT {} FROM information_schema.{tables} WHERE {} = {} AND {table} <> '' AND {table} NOT LIKE 'FTS|_0%' ESCAPE '|'",
+        decoded(table),
+        part_of_name("NAME", 1),
+        quote_literal(Dialect::Mysql, database)
+    )
 }
 
 /// Asked of the server itself, which knows roles and patterns in grants: it plans a DELETE only for who may run it.

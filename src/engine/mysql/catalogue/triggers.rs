@@ -8,7 +8,7 @@ use crate::{
             Flavour,
             session::{Transaction, word},
         },
-        shape::Trigger,
+        shape::{Trigger, digest},
     },
     sql::selection::TableRef,
 };
@@ -25,12 +25,16 @@ pub(super) async fn of(transaction: &mut Transaction, table: &TableRef, flavour:
             table.schema, table.table
         )));
     }
-    let select = "SELECT TRIGGER_NAME, EVENT_MANIPULATION FROM information_schema.TRIGGERS";
+    let select =
+        "SELECT TRIGGER_NAME, EVENT_MANIPULATION, ACTION_TIMING, ACTION_STATEMENT, SQL_MODE, DEFINER FROM information_schema.TRIGGERS";
     let rows = about(transaction, select, ["EVENT_OBJECT_SCHEMA", "EVENT_OBJECT_TABLE"], table, "ORDER BY TRIGGER_NAME").await?;
     read(&rows, |row| {
         let event = word(row, 1)?;
+        let parts = [word(row, 0)?, event.clone(), word(row, 2)?, word(row, 3)?, word(row, 4)?, word(row, 5)?];
         Ok(Trigger {
             name: word(row, 0)?,
+            // Without the privilege TRIGGER the server shows an empty body.
+            digest: (!parts[3].is_empty()).then(|| digest(&parts.join("\n"))),
             on_delete: event == "DELETE",
             on_update: event == "UPDATE",
             update_columns: Vec::new(),

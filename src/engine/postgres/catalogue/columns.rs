@@ -10,6 +10,8 @@ use crate::{
     sql::selection::TypeClass,
 };
 
+/// What a column is computed from is told by the column itself up to PostgreSQL 14, and by its expression since.
+///
 /// A domain is followed to its base type, whose literals don't fail the domain's checks when they are only compared.
 const COLUMNS: &str = "
     WITH RECURSIVE typed AS (
@@ -22,7 +24,16 @@ const COLUMNS: &str = "
       t.typtype::text AS kind, pg_type_is_visible(t.oid) AS visible,
       format_type(t.oid, typed.modifier) AS declared, typed.modifier,
       coalesce(c.collisdeterministic, true) AS deterministic,
-      NOT typed.not_null AS nullable, a.attgenerated <> '' OR a.attidentity = 'a' AS generated
+      NOT typed.not_null AS nullable, a.attgenerated <> '' OR a.attidentity = 'a' AS generated,
+      has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS updatable,
+      ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS labels,
+      CASE WHEN a.attgenerated = '' THEN '{}' ELSE ARRAY(
+        SELECT DISTINCT b.attname::text FROM pg_depend d
+        JOIN pg_attribute b ON d.refclassid = 'pg_class'::regclass AND b.attrelid = d.refobjid AND b.attnum = d.refobjsubid
+        LEFT JOIN pg_attrdef e ON d.classid = 'pg_attrdef'::regclass AND e.oid = d.objid
+        WHERE d.refobjid = a.attrelid AND d.refobjsubid <> a.attnum
+          AND (d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum OR e.adrelid = a.attrelid AND e.adnum = a.attnum)
+      ) END AS computed_from
     FROM typed JOIN pg_attribute a ON a.attrelid = typed.attrelid AND a.attnum = typed.attnum
     JOIN pg_type t ON t.oid = typed.type LEFT JOIN pg_collation c ON c.oid = a.attcollation
     WHERE t.typtype <> 'd' ORDER BY a.attnum";
@@ -33,6 +44,8 @@ pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Resu
         let kind: String = row.try_get("kind")?;
         let class = if built_in && kind == "b" {
             built_in_class(&name, row.try_get("deterministic")?)
+        } else if kind == "e" {
+            TypeClass::Enum
         } else if name == "citext" && visible {
             // Out of the search path its operators can't be found, and it would be compared as plain text.
             TypeClass::FoldedText
@@ -47,7 +60,11 @@ pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Resu
             max_length: if built_in && matches!(name.as_str(), "varchar" | "bpchar") { length(modifier) } else { None },
             nullable: row.try_get("nullable")?,
             generated: row.try_get("generated")?,
+            computed_from: row.try_get("computed_from")?,
             touched: false,
+            updatable: row.try_get("updatable")?,
+            fixed: None,
+            labels: row.try_get("labels")?,
         })
     })
     .await
@@ -66,7 +83,8 @@ fn built_in_class(name: &str, deterministic: bool) -> TypeClass {
         "timestamp" => TypeClass::Timestamp,
         "timestamptz" => TypeClass::TimestampTz,
         "uuid" => TypeClass::Uuid,
-        "inet" => TypeClass::Inet,
+        "inet" | "cidr" => TypeClass::Inet,
+        "bit" | "varbit" => TypeClass::Bits,
         "bytea" => TypeClass::Bytes,
         "json" | "jsonb" => TypeClass::Json,
         _ => TypeClass::Other,

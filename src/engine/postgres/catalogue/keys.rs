@@ -11,7 +11,7 @@ use super::{about, table_at};
 use crate::engine::{
     Error,
     postgres::session::Transaction,
-    shape::{ForeignKey, Index, ReferentialAction},
+    shape::{ForeignKey, Index, ReferentialAction, Sight},
 };
 
 /// A unique index that is being built enforces uniqueness before it can be read, so both are asked for apart. An index
@@ -56,6 +56,9 @@ pub(super) enum Direction {
 /// A foreign key as one of its ends sees it.
 #[derive(Debug, Clone)]
 pub(super) struct Foreign {
+    /// The constraint, and the one that it is there for: of a partition, that of its parent.
+    pub oid: Oid,
+    pub of: Oid,
     pub direction: Direction,
     pub key: ForeignKey,
 }
@@ -73,7 +76,12 @@ const FOREIGN: &str = "
               WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
                 AND (am.amname = 'btree' OR am.amname = 'hash' AND cardinality(k.conkey) = 1)
                 AND i.indnkeyatts >= cardinality(k.conkey)
-                AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey) AS child_indexed
+                AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey) AS child_indexed,
+      CASE WHEN row_security_active(c.oid) THEN 'hidden'
+           WHEN NOT has_schema_privilege(cn.oid, 'USAGE') THEN 'forbidden'
+           WHEN (SELECT bool_and(has_column_privilege(k.conrelid, u.attnum, 'SELECT')) FROM unnest(k.conkey) AS u (attnum)) THEN 'seen'
+           ELSE 'forbidden' END AS child_sight,
+      k.oid AS key, k.conparentid AS key_of
     FROM pg_constraint k
     CROSS JOIN LATERAL (VALUES (k.conrelid, true), (k.confrelid, false)) AS ends (relation, references_other)
     JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
@@ -86,12 +94,17 @@ const FOREIGN: &str = "
 pub(super) async fn foreign(transaction: &mut Transaction, relations: &[Oid]) -> Result<HashMap<Oid, Vec<Foreign>>, Error> {
     about(transaction, FOREIGN, relations, |row| {
         let direction = if row.try_get("references_other")? { Direction::References } else { Direction::ReferencedBy };
-        Ok(Foreign { direction, key: foreign_key(row)? })
+        Ok(Foreign { oid: row.try_get("key")?, of: row.try_get("key_of")?, direction, key: foreign_key(row)? })
     })
     .await
 }
 
 fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
+    let sight = match row.try_get::<String, _>("child_sight")?.as_str() {
+        "seen" => Sight::All,
+        "hidden" => Sight::RowSecurity,
+        _ => Sight::NotGranted,
+    };
     let action = |column: &str| row.try_get::<String, _>(column).map(|letter| action(&letter));
     Ok(ForeignKey {
         name: row.try_get("name")?,
@@ -102,6 +115,7 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
         on_delete: action("on_delete")?,
         on_update: action("on_update")?,
         child_indexed: row.try_get("child_indexed")?,
+        child_sight: sight,
     })
 }
 

@@ -1,15 +1,17 @@
 //! The shape of a table, read from PostgreSQL's catalogue.
 //!
 //! One file for each subject: `relation` (what kind of thing the name belongs to, and what we may do with it), `columns`,
-//! `keys` (indexes and foreign keys), `triggers` (and rules, which act like them). What else decides whether a rule can
-//! be enforced is a query there and a field of [`Shape`].
+//! `keys` (indexes and foreign keys), `triggers` (and rules, which act like them), `family` (partitions and inheritance
+//! children, of which all of these are asked as well). What else decides whether a rule can be enforced is a query there
+//! and a field of [`Shape`].
 
 mod columns;
+mod family;
 mod keys;
 mod relation;
 mod triggers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{
     Row as _,
@@ -17,6 +19,7 @@ use sqlx::{
 };
 
 use self::{
+    family::{Branch, Fixed},
     keys::{Direction, Foreign},
     relation::Relation,
 };
@@ -42,6 +45,8 @@ struct Facts {
     indexes: HashMap<Oid, Vec<(Index, bool)>>,
     foreign: HashMap<Oid, Vec<Foreign>>,
     triggers: HashMap<Oid, Vec<Trigger>>,
+    trees: HashMap<Oid, Vec<Branch>>,
+    fixed: HashMap<Oid, Vec<Fixed>>,
 }
 
 impl Facts {
@@ -51,21 +56,30 @@ impl Facts {
         }
         let indexes = of(&self.indexes, relation.oid);
         let primary_key = indexes.iter().find(|(_, primary)| *primary).map(|(index, _)| index.columns.clone()).unwrap_or_default();
+        let tree = of(&self.trees, relation.oid);
         let foreign = of(&self.foreign, relation.oid);
-        let keys = |wanted: Direction| foreign.iter().filter(|key| key.direction == wanted).map(|key| key.key.clone()).collect();
+        let own = |wanted: Direction| foreign.iter().filter(|key| key.direction == wanted).map(|key| key.key.clone()).collect();
+        let keys = |wanted| if tree.is_empty() { own(wanted) } else { self.keys_of_tree(&tree, wanted) };
+        let (estimated_rows, estimated_bytes) = family::estimates(relation, &tree);
         Shape {
             table: relation.table.clone(),
             kind: relation.kind,
-            columns: of(&self.columns, relation.oid),
+            columns: family::settle(of(&self.columns, relation.oid), &of(&self.fixed, relation.oid)),
             primary_key,
-            indexes: indexes.into_iter().map(|(index, _)| index).collect(),
+            indexes: match tree.as_slice() {
+                [] => indexes.into_iter().map(|(index, _)| index).collect(),
+                tree => self.indexes_of_tree(relation.oid, tree),
+            },
             references: keys(Direction::References),
             referenced_by: keys(Direction::ReferencedBy),
             triggers: of(&self.triggers, relation.oid),
             row_security: relation.row_security,
             privileges: relation.privileges,
             rowid: None,
-            estimated_rows: relation.estimated_rows,
+            estimated_rows,
+            estimated_bytes,
+            undroppable: None,
+            family: self.family(&tree),
         }
     }
 }
@@ -76,17 +90,29 @@ impl Postgres {
         let mut transaction = self.begin_with(Access::Read).await?;
         let relations = relation::find(&mut transaction, &self.schemas, tables).await?;
         let found: Vec<Oid> = relations.values().map(|(relation, _)| relation.oid).collect();
-        let unpublishable = relation::without_identity(&mut transaction, &found).await?;
+        let trees = family::trees(&mut transaction, &found).await?;
+        let members = trees.values().flatten().filter(|branch| branch.is_member).map(|branch| branch.oid);
+        let with_members: Vec<Oid> = found.iter().copied().chain(members).collect::<HashSet<_>>().into_iter().collect();
+        let unpublishable = relation::without_identity(&mut transaction, &with_members).await?;
+        let in_trees: Vec<Oid> = trees.keys().copied().collect();
         let facts = Facts {
             columns: columns::of(&mut transaction, &found).await?,
-            indexes: keys::indexes(&mut transaction, &found).await?,
-            foreign: keys::foreign(&mut transaction, &found).await?,
+            indexes: keys::indexes(&mut transaction, &with_members).await?,
+            foreign: keys::foreign(&mut transaction, &with_members).await?,
             triggers: triggers::of(&mut transaction, &found).await?,
+            fixed: family::fixed(&mut transaction, &in_trees).await?,
+            trees,
         };
         transaction.commit().await?;
         let shape = |(relation, method): &(Relation, Option<String>)| {
             relation::check_method(relation, method.as_deref())?;
-            relation::check_identity(relation, unpublishable.get(&relation.oid).and_then(|publications| publications.first()))?;
+            let alone = (relation.oid, &relation.table);
+            let tree = facts.trees.get(&relation.oid).map(Vec::as_slice).unwrap_or_default();
+            family::check(relation, tree)?;
+            let members = tree.iter().filter(|branch| branch.is_member).map(|branch| (branch.oid, &branch.table));
+            for (oid, table) in members.chain([alone]) {
+                relation::check_identity(table, unpublishable.get(&oid).and_then(|publications| publications.first()))?;
+            }
             Ok(Some(facts.shape(relation)))
         };
         Ok((0..tables.len()).map(|place| relations.get(&place).map_or(Ok(None), shape)).collect())

@@ -23,6 +23,7 @@ pub(super) struct Relation {
     pub row_security: RowSecurity,
     pub privileges: Privileges,
     pub estimated_rows: Option<u64>,
+    pub estimated_bytes: Option<u64>,
 }
 
 /// The first of the schemas that has the name decides, unless a schema is named. `$1` are the schemas that are named,
@@ -40,11 +41,11 @@ const FIND: &str = "
         SELECT FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')) AS selects,
       has_table_privilege(c.oid, 'DELETE') AS deletes,
-      has_any_column_privilege(c.oid, 'UPDATE') AS updates,
       CASE WHEN c.reltuples < 0 THEN NULL
            WHEN c.relkind = 'r' AND c.relpages > 0
              THEN c.reltuples::float8 / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::bigint)
-           ELSE c.reltuples::float8 END AS estimated_rows
+           ELSE c.reltuples::float8 END AS estimated_rows,
+      pg_table_size(c.oid) AS bytes
     FROM unnest($1, $2) WITH ORDINALITY AS w (schema, name, place)
     JOIN pg_namespace n ON n.nspname = w.schema OR w.schema IS NULL AND n.nspname = ANY ($3)
     JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -69,8 +70,9 @@ pub(super) async fn find(
             table: table_at(row, 2)?,
             kind: kind(&relkind, row.try_get("system")?, row.try_get("child")?, row.try_get("parent")?),
             row_security: row_security(row.try_get("relrowsecurity")?, row.try_get("row_security_active")?),
-            privileges: Privileges { select: may("selects")?, delete: may("deletes")?, update: may("updates")? },
+            privileges: Privileges { select: may("selects")?, delete: may("deletes")? },
             estimated_rows: row.try_get::<Option<f64>, _>("estimated_rows")?.map(whole),
+            estimated_bytes: row.try_get::<Option<i64>, _>("bytes")?.and_then(|bytes| u64::try_from(bytes).ok()),
         };
         // The server counts places from one.
         let place = usize::try_from(row.try_get::<i64, _>(0)? - 1).unwrap_or_default();
@@ -110,9 +112,9 @@ pub(super) async fn without_identity(transaction: &mut Transaction, relations: &
 
 /// # Errors
 /// [`Error::Unsupported`] with what to run, if the table is published without a replica identity.
-pub(super) fn check_identity(relation: &Relation, publication: Option<&String>) -> Result<(), Error> {
+pub(super) fn check_identity(table: &TableRef, publication: Option<&String>) -> Result<(), Error> {
     let Some(publication) = publication else { return Ok(()) };
-    let table = crate::sql::qualified(crate::policy::Dialect::Postgres, &relation.table);
+    let table = crate::sql::qualified(crate::policy::Dialect::Postgres, table);
     Err(Error::Unsupported(format!(
         "publication \"{publication}\" publishes {table}, which has no replica identity, so the server refuses to change its rows; \
          run ALTER TABLE {table} REPLICA IDENTITY FULL, or give it a primary key"
@@ -142,6 +144,6 @@ fn row_security(enabled: bool, active: bool) -> RowSecurity {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, clamped by the cast")]
-fn whole(estimate: f64) -> u64 {
+pub(super) fn whole(estimate: f64) -> u64 {
     estimate.round() as u64
 }

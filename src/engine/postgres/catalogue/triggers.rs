@@ -7,8 +7,8 @@ use sqlx::{Row as _, postgres::types::Oid};
 use super::about;
 use crate::engine::{Error, postgres::session::Transaction, shape::Trigger};
 
-/// Those of children and partitions fire when the statement names their parent; clones of the parent's own are left
-/// out. `enabled` is for this session: on a replica's role the other half of the triggers fires.
+/// Those of children and partitions fire when the statement names their parent, if they are for each row; clones of the
+/// parent's own are left out, unless somebody switched one of them on or off. `enabled` is for this session: on a replica's role the other half of the triggers fires.
 const TRIGGERS: &str = "
     WITH RECURSIVE family AS (
       SELECT root.oid AS root, root.oid FROM unnest($1) AS root (oid)
@@ -16,12 +16,15 @@ const TRIGGERS: &str = "
     SELECT family.root, t.tgname::text AS name, t.tgtype & 8 <> 0 AS on_delete, t.tgtype & 16 <> 0 AS on_update,
       ARRAY(SELECT a.attname::text FROM unnest(t.tgattr::int2[]) WITH ORDINALITY AS u (attnum, place)
             JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = u.attnum ORDER BY place) AS update_columns,
-      fires.enabled
+      fires.enabled,
+      encode(sha256(convert_to(pg_get_triggerdef(t.oid) || pg_get_functiondef(t.tgfoid), 'UTF8')), 'hex') AS digest
     FROM pg_trigger t JOIN family ON family.oid = t.tgrelid
     CROSS JOIN LATERAL (SELECT t.tgenabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)) AS fires (enabled)
-    WHERE NOT t.tgisinternal AND (t.tgrelid = family.root OR t.tgparentid = 0)
+    WHERE NOT t.tgisinternal AND (t.tgrelid = family.root OR t.tgtype & 1 <> 0
+      AND NOT EXISTS (SELECT FROM pg_trigger p WHERE p.oid = t.tgparentid AND p.tgenabled = t.tgenabled))
     UNION ALL
-    SELECT r.ev_class, 'rule ' || r.rulename, r.ev_type = '4', r.ev_type = '2', '{}', fires.enabled
+    SELECT r.ev_class, 'rule ' || r.rulename, r.ev_type = '4', r.ev_type = '2', '{}', fires.enabled,
+      encode(sha256(convert_to(pg_get_ruledef(r.oid), 'UTF8')), 'hex')
     FROM pg_rewrite r
     CROSS JOIN LATERAL (SELECT r.ev_enabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)) AS fires (enabled)
     WHERE r.ev_class = ANY ($1) AND r.rulename <> '_RETURN'
@@ -31,6 +34,7 @@ pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Resu
     about(transaction, TRIGGERS, relations, |row| {
         Ok(Trigger {
             name: row.try_get("name")?,
+            digest: row.try_get("digest")?,
             on_delete: row.try_get("on_delete")?,
             on_update: row.try_get("on_update")?,
             update_columns: row.try_get("update_columns")?,

@@ -2,6 +2,12 @@
 
 use std::collections::HashMap;
 
+use sqlparser::{
+    ast::{ColumnDef, ColumnOption, Expr, Statement as Parsed},
+    dialect::SQLiteDialect,
+    parser::Parser,
+    tokenizer::{Token, Tokenizer},
+};
 use sqlx::SqliteConnection;
 
 use crate::{
@@ -24,6 +30,8 @@ pub(super) struct Facts {
     pub without_rowid: bool,
     /// The primary key has an index of its own; where it has none, it is the rowid under another name.
     pub key_is_index: bool,
+    /// The file can be written to.
+    pub writable: bool,
 }
 
 /// How the texts of a column compare.
@@ -75,11 +83,60 @@ pub(super) async fn read(connection: &mut SqliteConnection, table: &TableRef, fa
             max_length: None,
             nullable: !never_null,
             generated: hidden > 0,
+            computed_from: Vec::new(),
             touched: false,
+            updatable: facts.writable,
+            fixed: None,
+            labels: Vec::new(),
         });
     }
     key.sort();
     Ok((columns, key.into_iter().map(|(_, name)| name).collect()))
+}
+
+/// Tells what each generated column is computed from, which only the table's own text says. Where it can't be read, that is
+/// every column.
+pub(super) async fn with_expressions(
+    connection: &mut SqliteConnection,
+    table: &str,
+    mut columns: Vec<Column>,
+) -> Result<Vec<Column>, Error> {
+    if !columns.iter().any(|column| column.generated) {
+        return Ok(columns);
+    }
+    let statement = Statement {
+        text: "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1".to_owned(),
+        binds: vec![Cell::Text(table.to_owned())],
+    };
+    let rows = look_up(connection, &statement).await?;
+    let text: String = rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or_default();
+    let expressions = expressions(&text);
+    let every: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    for column in columns.iter_mut().filter(|column| column.generated) {
+        let known = expressions.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
+        column.computed_from = known.map_or_else(|| every.clone(), |(_, names)| names.clone());
+        // A column that were computed from itself would be moved by nothing else.
+        column.computed_from.retain(|name| !name.eq_ignore_ascii_case(&column.name));
+    }
+    Ok(columns)
+}
+
+/// The generated columns in the text of a table, each with every name in its expression.
+fn expressions(text: &str) -> Vec<(String, Vec<String>)> {
+    let Ok(statements) = Parser::parse_sql(&SQLiteDialect {}, text) else { return Vec::new() };
+    let Some(Parsed::CreateTable(table)) = statements.into_iter().next() else { return Vec::new() };
+    let names = |expression: &Expr| {
+        let tokens = Tokenizer::new(&SQLiteDialect {}, &expression.to_string()).tokenize().unwrap_or_default();
+        tokens.into_iter().filter_map(|token| if let Token::Word(word) = token { Some(word.value) } else { None }).collect()
+    };
+    let generated = |column: ColumnDef| {
+        let expression = column.options.iter().find_map(|option| match &option.option {
+            ColumnOption::Generated { generation_expr: Some(expression), .. } => Some(names(expression)),
+            _ => None,
+        });
+        expression.map(|names| (column.name.value, names))
+    };
+    table.columns.into_iter().filter_map(generated).collect()
 }
 
 /// The class of a declared type, by SQLite's own rules of affinity; dates and times have NUMERIC affinity, but say what
@@ -120,7 +177,7 @@ pub(super) async fn collations(
         return Ok(collations);
     }
     let table = qualified(Dialect::Sqlite, table);
-    for column in columns.iter().filter(|column| matches!(column.class, TypeClass::Text | TypeClass::Untyped)) {
+    for column in columns.iter().filter(|column| matches!(column.class, TypeClass::Text | TypeClass::Untyped | TypeClass::Decimal)) {
         let name = quote_identifier(&column.name);
         let probe = format!("SELECT c = 'A', c = 'a ' FROM (SELECT {name} AS c FROM {table} WHERE 0 UNION ALL SELECT 'a')");
         let collation = match look_up(connection, &Statement::plain(probe)).await {
@@ -137,12 +194,18 @@ pub(super) async fn collations(
     Ok(collations)
 }
 
-/// Tells text that compares otherwise than its bytes from text that doesn't.
+/// Tells text that compares otherwise than its bytes from text that doesn't. Of columns that may hold more than text, the type
+/// says it.
 pub(super) fn with_collations(mut columns: Vec<Column>, collations: &HashMap<String, Collation>) -> Vec<Column> {
     for column in &mut columns {
+        if let (TypeClass::Untyped | TypeClass::Decimal, Some(folds @ (Collation::NoCase | Collation::RTrim))) =
+            (column.class, collations.get(&column.name))
+        {
+            column.declared = format!("{} COLLATE {}", column.declared, folds.name());
+        }
         column.class = match (column.class, collations.get(&column.name)) {
             (TypeClass::Text, Some(Collation::NoCase | Collation::RTrim)) => TypeClass::FoldedText,
-            (TypeClass::Text | TypeClass::Untyped, Some(Collation::Unknown)) => TypeClass::Other,
+            (TypeClass::Text | TypeClass::Untyped | TypeClass::Decimal, Some(Collation::Unknown)) => TypeClass::Other,
             (class, _) => class,
         };
     }
@@ -152,6 +215,18 @@ pub(super) fn with_collations(mut columns: Vec<Column>, collations: &HashMap<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_column_is_computed_from_is_read_from_the_table() {
+        let text =
+            "CREATE TABLE t (a text, \"b c\" text, d text GENERATED ALWAYS AS (lower(a) || [b c]) VIRTUAL, e int AS (length(D)) STORED)";
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let read = expressions(text);
+        assert_eq!(read.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["d", "e"]);
+        assert_eq!(read[0].1, owned(&["lower", "a", "b c"]));
+        assert_eq!(read[1].1, owned(&["length", "D"]));
+        assert!(expressions("CREATE TABLE nonsense (").is_empty());
+    }
 
     #[test]
     fn declared_types_have_the_affinity_that_sqlite_gives_them() {

@@ -8,7 +8,7 @@ use super::{SCHEMA, columns::Collation};
 use crate::{
     engine::{
         Error,
-        shape::{ForeignKey, Index, ReferentialAction},
+        shape::{ForeignKey, Index, ReferentialAction, Sight},
         sqlite::database::{get, look_up},
     },
     sql::{
@@ -128,6 +128,7 @@ fn new_key(row: &SqliteRow, child: String) -> Result<ForeignKey, Error> {
         on_delete: action(&get::<String>(row, 5)?),
         on_update: action(&get::<String>(row, 6)?),
         child_indexed: false,
+        child_sight: Sight::All,
     })
 }
 

@@ -15,7 +15,7 @@ use super::database::{Database, get, get_count, look_up};
 use crate::{
     engine::{
         Error, Inspected,
-        shape::{Column, Privileges, RowSecurity, Shape, TableKind},
+        shape::{Column, Family, Privileges, RowSecurity, Shape, TableKind},
     },
     policy::TableName,
     sql::{
@@ -68,10 +68,12 @@ async fn read(database: &Database, connection: &mut SqliteConnection, name: &str
         plain: listed.kind == TableKind::Table,
         without_rowid: listed.without_rowid,
         key_is_index: indexes.iter().any(|index| index.is_primary),
+        writable: database.is_writable(),
     };
     let (columns, primary_key) = columns::read(connection, &table, &facts).await?;
     let collations = columns::collations(connection, &table, &columns, &facts).await?;
     let columns = columns::with_collations(columns, &collations);
+    let columns = columns::with_expressions(connection, name, columns).await?;
     let rowid = rowid_name(&listed, &columns);
     let mut shape = Shape {
         kind: listed.kind,
@@ -80,8 +82,11 @@ async fn read(database: &Database, connection: &mut SqliteConnection, name: &str
         referenced_by: keys::referenced_by(connection, name).await?,
         triggers: triggers::read(connection, name, &columns).await?,
         row_security: RowSecurity::Off,
-        privileges: Privileges { select: true, delete: database.is_writable(), update: database.is_writable() },
+        privileges: Privileges { select: true, delete: database.is_writable() },
         estimated_rows: None,
+        estimated_bytes: None,
+        undroppable: None,
+        family: Family::default(),
         rowid,
         primary_key,
         columns,

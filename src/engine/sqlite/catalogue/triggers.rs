@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use crate::{
     engine::{
         Error,
-        shape::{Column, Trigger},
+        shape::{Column, Trigger, digest},
         sqlite::database::{get, look_up},
     },
     sql::{Statement, selection::Cell},
@@ -41,9 +41,11 @@ pub(super) async fn read(connection: &mut SqliteConnection, table: &str, columns
     let rows = look_up(connection, &statement).await?;
     rows.iter()
         .map(|row| {
-            let event = event(&get::<String>(row, 1)?);
+            let text: String = get(row, 1)?;
+            let event = event(&text);
             Ok(Trigger {
                 name: get(row, 0)?,
+                digest: Some(digest(&text)),
                 on_delete: event.delete,
                 on_update: event.update,
                 update_columns: event.columns.into_iter().map(exact).collect(),

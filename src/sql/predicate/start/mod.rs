@@ -85,6 +85,13 @@ impl<'a> Start<'a> {
         conjuncts
     }
 
+    /// Whether the order of the bare column is that of time. A date on MariaDB may be no day of any calendar and stand
+    /// among those that are.
+    pub(super) fn is_in_order(&self) -> bool {
+        let among_days = self.dialect == Dialect::Mysql && !self.holds_numbers();
+        matches!(self.reading(), Reading::Bare(..)) && !among_days
+    }
+
     /// A comparison of the bare column that no row fails whose start is before the cut-off; `None` where there is none.
     pub(super) fn before_cutoff(&self) -> Option<String> {
         match self.reading() {

@@ -1,5 +1,6 @@
 //! What `explain` says of single rows of a pack, compared with the oracle: it must be what is counted of them.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Real;
@@ -27,6 +28,17 @@ impl Real<'_> {
                 if !is_refused && said["verdict"] != class {
                     self.disagree(format!(
                         "explain and the oracle ({class}) differ on {} for row {row} of case {number}: {report}",
+                        rule.id
+                    ));
+                }
+                // A day of the year 1 is one of local mean time, which the oracle's steps of a quarter of an hour don't meet.
+                let zones_began = "1900-01-01T00:00:00Z".parse::<Timestamp>().expect("an instant");
+                let start = rule.term.as_ref().and_then(|term| self.pack.world.start(term, &table.rows[row]));
+                if let (Some((start, _)), Some(shown)) = (start.filter(|(start, _)| *start >= zones_began), said["start"].as_str())
+                    && shown.parse().ok() != Some(start)
+                {
+                    self.disagree(format!(
+                        "explain and the oracle ({start}) differ on the start of {} for row {row} of case {number}: {report}",
                         rule.id
                     ));
                 }

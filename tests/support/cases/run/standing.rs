@@ -36,5 +36,5 @@ pub fn stand(pack: &Pack) -> Outcome {
             }
         }
     }
-    Outcome { disagreements: real.disagreements }
+    Outcome { disagreements: real.disagreements, contents: None }
 }

@@ -1,0 +1,82 @@
+//! The least privileges, as a DBA grants them.
+
+use std::collections::BTreeSet;
+
+use sqlx::Row as _;
+
+use super::{
+    Postgres,
+    errors::Failure,
+    session::Access,
+    workspace::{create, has_gate},
+};
+use crate::{
+    config::Replicas,
+    engine::{
+        Error,
+        grants::{Grants, Needs, Step, privileges},
+    },
+    policy::Dialect,
+    sql::{qualified, quote_identifier, quote_literal},
+};
+
+impl Postgres {
+    pub(super) async fn grants_for(&self, role: Option<&str>, needs: &[Needs], replicas: &Replicas) -> Result<Grants, Error> {
+        let what = "asking who we are";
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = transaction.ask(what, "SELECT current_user::text").await?;
+        let row = rows.first().ok_or(Failure { what, error: sqlx::Error::RowNotFound })?;
+        let ourselves: String = row.try_get(0).map_err(|error| Failure { what, error })?;
+        let mut owners = BTreeSet::new();
+        for table in needs.iter().filter(|needs| needs.drop).map(|needs| qualified(Dialect::Postgres, &needs.table)) {
+            let owned = format!(
+                "SELECT DISTINCT pg_get_userbyid(c.relowner)::text FROM pg_partition_tree({}) AS t JOIN pg_class c ON c.oid = t.relid",
+                quote_literal(Dialect::Postgres, &table)
+            );
+            for row in transaction.ask(what, &owned).await? {
+                let owner: String = row.try_get(0).map_err(|error| Failure { what, error })?;
+                owners.insert(owner);
+            }
+            owners.remove(role.unwrap_or(&ourselves));
+        }
+        let is_made = has_gate(&mut transaction, &self.workspace).await?;
+        transaction.commit().await?;
+
+        let role = quote_identifier(role.unwrap_or(&ourselves));
+        let schema = quote_identifier(&self.workspace.name);
+        let to = |privileges: &str, on: &str| format!("GRANT {privileges} ON {on} TO {role}");
+        let (gate, lane, held) = (self.workspace.gate(), self.workspace.lane(), self.workspace.held());
+        let mut steps = Vec::new();
+        if !is_made {
+            let statements = std::iter::once(format!("CREATE SCHEMA IF NOT EXISTS {schema}")).chain(create(&self.workspace));
+            steps.push(Step::new("retentiond's own tables, which `retentiond source init` stamps afterwards", statements));
+        }
+        steps.push(Step::new(
+            "The gate (INSERT: its one stamp), the lanes (DELETE: for `retentiond state adopt`) and the held subjects",
+            [
+                to("USAGE", &format!("SCHEMA {schema}")),
+                to("SELECT, INSERT, UPDATE", &gate),
+                to("SELECT, INSERT, UPDATE, DELETE", &lane),
+                to("SELECT, INSERT, DELETE", &held),
+            ],
+        ));
+        let schemas: BTreeSet<&str> = needs.iter().map(|needs| needs.table.schema.as_str()).collect();
+        let usage = schemas.into_iter().map(|schema| to("USAGE", &format!("SCHEMA {}", quote_identifier(schema))));
+        let tables = needs.iter().map(|needs| to(&privileges(needs), &qualified(Dialect::Postgres, &needs.table)));
+        steps.push(Step::new("The tables of the rules, and those whose rows a delete has to wait for", usage.chain(tables)));
+        if !owners.is_empty() {
+            let why = "Only their owner can drop partitions (not needed where no rule says `partitions = \"drop\"`, and more than any other step)";
+            steps.push(Step::new(why, owners.iter().map(|owner| format!("GRANT {} TO {role}", quote_identifier(owner)))));
+        }
+        let secured: Vec<&str> = needs.iter().filter(|needs| needs.row_security).map(|needs| needs.table.table.as_str()).collect();
+        if !secured.is_empty() {
+            let why = format!("Row security is on for {}: what might be hidden can't be swept (a superuser runs this)", secured.join(", "));
+            steps.push(Step::new(why, [format!("ALTER ROLE {role} BYPASSRLS")]));
+        }
+        if *replicas == Replicas::Auto {
+            let why = "How far replicas are behind (not needed with `replicas = \"none\"`)";
+            steps.push(Step::new(why, [format!("GRANT pg_read_all_stats TO {role}")]));
+        }
+        Ok(Grants { role: Some(role), steps })
+    }
+}

@@ -1,0 +1,77 @@
+//! What a rule costs, or might cost, and the statements that would help.
+
+use super::dragged::{Dragged, What};
+use crate::{
+    engine::shape::Shape,
+    policy::{Action, Rule},
+    sql::{selection::TableRef, statement::create_index},
+    sweep::{
+        partitions::Drops,
+        prepare::{Prepared, Target},
+    },
+};
+
+/// Warnings, and statements that a person may run; those that make an index keep no writer out where the engine can.
+#[derive(Default)]
+pub struct Advice {
+    pub warnings: Vec<String>,
+    pub suggestions: Vec<String>,
+}
+
+/// Looks at one of the rules of a source.
+pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &[Dragged]) -> Advice {
+    let Prepared { rule, table: Some(shape), outcome: Ok(ready) } = prepared else { return Advice::default() };
+    let dialect = target.engine.dialect();
+    let mut advice = Advice::default();
+    if let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts())
+        && shape.index_on(&term.start.column).is_none()
+    {
+        let start = &term.start.column;
+        advice.warnings.push(format!("no index starts with `{start}`, so every sweep reads the whole table, also when nothing is due"));
+        // An index of a partitioned table can't be made without keeping writers out, those of its partitions can.
+        let heaps = shape.family.members.iter().filter(|member| member.has_rows && !member.indexed.contains(start));
+        let tables: Vec<&TableRef> =
+            if shape.family.members.len() > 1 { heaps.map(|member| &member.table).collect() } else { vec![&shape.table] };
+        advice.suggestions.extend(tables.into_iter().map(|table| create_index(dialect, table, std::slice::from_ref(start))));
+    }
+    if let Drops::None(why) = &ready.drops {
+        advice.warnings.push(format!("no partition is dropped, because {why}: rows go one by one"));
+    }
+    for one in dragged {
+        if let What::ForeignKey { table, columns, indexed: false, .. } = &one.what {
+            advice.warnings.push(one.sentence());
+            let key = shape.referenced_by.iter().find(|key| key.child.table == *table && key.child_columns == *columns);
+            advice.suggestions.extend(key.map(|key| create_index(dialect, &key.child, columns)));
+        }
+    }
+    let same = |one: &&Prepared| one.table.as_ref().is_some_and(|other| other.table == shape.table);
+    let of_table: Vec<&Rule> = all.iter().filter(same).map(|one| &one.rule).collect();
+    advice.warnings.extend(unlisted(rule, &of_table, shape));
+    advice
+}
+
+/// Columns that an anonymising rule leaves as they are without anybody saying so: no rule of the table anonymises, retains or
+/// reads them, and they are in no key.
+fn unlisted(rule: &Rule, of_table: &[&Rule], shape: &Shape) -> Option<String> {
+    if !matches!(rule.action, Action::Anonymise { .. }) {
+        return None;
+    }
+    let is_key = |name: &String| shape.primary_key.contains(name) || shape.references.iter().any(|key| key.child_columns.contains(name));
+    let known = |name: &String| is_key(name) || of_table.iter().any(|rule| names(rule, name));
+    let left: Vec<&str> = shape.columns.iter().map(|column| &column.name).filter(|name| !known(name)).map(String::as_str).collect();
+    (!left.is_empty()).then(|| format!("these columns stay as they are; list them in `retains` if that is meant: {}", left.join(", ")))
+}
+
+/// Whether a rule says anything of a column.
+fn names(rule: &Rule, name: &String) -> bool {
+    let is_changed = match &rule.action {
+        Action::Anonymise { columns, mark } => columns.iter().any(|(column, _)| column == name) || mark.as_ref() == Some(name),
+        Action::Delete | Action::Keep { .. } => false,
+    };
+    is_changed
+        || rule.retains.contains(name)
+        || rule.key.contains(name)
+        || rule.condition.as_ref().is_some_and(|condition| condition.columns.contains(name))
+        || rule.subjects.all().iter().any(|subject| subject.column == *name)
+        || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
+}

@@ -1,0 +1,184 @@
+//! What a statement would drag along: foreign keys that point at the table, and triggers (law 4).
+//!
+//! What would change beside the rows of the rule is refused by name. Children that forbid a delete drag nothing along: their
+//! parents wait for them. What else a statement sets off is a question here.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{
+    obstacle::{Obstacle, Reason},
+    plan::changed_columns,
+};
+use crate::{
+    engine::shape::{ForeignKey, ReferentialAction, Shape, Sight, Trigger},
+    fault,
+    policy::{Action, Rule},
+    sql::selection::Reference,
+};
+
+/// Refuses what the statement would change beside the rows of the rule.
+///
+/// # Errors
+/// An [`Obstacle`] that names the first foreign key or trigger.
+pub fn refuse(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
+    if fault::seeded("undeclared-cascade") {
+        return Ok(());
+    }
+    let change = Change::of(rule, shape);
+    // A key that forbids a delete drags nothing along.
+    let is_waited_for = |effect: Effect| effect == Effect::Forbids && change == Change::Deleted;
+    if let Some((key, effect)) = change.keys(shape).find(|(_, effect)| !is_waited_for(*effect)) {
+        let (name, child) = (&key.name, &key.child.table);
+        let effect = effect.words();
+        let message = format!("the foreign key `{name}` of {child} {effect}; this version acts on the rule's own table only");
+        return Err(Obstacle::new(Reason::Cascade, message));
+    }
+    if let Some(trigger) = change.triggers(shape).next() {
+        let message =
+            format!("the trigger `{}` would fire and might change anything; this version does not let triggers fire", trigger.name);
+        return Err(Obstacle::new(Reason::Trigger, message));
+    }
+    Ok(())
+}
+
+/// What a foreign key does to the rows that refer to one which is deleted or changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    Deletes,
+    Changes,
+    SetsNull,
+    SetsDefault,
+    Forbids,
+}
+
+impl Effect {
+    /// As part of a sentence about the key.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Deletes => "would delete its rows",
+            Self::Changes => "would change its rows",
+            Self::SetsNull => "would set its columns to NULL",
+            Self::SetsDefault => "would set its columns to their defaults",
+            Self::Forbids => "forbids the change",
+        }
+    }
+
+    fn of(action: ReferentialAction, deleting: bool) -> Self {
+        match action {
+            ReferentialAction::Cascade if deleting => Self::Deletes,
+            ReferentialAction::Cascade => Self::Changes,
+            ReferentialAction::SetNull => Self::SetsNull,
+            ReferentialAction::SetDefault => Self::SetsDefault,
+            ReferentialAction::NoAction | ReferentialAction::Restrict => Self::Forbids,
+        }
+    }
+}
+
+/// What happens to rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    Nothing,
+    Deleted,
+    /// These columns change, computed ones among them.
+    Updated(BTreeSet<String>),
+}
+
+impl Change {
+    /// What the rule does to its own.
+    pub fn of(rule: &Rule, shape: &Shape) -> Self {
+        match rule.action {
+            Action::Keep { .. } => Self::Nothing,
+            Action::Delete => Self::Deleted,
+            // What is assigned to itself stays as it is.
+            Action::Anonymise { .. } => {
+                Self::updated(shape, changed_columns(rule, shape).filter(|column| !column.touched).map(|column| column.name.as_str()))
+            }
+        }
+    }
+
+    /// What a foreign key does to the child; `None`: it only forbids.
+    pub fn by(key: &ForeignKey, effect: Effect, child: &Shape) -> Option<Self> {
+        match effect {
+            Effect::Forbids => None,
+            Effect::Deletes => Some(Self::Deleted),
+            Effect::Changes | Effect::SetsNull | Effect::SetsDefault => {
+                Some(Self::updated(child, key.child_columns.iter().map(String::as_str)))
+            }
+        }
+    }
+
+    fn updated<'a>(shape: &'a Shape, columns: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Updated(shape.moved_by(columns).into_iter().map(str::to_owned).collect())
+    }
+
+    /// The foreign keys that it sets off. What is computed from a column changes with it, and so do the children that refer
+    /// to that.
+    pub fn keys<'a>(&self, shape: &'a Shape) -> impl Iterator<Item = (&'a ForeignKey, Effect)> {
+        let is_set_off = |key: &&ForeignKey| match self {
+            Self::Nothing => false,
+            Self::Deleted => true,
+            Self::Updated(moved) => key.parent_columns.iter().any(|column| moved.contains(column)),
+        };
+        let deleting = *self == Self::Deleted;
+        let effect = move |key: &'a ForeignKey| (key, Effect::of(if deleting { key.on_delete } else { key.on_update }, deleting));
+        shape.referenced_by.iter().filter(is_set_off).map(effect)
+    }
+
+    /// The triggers that it fires.
+    pub fn triggers<'a>(&self, shape: &'a Shape) -> impl Iterator<Item = &'a Trigger> {
+        let fires = |trigger: &&Trigger| match self {
+            Self::Nothing => false,
+            Self::Deleted => trigger.on_delete,
+            Self::Updated(moved) => {
+                let is_watched = trigger.update_columns.is_empty() || trigger.update_columns.iter().any(|column| moved.contains(column));
+                trigger.on_update && is_watched && !moved.is_empty()
+            }
+        };
+        shape.triggers.iter().filter(|trigger| trigger.enabled).filter(fires)
+    }
+}
+
+/// Children that forbid the delete: their parents wait, as SPEC section 8 says.
+///
+/// # Errors
+/// An [`Obstacle`] if some of those children might not be seen.
+pub fn references(rule: &Rule, shape: &Shape) -> Result<Vec<Reference>, Obstacle> {
+    let reference = |key: &ForeignKey| {
+        let child = &key.child.table;
+        let why = format!("{child} refers to this table, and a row that it refers to has to stay; but");
+        match key.child_sight {
+            Sight::All => {}
+            Sight::NotGranted => {
+                let message =
+                    format!("{why} this role may not SELECT on {child}; `retentiond grants {}` prints what it needs", rule.source);
+                return Err(Obstacle::new(Reason::Privileges, message).at(rule, "table"));
+            }
+            Sight::RowSecurity => {
+                let message =
+                    format!("{why} row security on {child} applies to this role, so rows may be invisible; use a role with BYPASSRLS");
+                return Err(Obstacle::new(Reason::RowSecurity, message).at(rule, "table"));
+            }
+        }
+        if let Some(extra) = key.parent_columns.iter().find(|column| shape.column(column).is_none()) {
+            let name = &key.name;
+            let message = format!(
+                "the foreign key `{name}` of {child} refers to `{extra}` of {}, which {} lacks",
+                key.parent.table, shape.table.table
+            );
+            return Err(
+                Obstacle::new(Reason::Cascade, format!("{message}; sweep the tables that have it by rules of their own")).at(rule, "table")
+            );
+        }
+        let pairs = key.child_columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect();
+        Ok(Reference { child: key.child.clone(), pairs })
+    };
+    forbidding(shape).map(reference).collect()
+}
+
+/// The foreign keys by which other tables forbid a delete.
+pub fn forbidding(shape: &Shape) -> impl Iterator<Item = &ForeignKey> {
+    shape.referenced_by.iter().filter(|key| matches!(key.on_delete, ReferentialAction::NoAction | ReferentialAction::Restrict))
+}
