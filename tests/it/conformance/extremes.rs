@@ -66,6 +66,7 @@ pub async fn values_of_a_mebibyte(ground: &Ground) {
         Act::Anonymise { assignments, at, .. } => Act::Anonymise { assignments, mark: Some(gone), at },
         Act::Delete => unreachable!("it was made above"),
     };
+    ground.let_act(&rule.selection, &act).await;
     let mut batch = ground.engine.begin().await.expect("a batch");
     let error = batch.act(&rule.selection, &rule.whole(ground), &act).await.expect_err("too much for the memory");
     assert!(matches!(error, Error::TooWide { .. }) && error.is_transient() && !error.is_contention(), "{error}");

@@ -61,6 +61,7 @@ pub async fn a_batch_sees_every_hold_that_was_placed(ground: &Ground) {
     }];
     let placed = other.raise_gate(&GateChange { epoch: 5, add, patience: Duration::from_secs(5), ..GateChange::default() }).await;
     assert_eq!(placed.expect("a raised gate"), 5);
+    ground.let_act(&rule.selection, &Act::Delete).await;
     let mut batch = ground.engine.begin().await.expect("a batch");
     assert_eq!(batch.epoch(), 5);
     assert_eq!(batch.act(&rule.selection, &rule.whole(ground), &Act::Delete).await.expect("an act"), 1);
@@ -105,6 +106,7 @@ pub async fn a_dropped_batch_rolls_back(ground: &Ground) {
     ground.with_workspace().await;
     ground.execute(&format!("CREATE TABLE t (id integer PRIMARY KEY, at text); INSERT INTO t VALUES (1, {OLD})"));
     let rule = ground.rule("t").await.start("at", StartFormat::Iso8601);
+    ground.let_act(&rule.selection, &Act::Delete).await;
     let mut batch = ground.engine.begin().await.expect("a batch");
     assert_eq!(batch.act(&rule.selection, &rule.whole(ground), &Act::Delete).await.expect("an act"), 1);
     drop(batch);

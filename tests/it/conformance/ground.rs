@@ -9,8 +9,8 @@ use std::{
 
 use jiff::{Span, Timestamp, tz::TimeZone};
 use retentiond::{
-    config::{Limits, SourceUrl},
-    engine::{self, Engine, GateChange, Stamp, shape::Shape},
+    config::{Limits, Replicas, SourceUrl},
+    engine::{self, Engine, GateChange, Stamp, grants::Needs, shape::Shape},
     hold::{Held, HeldSubject, Scope},
     policy::{Dialect, Never, RuleId, StartFormat, TableName, condition::Condition, start::Thresholds},
     sql::selection::{Act, DoneTest, HeldTest, Protector, Range, Selection, StartTest, SubjectTest, TableRef, Way, WorkspaceRef},
@@ -63,16 +63,16 @@ impl Ground {
 
     /// A PostgreSQL database that is there, in the same way.
     pub async fn of_postgres(database: Database<'static>) -> Self {
-        let ground = Self::on(Backing::Postgres(database)).await;
-        ground.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, UPDATE, DELETE ON TABLES TO retentiond");
-        ground
+        Self::on(Backing::Postgres(database)).await
     }
 
     /// A MariaDB database, in the same way.
     pub async fn mariadb() -> Self {
         let database = mariadb::Database::create();
-        let (name, role) = (database.name(), database.role());
-        database.execute(&format!("GRANT SELECT, UPDATE, DELETE ON {name}.* TO {role}; GRANT PROCESS ON *.* TO {role}"));
+        // The server lets nobody into a database in which they may do nothing, and no table is there yet. And a session has the
+        // global privileges that it began with: this is the one that `grants` prints.
+        let role = database.role();
+        database.execute(&format!("GRANT SHOW VIEW ON {}.* TO {role}; GRANT PROCESS ON *.* TO {role}", database.name()));
         Self::on(Backing::Mariadb(database)).await
     }
 
@@ -143,39 +143,49 @@ impl Ground {
         format!("{workspace}{}lane", self.pick("_", ".", "."))
     }
 
+    /// A table as the catalogue has it, which the role may read from now on.
     pub async fn shape(&self, table: &str) -> Shape {
+        let schema = match &self.backing {
+            Backing::Sqlite(_) | Backing::Postgres(_) => self.pick("main", "public", "").to_owned(),
+            Backing::Mariadb(database) => database.name().to_owned(),
+        };
+        self.grant(&[reading(TableRef { schema, table: table.to_owned() })]).await;
         self.engine.inspect(&TableName::bare(table)).await.expect("a catalogue").unwrap_or_else(|| panic!("no table {table}"))
     }
 
-    /// A workspace, made by the database's owner.
+    /// A workspace: made by a DBA with what `grants` prints, and stamped by the role.
     pub async fn with_workspace(&self) -> &Self {
-        match &self.backing {
-            Backing::Sqlite(_) => {
-                self.engine.init_workspace(&stamp()).await.expect("a workspace");
-            }
-            Backing::Postgres(database) => {
-                let owner = connect_to(&database.url, WORKSPACE, limits()).await;
-                owner.init_workspace(&stamp()).await.expect("a workspace");
-                owner.close().await;
-                self.execute(
-                    "GRANT USAGE ON SCHEMA retentiond TO retentiond; GRANT SELECT, UPDATE ON retentiond.gate TO retentiond;
-                     GRANT SELECT, INSERT, UPDATE ON retentiond.lane TO retentiond;
-                     GRANT SELECT, INSERT, DELETE ON retentiond.held TO retentiond",
-                );
-            }
-            Backing::Mariadb(database) => {
-                let (workspace, role) = (database.workspace(), database.role());
-                let owner = connect_to(&database.url, workspace, limits()).await;
-                owner.init_workspace(&stamp()).await.expect("a workspace");
-                owner.close().await;
-                self.execute(&format!(
-                    "GRANT SELECT, UPDATE ON {workspace}.gate TO {role}; GRANT SELECT, INSERT, UPDATE ON {workspace}.lane TO {role};
-                     GRANT SELECT, INSERT, UPDATE, DELETE ON {workspace}.held TO {role};
-                     GRANT CREATE TEMPORARY TABLES ON {workspace}.* TO {role}"
-                ));
+        self.grant(&[]).await;
+        self.engine.init_workspace(&stamp()).await.expect("a workspace");
+        self
+    }
+
+    /// Lets the role act on what is selected, and wait for what it has to wait for.
+    pub async fn let_act(&self, selection: &Selection, act: &Act) {
+        let mut own = reading(selection.table.clone());
+        match act {
+            Act::Delete => own.delete = true,
+            Act::Anonymise { assignments, mark, .. } => {
+                own.update =
+                    assignments.iter().map(|assignment| &assignment.column).chain(mark).map(|column| column.name.clone()).collect();
             }
         }
-        self
+        let children = selection.references.iter().map(|reference| reading(reference.child.clone()));
+        self.grant(&std::iter::once(own).chain(children).collect::<Vec<_>>()).await;
+    }
+
+    /// Runs as the owner what `grants` prints for these needs. Every scenario has the least that is needed, and no more.
+    async fn grant(&self, needs: &[Needs]) {
+        let (url, role) = match &self.backing {
+            Backing::Sqlite(_) => return,
+            Backing::Postgres(database) => (&database.url, "retentiond"),
+            Backing::Mariadb(database) => (&database.url, database.role()),
+        };
+        let owner = connect_to(url, self.backing.workspace(), limits()).await;
+        let grants = owner.grants(Some(role), needs, &Replicas::None).await.expect("grants");
+        owner.close().await;
+        let statements: Vec<String> = grants.steps.into_iter().flat_map(|step| step.statements).collect();
+        self.execute(&statements.join(";\n"));
     }
 
     /// A selection on a table that is there; every row of it is due until something is added.
@@ -216,6 +226,7 @@ impl Ground {
     /// Acts on everything that is selected, in batches of about `rows` rows, as a sweep walks; returns how many rows
     /// each batch changed.
     pub async fn sweep(&self, selection: &Selection, way: &Way, rows: u64, act: &Act) -> Vec<u64> {
+        self.let_act(selection, act).await;
         let mut changed = Vec::new();
         let mut after = None;
         loop {
@@ -254,6 +265,11 @@ impl Ground {
 /// Short waits, so that a test that must run into them is quick.
 pub fn limits() -> Limits {
     Limits { lock_timeout: Duration::from_millis(500), statement_timeout: Duration::from_secs(20), ..Limits::default() }
+}
+
+/// The need of a table that is only read.
+fn reading(table: TableRef) -> Needs {
+    Needs { table, delete: false, update: Vec::new(), drop: false, row_security: false }
 }
 
 pub fn stamp() -> Stamp {

@@ -54,6 +54,7 @@ async fn batches_are_no_larger_than_their_limit_over_many_heaps() {
     let ground = Ground::postgres().await;
     ground.execute(PARTITIONED);
     let rule = ground.with_workspace().await.rule("messages").await.start("sent_at", StartFormat::Timestamp);
+    ground.let_act(&rule.selection, &Act::Delete).await;
     let engine = ground.another_engine(Limits { max_batch_rows: 3, ..limits() }).await;
     for way in engine.ways(&rule.shape, &[], Some("sent_at")) {
         assert!(matches!(&way, Way::Columns { tie, .. } if *tie == ["ctid", "tableoid"]), "{way:?}");

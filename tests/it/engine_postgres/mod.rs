@@ -6,7 +6,7 @@ mod gate;
 use std::{path::Path, time::Duration};
 
 use retentiond::{
-    config::{Limits, SourceUrl},
+    config::{Limits, Replicas, SourceUrl},
     engine::{Engine as _, Stamp, postgres::Postgres},
 };
 
@@ -26,18 +26,15 @@ fn stamp() -> Stamp {
     Stamp { state_id: "state-1".to_owned(), source_id: "source-1".to_owned() }
 }
 
-/// A database with a workspace, as its owner made it, and an engine with the daemon's plain grants.
+/// A database with a workspace: made by its owner with what `grants` prints, and stamped by the daemon's role.
 async fn with_workspace() -> (Database<'static>, Postgres) {
     let database = Database::create();
     let owner = connect(&database.url).await;
-    owner.init_workspace(&stamp()).await.expect("a workspace");
+    let grants = owner.grants(Some("retentiond"), &[], &Replicas::None).await.expect("grants");
     owner.close().await;
-    database.execute(
-        "GRANT USAGE ON SCHEMA retentiond TO retentiond;
-         GRANT SELECT, UPDATE ON retentiond.gate TO retentiond;
-         GRANT SELECT, INSERT, UPDATE ON retentiond.lane TO retentiond;
-         GRANT SELECT, INSERT, DELETE ON retentiond.held TO retentiond",
-    );
+    let statements: Vec<String> = grants.steps.into_iter().flat_map(|step| step.statements).collect();
+    database.execute(&statements.join(";\n"));
     let engine = connect(&database.retentiond_url).await;
+    engine.init_workspace(&stamp()).await.expect("a workspace");
     (database, engine)
 }

@@ -13,8 +13,8 @@ use crate::{
     sql::selection::TableRef,
 };
 
-/// MariaDB lists the triggers of every table that we have any privilege on, without their bodies. MySQL lists them only for
-/// who may make triggers.
+/// MariaDB lists, without their bodies, the triggers of every table on which we may do more than read, be it to delete or to
+/// change one column: whoever may act sees what would fire. MySQL lists them only for who may make triggers.
 ///
 /// # Errors
 /// [`Error::Unsupported`] where they can't be seen.
