@@ -51,6 +51,7 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("missing-day-clamped", "1: 29 February + 1 year on 28 February"),
     ("fold-earlier", "1: a repeated civil time ends at its first pass"),
     ("floor-ignored", "1: the floor does not count"),
+    ("start-at-ignored", "1: a period counts from the start, whatever `start_at` says"),
     ("hold-clause-dropped", "2: the acting statement does not ask who is held"),
     ("null-subject-is-nobody", "2: `on_null_subject = \"hold\"` is forgotten"),
     ("gate-read-before-lock", "2: the epoch is read before the gate is taken"),

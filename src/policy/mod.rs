@@ -1,7 +1,7 @@
 //! The rule language: from what a file says to a valid [`Rule`], and the arithmetic of law 1. Pure: no database, no
 //! clock, no file system.
 //!
-//! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period` and `start` are law 1,
+//! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period`, `term` and `start` are law 1,
 //! `condition` parses `where`, `strategy` is what a rule may say of a column; `schedule`, `window` and `limits` say when and
 //! how gently rules are swept. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
 
@@ -14,6 +14,7 @@ pub mod schedule;
 pub mod schema;
 pub mod start;
 pub mod strategy;
+pub mod term;
 pub mod window;
 
 use std::{
@@ -24,8 +25,11 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-pub use self::strategy::{JsonPath, Normalise, Step, StrategySpec, Unit};
-use self::{condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule, window::Window};
+use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window::Window};
+pub use self::{
+    strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
+    term::{StartAt, Term, YearStart},
+};
 use crate::diagnostic::{Place, SourceFile};
 
 /// The SQL dialect of a source: what a `where` is parsed as, and what statements are written in.
@@ -177,15 +181,6 @@ impl Basis {
         ("public_task", Self::PublicTask),
         ("legitimate_interests", Self::LegitimateInterests),
     ];
-}
-
-/// Start and period.
-#[derive(Debug, Clone)]
-pub struct Term {
-    pub start: Start,
-    pub keep_for: Period,
-    /// A legal minimum from the same start.
-    pub floor: Option<Period>,
 }
 
 /// The column that a period counts from.

@@ -168,15 +168,8 @@ impl Period {
 }
 
 /// The first instant of a day, or its second midnight where the evening before comes back after the first.
-fn opening(midnight: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+pub(crate) fn opening(midnight: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     let evening_before = midnight.checked_sub(1.nanosecond()).ok()?;
     let first = first_instant(midnight.date(), zone);
     Some(if resolve(evening_before, zone) < first { first } else { resolve(midnight, zone) })
-}
-
-/// The cut-off where several periods count from one start and the later end wins (a rule's period and its `floor`).
-///
-/// All ends have come exactly if the start is before every cut-off. Without a period nothing is due.
-pub fn cutoff_of(periods: &[Period], now: Timestamp, zone: &TimeZone) -> Timestamp {
-    periods.iter().map(|period| period.cutoff(now, zone)).min().unwrap_or(Timestamp::MIN)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Basis, StartFormat,
     limits::PACES,
-    raw::{FIRST_SWEEPS, MODES, PARTITIONS},
+    raw::{FIRST_SWEEPS, MODES, PARTITIONS, STARTS_AT},
 };
 use crate::diagnostic::schema::{Key, any, boolean, document, duration, integer, key, list, named, pattern, table, text, word};
 
@@ -55,6 +55,12 @@ fn rule() -> Vec<Key> {
         key("start", "The column that the period counts from", text()),
         key("start_format", "How that column writes a time, where its type doesn't say it", word(StartFormat::ALL.map(StartFormat::name))),
         key("never", "Values that mean \"no date\"", list(json!({ "type": ["string", "integer"] }))),
+        key(
+            "start_at",
+            "Where the period begins, if not at the start: at the end of its month or year",
+            word(STARTS_AT.map(|(word, _)| word)),
+        ),
+        key("fiscal_year_start", "The day on which years begin: \"05-01\"", pattern("^[0-9]{2}-[0-9]{2}$")),
         key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"", text()),
         key("floor", "A legal minimum from the same start; the later end wins", text()),
         key("timezone", "IANA name of the zone that periods and the schedule are counted in", text()),

@@ -30,7 +30,7 @@ use jiff::{
 };
 
 pub use self::{
-    read::{read, read_number},
+    read::{bears_a_date, read, read_number},
     syntax::{COMPACT, DATE, ISO_DATE, ISO_NAIVE, ISO_OFFSET, WHOLE_NUMBER},
 };
 use super::period::{first_instant, from_microsecond, resolve};
@@ -58,6 +58,12 @@ impl Thresholds {
             naive: naive_zone.map(|zone| smallest_naive(instant, zone)),
             date: naive_zone.map(|zone| smallest_date(instant, zone)),
         }
+    }
+
+    /// The same where a date stands for the last microsecond of its own day, and not for the first of the next.
+    pub fn in_the_day(instant: Timestamp, naive_zone: Option<&TimeZone>) -> Self {
+        let behind = from_microsecond(instant.as_microsecond().saturating_add(1));
+        Self { date: naive_zone.map(|zone| smallest_date(behind, zone)), ..Self::at(instant, naive_zone) }
     }
 
     /// The last microsecond before: a value of any precision, rounded up to the microsecond, is below the threshold

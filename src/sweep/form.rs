@@ -75,11 +75,14 @@ impl Written {
     /// Nothing became otherwise but periods that are longer, and what `besides` names.
     fn keeps_longer(&self, now: &Self, besides: &[&str]) -> bool {
         self.differing(now).into_iter().all(|(key, before, now)| {
+            let is_new = before.is_none();
             let period = |said: Option<Value>| said?.as_str()?.parse::<Period>().ok();
             let is_longer = match (key.as_str(), period(before), period(now)) {
                 ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
                 // A floor where there was none; a rule without `keep_for` has none either way, for it never ends.
                 ("floor", None, Some(_)) => true,
+                // The end of the month or year comes after the start.
+                ("start_at", None, None) => is_new,
                 _ => false,
             };
             is_longer || besides.contains(&key.as_str())

@@ -17,7 +17,6 @@ use crate::{
     fault, hold,
     policy::{
         self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term,
-        period::cutoff_of,
         resolve::{SUBJECT, readings},
         start::Thresholds,
     },
@@ -167,9 +166,7 @@ fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<Star
         )
         .at(rule, "start"));
     }
-    let periods: Vec<_> =
-        std::iter::once(&term.keep_for).chain(term.floor.as_ref().filter(|_| !fault::seeded("floor-ignored"))).cloned().collect();
-    let cutoff = cutoff_of(&periods, around.now, &rule.timezone);
+    let cutoff = term.cutoff(around.now, &rule.timezone);
     let epoch = matches!(format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs);
     let in_a_century = around.now.to_zoned(jiff::tz::TimeZone::UTC).checked_add(100.years()).map_or(Timestamp::MAX, |at| at.timestamp());
     Ok(StartTest {
@@ -177,7 +174,7 @@ fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<Star
         format,
         never: if fault::seeded("never-ignored") { Vec::new() } else { term.start.never.clone() },
         cutoff,
-        before: Thresholds::at(cutoff, naive),
+        before: term.thresholds(cutoff, naive),
         plausible_from: epoch.then(|| Thresholds::at(EPOCHS_MEANT_FROM, naive)),
         plausible_until: Thresholds::at(in_a_century, naive),
     })
@@ -349,7 +346,7 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
         };
         condition_columns(other, around.shape).map_err(unreadable)?;
         let start = other.term.as_ref().map(|term| start_test(other, term, around)).transpose().map_err(unreadable)?;
-        let floor = other.term.as_ref().and_then(|term| Some(Term { keep_for: term.floor?, ..term.clone() }));
+        let floor = other.term.as_ref().and_then(Term::floor_alone);
         protectors.push(Protector {
             rule: other.id.clone(),
             only: only.to_vec(),

@@ -12,8 +12,7 @@ use super::{
 use crate::{
     policy::{
         Action, Rule, StartFormat, Term,
-        period::{Period, cutoff_of},
-        start::{read, read_number},
+        start::{bears_a_date, read, read_number},
     },
     sql::selection::{KeyPart, Seen, Selection, StartTest, TableRef, TypeClass},
 };
@@ -82,14 +81,16 @@ pub fn views(seen: Vec<(&Prepared, Seen)>, now: Timestamp) -> Vec<View> {
             // Each that protects has to end first; one that is overridden has only its floor left.
             let freed = protecting.iter().map(|(id, overridden)| {
                 let other = rules.get(id)?;
-                due_from(other, periods(other.term.as_ref()?, *overridden), starts.get(id).copied().flatten()?)
+                let term = other.term.clone()?;
+                let term = if *overridden { term.floor_alone()? } else { term };
+                due_from(other, &term, starts.get(id).copied().flatten()?)
             });
-            let own = rule.term.as_ref().and_then(|term| due_from(rule, periods(term, false), start?));
+            let own = rule.term.as_ref().and_then(|term| due_from(rule, term, start?));
             let may_go = rule.action.acts() && !matches!(seen.class.as_str(), "outside" | "done" | "undated") && referenced_by.is_empty();
             View {
                 class: class_of(rule, &seen.class).to_owned(),
                 start,
-                end: rule.term.as_ref().zip(start).and_then(|(term, start)| end(rule, &periods(term, false), start)),
+                end: rule.term.as_ref().zip(start).and_then(|(term, start)| end(rule, term, start)),
                 due_from: may_go
                     .then(|| std::iter::once(own).chain(freed).collect::<Option<Vec<_>>>()?.into_iter().max())
                     .flatten()
@@ -111,26 +112,19 @@ fn class_of<'a>(rule: &Rule, class: &'a str) -> &'a str {
     }
 }
 
-fn periods(term: &Term, floor_alone: bool) -> Vec<Period> {
-    let floor = term.floor;
-    if floor_alone { floor.into_iter().collect() } else { std::iter::once(term.keep_for).chain(floor).collect() }
-}
-
-/// The later of the periods' ends; `None`: none of them ever ends.
-fn end(rule: &Rule, periods: &[Period], start: Timestamp) -> Option<Timestamp> {
-    let end = periods.iter().map(|period| period.end(start, &rule.timezone)).max()?;
-    (end < Timestamp::MAX).then_some(end)
+/// When its period has passed; `None`: never.
+fn end(rule: &Rule, term: &Term, start: Timestamp) -> Option<Timestamp> {
+    Some(term.end(start, &rule.timezone)).filter(|end| *end < Timestamp::MAX)
 }
 
 /// The first instant whose cut-off is after the start. It is the end, but for starts in a fold, which become due together
 /// a little later: the cut-off never moves back, so bisection finds it.
-fn due_from(rule: &Rule, periods: Vec<Period>, start: Timestamp) -> Option<Timestamp> {
+fn due_from(rule: &Rule, term: &Term, start: Timestamp) -> Option<Timestamp> {
     /// No fold repeats more than a day.
     const LATEST: SignedDuration = SignedDuration::from_hours(26);
-    let end = end(rule, &periods, start)?;
-    let is_due = |micros: i64| {
-        end.checked_add(SignedDuration::from_micros(micros)).is_ok_and(|now| cutoff_of(&periods, now, &rule.timezone) > start)
-    };
+    let end = end(rule, term, start)?;
+    let is_due =
+        |micros: i64| end.checked_add(SignedDuration::from_micros(micros)).is_ok_and(|now| term.cutoff(now, &rule.timezone) > start);
     let (mut low, mut high) = (0, i64::try_from(LATEST.as_micros()).unwrap_or(i64::MAX));
     while low < high {
         let middle = low + (high - low) / 2;
@@ -143,11 +137,13 @@ fn due_from(rule: &Rule, periods: Vec<Period>, start: Timestamp) -> Option<Times
 fn start(prepared: &Prepared, seen: &Seen) -> Option<Timestamp> {
     let test: &StartTest = prepared.outcome.as_ref().ok()?.planned.selection.start.as_ref()?;
     // MariaDB shows the instant of a TIMESTAMP without an offset, in the zone of the session, which is UTC.
+    let term = prepared.rule.term.as_ref()?;
     let zone = if test.column.class == TypeClass::TimestampTz && test.format == StartFormat::Timestamp {
         Some(&TimeZone::UTC)
     } else {
-        prepared.rule.term.as_ref()?.start.naive.as_ref()
+        term.start.naive.as_ref()
     };
     let text = seen.start.as_deref().filter(|_| !matches!(seen.class.as_str(), "undated"))?;
-    read_number(text, test.format).or_else(|| read(text, test.format, zone))
+    let start = read_number(text, test.format).or_else(|| read(text, test.format, zone))?;
+    Some(if bears_a_date(text, test.format) { term.start_of_date(start) } else { start })
 }

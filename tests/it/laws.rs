@@ -3,16 +3,21 @@
 use jiff::{
     Timestamp,
     civil::{date, datetime},
+    tz::TimeZone,
 };
 
 use crate::support::{
     cases::{Pack, moments::zone, table::Engine, tally::Tally},
-    oracle::calendar::{Moment, Period, cutoff, end, first_instant, resolve, start},
+    oracle::calendar::{self, Moment, Period, StartAt, counted_from, end, first_instant, resolve, start},
 };
 
 const YEAR: Period = Period { years: 1, months: 0, days: 0, hours: 0 };
 const MONTH: Period = Period { years: 0, months: 1, days: 0, hours: 0 };
 const DAY: Period = Period { years: 0, months: 0, days: 1, hours: 0 };
+
+fn cutoff(now: Timestamp, period: Period, zone: &TimeZone) -> Timestamp {
+    calendar::cutoff(now, period, StartAt::Start, zone)
+}
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("an instant")
@@ -52,6 +57,18 @@ fn a_date_counts_from_the_first_instant_of_the_next_day() {
     assert_eq!(first_instant(date(2024, 11, 3), &havana), at("2024-11-03T04:00:00Z"));
     assert_eq!(start(Moment::Civil(datetime(2024, 10, 27, 2, 30, 0, 0)), &berlin).expect("a start").0, at("2024-10-27T01:30:00Z"));
     assert_eq!(start(Moment::Unreadable, &berlin), None);
+}
+
+#[test]
+fn a_period_may_count_from_the_end_of_a_month_or_year() {
+    let berlin = zone("Europe/Berlin");
+    let fiscal = StartAt::EndOfYear { month: 5, day: 1 };
+    assert_eq!(counted_from(at("2024-02-29T23:30:00Z"), StartAt::EndOfMonth, &berlin), at("2024-03-31T22:00:00Z"));
+    assert_eq!(counted_from(at("2024-04-30T21:59:59Z"), fiscal, &berlin), at("2024-04-30T22:00:00Z"));
+    assert_eq!(counted_from(at("2024-04-30T22:00:00Z"), fiscal, &berlin), at("2025-04-30T22:00:00Z"));
+    let now = at("2026-04-30T22:00:00Z");
+    assert_eq!(calendar::cutoff(now, YEAR, fiscal, &berlin), at("2025-04-30T22:00:00Z"));
+    assert_eq!(calendar::cutoff(at("2026-04-30T21:59:59Z"), YEAR, fiscal, &berlin), at("2024-04-30T22:00:00Z"));
 }
 
 #[test]

@@ -48,6 +48,7 @@ caught! {
     a_missing_day_that_ends_early_is_caught: "missing-day-clamped" about [5, 4, 4],
     a_fold_that_ends_at_its_first_pass_is_caught: "fold-earlier" about [3, 3, 3],
     an_ignored_floor_is_caught: "floor-ignored" about [1, 0, 0],
+    a_period_that_counts_from_the_start_is_caught: "start-at-ignored" about [0, 0, 0],
     a_dropped_hold_clause_is_caught: "hold-clause-dropped" about [0, 0, 0],
     a_null_subject_that_is_nobody_is_caught: "null-subject-is-nobody" about [1, 0, 0],
     a_null_condition_that_acts_is_caught: "null-condition-acts" about [0, 0, 0],

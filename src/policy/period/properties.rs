@@ -84,7 +84,7 @@ pub(crate) fn place_and_instant() -> impl Strategy<Value = (&'static Place, Time
     })
 }
 
-fn period() -> impl Strategy<Value = Period> {
+pub(crate) fn period() -> impl Strategy<Value = Period> {
     let months = prop_oneof![3 => Just(0_u32), 3 => 1_u32..5, 2 => Just(12), 1 => Just(48), 2 => 1_u32..200];
     let days = prop_oneof![4 => Just(0_u32), 1 => Just(1), 2 => 1_u32..800];
     let hours = prop_oneof![4 => Just(0_u32), 1 => 1_u32..60];

@@ -1,6 +1,6 @@
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{Period, PeriodError, cutoff_of};
+use super::{Period, PeriodError};
 
 fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap()
@@ -150,12 +150,4 @@ fn the_cut_off_passes_a_fold_with_the_microsecond_that_ends_all_of_it() {
     let cutoff = |now: &str| Period::parse("91 days").unwrap().cutoff(at(now), &zone("America/Santiago")).to_string();
     assert_eq!(cutoff("2018-08-12T03:59:59.999998Z"), "2018-05-13T02:59:59.999999Z");
     assert_eq!(cutoff("2018-08-12T03:59:59.999999Z"), "2018-05-13T04:00:00Z");
-}
-
-#[test]
-fn the_later_end_wins() {
-    let periods = [Period::parse("30 days").unwrap(), Period::parse("1 month").unwrap()];
-    let now = at("2024-03-31T12:00Z");
-    assert_eq!(cutoff_of(&periods, now, &TimeZone::UTC), at("2024-03-01T00:00Z").max(periods[1].cutoff(now, &TimeZone::UTC)));
-    assert_eq!(cutoff_of(&[], now, &TimeZone::UTC), Timestamp::MIN);
 }

@@ -18,7 +18,9 @@ use jiff::tz::TimeZone;
 use toml::de::{DeTable, DeValue};
 
 pub use self::{strategy::RawAnonymised, values::RawSubject};
-use super::{Basis, FirstSweep, Mode, Never, OnNull, StartFormat, limits::RuleLimits, period::Period, schedule::Schedule, window::Window};
+use super::{
+    Basis, FirstSweep, Mode, Never, OnNull, StartFormat, YearStart, limits::RuleLimits, period::Period, schedule::Schedule, window::Window,
+};
 use crate::diagnostic::{
     Diagnostics, SourceFile,
     fields::{At, Fields, Reader},
@@ -26,20 +28,8 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 12] = [
-    "archive",
-    "dependents",
-    "ends",
-    "evidence",
-    "fiscal_year_start",
-    "on_erasure",
-    "residue",
-    "start_at",
-    "suppress",
-    "tenant",
-    "triggers",
-    "wait_for",
-];
+const LATER: [&str; 10] =
+    ["archive", "dependents", "ends", "evidence", "on_erasure", "residue", "suppress", "tenant", "triggers", "wait_for"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -78,6 +68,8 @@ pub struct RawRule {
     pub start: Option<At<String>>,
     pub start_format: Option<At<StartFormat>>,
     pub never: Option<At<Vec<Never>>>,
+    pub start_at: Option<At<RawStartAt>>,
+    pub fiscal_year_start: Option<At<YearStart>>,
     pub keep_for: Option<At<Period>>,
     pub floor: Option<At<Period>>,
     pub overrides: Option<At<Vec<At<String>>>>,
@@ -110,6 +102,15 @@ pub enum RawAction {
     Keep,
 }
 
+/// The word after `start_at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawStartAt {
+    EndOfMonth,
+    EndOfYear,
+}
+
+/// The words of `start_at`.
+pub const STARTS_AT: [(&str, RawStartAt); 2] = [("end_of_month", RawStartAt::EndOfMonth), ("end_of_year", RawStartAt::EndOfYear)];
 /// The words of `mode`.
 pub const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 /// The words of `partitions`, and whether it drops them.
@@ -193,6 +194,8 @@ impl RawRule {
                 ],
             ),
             never: values::never(fields),
+            start_at: fields.choice("start_at", &STARTS_AT),
+            fiscal_year_start: fields.parsed("fiscal_year_start", YearStart::from_str),
             keep_for: values::period(fields, "keep_for"),
             floor: values::period(fields, "floor"),
             overrides: values::rules(fields, "overrides"),

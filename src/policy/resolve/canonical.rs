@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartFormat, StrategySpec, Subjects};
+use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subjects};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
@@ -25,6 +25,9 @@ pub(super) fn canonical(rule: &Rule) -> String {
         "max_share": rule.max_share,
     });
     // Left out where it says nothing, as it was before it could be said.
+    if let Some(start_at) = rule.term.as_ref().map(|term| term.start_at).filter(|start_at| *start_at != StartAt::Start) {
+        said["start_at"] = json!(start_at.to_string());
+    }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");
     }

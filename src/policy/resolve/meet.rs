@@ -145,9 +145,6 @@ fn rows_of(rule: &Rule) -> &'static str {
 /// Whether some row of one start ends under `rule` before it ends under `other`. Months have different lengths, so starts
 /// of a whole year are tried.
 fn sooner(rule: &Rule, other: &Rule) -> bool {
-    let end = |rule: &Rule, start: Timestamp| {
-        let periods = rule.term.iter().flat_map(|term| std::iter::once(&term.keep_for).chain(&term.floor));
-        periods.map(|period| period.end(start, &TimeZone::UTC)).max()
-    };
+    let end = |rule: &Rule, start: Timestamp| rule.term.as_ref().map(|term| term.end(start, &TimeZone::UTC));
     (0..366).map(|day| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)).any(|start| end(rule, start) < end(other, start))
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartFormat, StrategySpec, Subject, Subjects,
-        TableName, Term, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
+        Action, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subject,
+        Subjects, TableName, Term, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
     },
 };
 
@@ -26,7 +26,11 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
                 None => None,
                 Some(floor) => Some(floor?),
             };
-            Some(Term { start: start(&said["start"])?, keep_for: period("keep_for")??, floor })
+            let start_at = match said["start_at"].as_str() {
+                None => StartAt::Start,
+                Some(start_at) => start_at.parse().ok()?,
+            };
+            Some(Term { start: start(&said["start"])?, start_at, keep_for: period("keep_for")??, floor })
         }
     };
     Some(Rule {
@@ -131,6 +135,8 @@ subject = { email = "mail", account = "account_id" }
 on_null_subject = "hold"
 start = "at"
 start_format = "unix_ms"
+start_at = "end_of_year"
+fiscal_year_start = "05-01"
 never = ["9999-12-31", 0]
 [[rule]]
 id = "a"
@@ -165,6 +171,7 @@ mark = "m"
 subject = "none"
 no_subject_reason = "n"
 start = "at"
+start_at = "end_of_month"
 keep_for = "0 days"
 "#;
 

@@ -8,9 +8,9 @@ use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
     policy::{
-        Action, Dialect, OnNull, Origin, Rule, RuleId, Start, StrategySpec, Subject, Subjects, TableName, Term,
+        Action, Dialect, OnNull, Origin, Rule, RuleId, Start, StartAt, StrategySpec, Subject, Subjects, TableName, Term,
         condition::Condition,
-        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject},
+        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawStartAt, RawSubject},
     },
 };
 
@@ -137,7 +137,16 @@ impl Check<'_> {
             never: value(&raw.never).unwrap_or_default(),
             naive: facts.and_then(|facts| facts.naive.clone()),
         };
-        Some(Some(Term { start, keep_for: value(&raw.keep_for)?, floor: value(&raw.floor) }))
+        Some(Some(Term { start, start_at: self.start_at(), keep_for: value(&raw.keep_for)?, floor: value(&raw.floor) }))
+    }
+
+    /// From where the period counts. A year begins on 1 January unless the rule says otherwise.
+    fn start_at(&self) -> StartAt {
+        match value(&self.raw.start_at) {
+            None => StartAt::Start,
+            Some(RawStartAt::EndOfMonth) => StartAt::EndOfMonth,
+            Some(RawStartAt::EndOfYear) => StartAt::EndOfYear(value(&self.raw.fiscal_year_start).unwrap_or_default()),
+        }
     }
 
     fn subjects(&self, action: RawAction) -> Option<Subjects> {
@@ -282,6 +291,11 @@ impl Check<'_> {
             let help = "add `start`, or leave this out";
             self.misplaced(&self.raw.start_format, "the rule has no start that could have a format", help);
             self.misplaced(&self.raw.never, "the rule has no start that could mean \"no date\"", help);
+            self.misplaced(&self.raw.start_at, "the rule has no start that could be moved", help);
+        }
+        if value(&self.raw.start_at) != Some(RawStartAt::EndOfYear) {
+            let help = "add `start_at = \"end_of_year\"`, or leave this out";
+            self.misplaced(&self.raw.fiscal_year_start, "only a rule that counts from the end of a year says when years begin", help);
         }
     }
 

@@ -34,6 +34,12 @@ pub fn read(text: &str, format: StartFormat, naive_zone: Option<&TimeZone>) -> O
     }
 }
 
+/// Whether a value that can be [read](fn@read) in this format is a date without a time.
+pub fn bears_a_date(text: &str, format: StartFormat) -> bool {
+    static SYNTAX: LazyLock<Regex> = LazyLock::new(|| pattern(DATE));
+    matches!(format, StartFormat::Date | StartFormat::Iso8601) && SYNTAX.is_match(text)
+}
+
 fn whole_number(text: &str, micros: i64) -> Option<Timestamp> {
     static SYNTAX: LazyLock<Regex> = LazyLock::new(|| pattern(WHOLE_NUMBER));
     let number: i64 = SYNTAX.is_match(text).then(|| text.parse().ok())??;

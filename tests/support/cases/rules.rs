@@ -10,7 +10,7 @@ use super::{
 };
 use crate::support::oracle::{
     Action, Column, Kind, Rule, Strategy, Subject, Term,
-    calendar::Period,
+    calendar::{Period, StartAt},
     condition::{Condition, Operator},
 };
 
@@ -236,6 +236,7 @@ impl Common<'_> {
         if let Some(floor) = floor {
             lines.push(format!("floor = {}", toml(&words(dice, floor))));
         }
+        let from = start_at(dice, lines);
         let zone = if !self.one_zone && dice.chance(40) { dice.pick(moments::ZONES) } else { self.zone };
         if zone != self.zone {
             lines.push(format!("timezone = {}", toml(zone)));
@@ -249,7 +250,7 @@ impl Common<'_> {
                 lines.push(format!("never = [{}]", values.join(", ")));
             }
         }
-        Term { start, period, floor, zone: moments::zone(zone), epoch: writing.is_epoch(), never }
+        Term { start, period, floor, from, zone: moments::zone(zone), epoch: writing.is_epoch(), never }
     }
 
     fn act(&self, dice: &mut Dice, action: &Action, lines: &mut Vec<String>) {
@@ -278,6 +279,25 @@ fn action_name(dice: &mut Dice, action: &Action) -> &'static str {
         Action::Delete => "delete",
         Action::Keep => "keep",
         Action::Anonymise { .. } => dice.pick(&["anonymise", "anonymize"]),
+    }
+}
+
+/// From where the period counts; often from the start.
+fn start_at(dice: &mut Dice, lines: &mut Vec<String>) -> StartAt {
+    match dice.number(0..=7) {
+        0 => {
+            lines.push("start_at = \"end_of_month\"".to_owned());
+            StartAt::EndOfMonth
+        }
+        1 => {
+            lines.push("start_at = \"end_of_year\"".to_owned());
+            let (month, day) = dice.pick(&[(1, 1), (1, 1), (5, 1), (4, 6), (12, 31)]);
+            if (month, day) != (1, 1) || dice.chance(50) {
+                lines.push(format!("fiscal_year_start = \"{month:02}-{day:02}\""));
+            }
+            StartAt::EndOfYear { month, day }
+        }
+        _ => StartAt::Start,
     }
 }
 

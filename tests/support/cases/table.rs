@@ -7,10 +7,7 @@ use super::{
     personal::Personal,
     stock::Stock,
 };
-use crate::support::oracle::{
-    Cell, Column, Kind, Row, Term, World,
-    calendar::{self, Moment},
-};
+use crate::support::oracle::{Cell, Column, Kind, Row, Term, World, calendar::Moment};
 
 /// The engines that cases run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,9 +211,8 @@ impl Draft {
 
     /// Rows for a world's clock and the terms of the table's rules: `unmeant` of them with a start that can't be meant.
     pub fn rows(&self, dice: &mut Dice, world: &World, terms: &[Term], count: usize, unmeant: usize) -> Vec<Row> {
-        let cutoff = |term: &Term, period| (term.start, calendar::cutoff(world.now, period, &term.zone), term.zone.clone());
-        let periods = |term: &Term| std::iter::once(term.period).chain(term.floor).collect::<Vec<_>>();
-        let cutoffs = terms.iter().flat_map(|term| periods(term).into_iter().map(|period| cutoff(term, period))).collect::<Vec<_>>();
+        let cutoff = |term: &Term, period| (term.start, term.cutoff(world.now, period), term.zone.clone());
+        let cutoffs = terms.iter().flat_map(|term| term.periods().map(|period| cutoff(term, period))).collect::<Vec<_>>();
         let mut rows: Vec<Row> = Vec::with_capacity(count);
         let bad = (0..unmeant).map(|_| dice.index(count)).collect::<Vec<_>>();
         for number in 0..count {

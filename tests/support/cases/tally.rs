@@ -37,6 +37,7 @@ const CLASSES: &[&str] = &[
     "anonymised",
     "observed",
     "floor",
+    "counted from the end of a month or year",
     "overridden",
     "freed by an override",
     "override stopped at a floor",
@@ -123,6 +124,7 @@ impl Tally {
             ("anonymised, later deleted", sights.staged),
             ("both due", sights.both_due),
             ("in parts", case.in_parts),
+            ("counted from the end of a month or year", sights.moved_to_its_end),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
         ];
         let strategies = table.rules.iter().zip(&verdict.rules).flat_map(|(rule, counts)| strategies_that_acted(rule, counts.as_ref()));

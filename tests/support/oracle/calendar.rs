@@ -31,6 +31,19 @@ pub struct Period {
     pub hours: i32,
 }
 
+/// From where a period counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StartAt {
+    #[default]
+    Start,
+    EndOfMonth,
+    /// Of years that begin on this day of this month.
+    EndOfYear {
+        month: i8,
+        day: i8,
+    },
+}
+
 /// What an end met on its way, for the counters of the generator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Met {
@@ -96,6 +109,28 @@ pub fn start(moment: Moment, naive: &TimeZone) -> Option<(Timestamp, Met)> {
     }
 }
 
+/// The instant from which the period of a start counts: when the next month or year has begun for good. What bears a `day` lies in
+/// that day, though it starts when the next one begins.
+pub fn counted_from(start: Timestamp, from: StartAt, zone: &TimeZone) -> Timestamp {
+    let begins = |day: Date| match from {
+        StartAt::Start => true,
+        StartAt::EndOfMonth => day.day() == 1,
+        StartAt::EndOfYear { month, day: first } => (day.month(), day.day()) == (month, first),
+    };
+    if from == StartAt::Start {
+        return start;
+    }
+    let mut day = zone.to_datetime(start).date().checked_add(1.day()).expect("a day with a next one");
+    while !begins(day) {
+        day = day.checked_add(1.day()).expect("a day with a next one");
+    }
+    // Where the clock goes back across midnight, the evening before comes once more.
+    let quarter = SignedDuration::from_mins(15);
+    let first = first_instant(day, zone);
+    let again = (1..=26 * 4).rev().map(|quarters| first + quarter * quarters).find(|at| zone.to_datetime(*at - quarter).date() < day);
+    again.unwrap_or(first)
+}
+
 /// The end of what starts at `start`, where a period counts on the calendar of `zone`; its hours are absolute.
 pub fn end(start: Timestamp, period: Period, zone: &TimeZone) -> (Timestamp, Met) {
     let hours = SignedDuration::from_hours(i64::from(period.hours));
@@ -138,10 +173,15 @@ fn next_midnight(day: Date) -> DateTime {
 }
 
 /// The cut-off by its definition: the smallest `s`, to the microsecond as starts are, whose end is after `now`.
-pub fn cutoff(now: Timestamp, period: Period, zone: &TimeZone) -> Timestamp {
-    let ended = |start: Timestamp| end(start, period, zone).0 <= now;
+pub fn cutoff(now: Timestamp, period: Period, from: StartAt, zone: &TimeZone) -> Timestamp {
+    let ended = |start: Timestamp| end(counted_from(start, from, zone), period, zone).0 <= now;
     // Far enough back that everything has ended, then by days to the first that has not.
-    let days = i64::from(period.years) * 366 + i64::from(period.months) * 31 + i64::from(period.days) + 5;
+    let within = match from {
+        StartAt::Start => 0,
+        StartAt::EndOfMonth => 31,
+        StartAt::EndOfYear { .. } => 366,
+    };
+    let days = i64::from(period.years) * 366 + i64::from(period.months) * 31 + i64::from(period.days) + within + 5;
     let mut day = floor_quarter(now) - SignedDuration::from_hours(days * 24 + i64::from(period.hours));
     while ended(day) {
         day += SignedDuration::from_hours(24);

@@ -15,18 +15,15 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use self::calendar::{Met, Period};
+use self::calendar::{Met, Moment, Period, StartAt};
 pub use self::model::*;
 
 impl World {
     /// Judges one table.
     pub fn judge(&self, table: &Table) -> Verdict {
-        let cutoff = |term: &Term| {
-            let ends = std::iter::once(term.period).chain(term.floor);
-            ends.map(|period| calendar::cutoff(self.now, period, &term.zone)).min().expect("at least one")
-        };
+        let cutoff = |term: &Term| term.periods().map(|period| term.cutoff(self.now, period)).min().expect("at least one");
         let cutoffs = table.rules.iter().map(|rule| rule.term.as_ref().map(cutoff)).collect();
-        let floor = |term: &Term| Some(calendar::cutoff(self.now, term.floor?, &term.zone));
+        let floor = |term: &Term| Some(term.cutoff(self.now, term.floor?));
         let floors = table.rules.iter().map(|rule| rule.term.as_ref().and_then(floor)).collect();
         let starts_of = |rule: &Rule| table.rows.iter().map(|row| self.start(rule.term.as_ref()?, row)).collect();
         let starts = table.rules.iter().map(starts_of).collect();
@@ -39,7 +36,11 @@ impl World {
         if means_nothing(term, cell) {
             return None;
         }
-        let (start, met) = calendar::start(cell.moment?, &self.naive)?;
+        let (mut start, met) = calendar::start(cell.moment?, &self.naive)?;
+        if matches!(cell.moment, Some(Moment::Day(_))) && term.from != StartAt::Start {
+            // The last moment of the day, and not the first of the next.
+            start -= SignedDuration::from_micros(1);
+        }
         let (a_century, _) = calendar::end(self.now, Period { years: 100, ..Period::default() }, &TimeZone::UTC);
         let from = if term.epoch { "1980-01-01T00:00:00Z".parse().expect("an instant") } else { Timestamp::MIN };
         (from <= start && start < a_century).then_some((start, met))
@@ -270,7 +271,9 @@ impl Judge<'_> {
                 sights.implausible |= self.is_implausible(index, number);
                 let (Some(term), Some(cutoff)) = (&rule.term, self.cutoffs[index]) else { continue };
                 let Some((start, met)) = self.starts[index][number] else { continue };
-                let (_, on_the_way) = calendar::end(start, term.period, &term.zone);
+                let from = calendar::counted_from(start, term.from, &term.zone);
+                let (_, on_the_way) = calendar::end(from, term.period, &term.zone);
+                sights.moved_to_its_end |= start < cutoff && from > start;
                 sights.met.missing_day |= on_the_way.missing_day;
                 sights.met.gap |= met.gap || on_the_way.gap;
                 sights.met.fold |= met.fold || on_the_way.fold;

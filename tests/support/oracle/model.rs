@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    calendar::{Met, Moment, Period},
+    calendar::{Met, Moment, Period, StartAt},
     condition::Condition,
 };
 
@@ -95,10 +95,24 @@ pub struct Term {
     pub period: Period,
     /// A legal minimum from the same start: the later of both ends counts.
     pub floor: Option<Period>,
+    /// From where both count.
+    pub from: StartAt,
     pub zone: TimeZone,
     /// The column counts seconds since 1970 (or parts of them): what lies before 1980 can't be meant.
     pub epoch: bool,
     pub never: Vec<String>,
+}
+
+impl Term {
+    /// The periods that have to pass.
+    pub fn periods(&self) -> impl Iterator<Item = Period> {
+        std::iter::once(self.period).chain(self.floor)
+    }
+
+    /// The cut-off of a period of the term's.
+    pub fn cutoff(&self, now: Timestamp, period: Period) -> Timestamp {
+        super::calendar::cutoff(now, period, self.from, &self.zone)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,6 +233,8 @@ pub struct Sights {
     /// A start exactly at a cut-off, or the last instant before it.
     pub tie: bool,
     pub unknown_condition: bool,
+    /// A period counts from the end of a month or year, and has passed.
+    pub moved_to_its_end: bool,
     pub implausible: bool,
     /// A rule does not act on a row because another overrides it there.
     pub overridden: bool,
