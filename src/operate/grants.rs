@@ -19,6 +19,7 @@ use crate::{
         dragged::forbidding,
         plan::changed_columns,
         prepare::{Target, shapes},
+        waits::Waited,
     },
 };
 
@@ -67,7 +68,10 @@ async fn needs(target: &Target, rules: &[Rule]) -> Result<(Vec<Needs>, Vec<Strin
     let mut unseen = Vec::new();
     for rule in rules {
         match shapes.get(&rule.table) {
-            Some(Ok(shape)) => needs.of_rule(rule, shape),
+            Some(Ok(shape)) => {
+                needs.of_rule(rule, shape);
+                unseen.extend(needs.of_waits(rule, target, &shapes));
+            }
             Some(Err(obstacle)) => {
                 needs.blindly(rule, target);
                 unseen.push(format!("{}: {}", rule.id, obstacle.message));
@@ -94,7 +98,8 @@ impl Collected {
         needs.row_security |= shape.row_security != RowSecurity::Off;
         if rule.mode == Mode::Enforce {
             needs.delete |= matches!(rule.action, Action::Delete);
-            needs.drop |= rule.drops_partitions;
+            // Where rows wait for others, no partition goes as a whole.
+            needs.drop |= rule.drops_partitions && rule.wait_for.is_empty();
             needs.add_columns(changed_columns(rule, shape).map(|column| column.name.clone()));
         }
         if matches!(rule.action, Action::Delete) {
@@ -102,6 +107,23 @@ impl Collected {
                 self.table(&key.child);
             }
         }
+    }
+
+    /// What it waits for is read; told is what could not be looked at.
+    fn of_waits(&mut self, rule: &Rule, target: &Target, shapes: &Waited) -> Vec<String> {
+        let mut unseen = Vec::new();
+        for wait in &rule.wait_for {
+            match shapes.get(&wait.table) {
+                Some(Ok(shape)) => self.table(&shape.table).row_security |= shape.row_security != RowSecurity::Off,
+                Some(Err(obstacle)) => {
+                    let schema = wait.table.schema.clone().unwrap_or_else(|| target.config.url.default_schema());
+                    self.table(&TableRef { schema, table: wait.table.table.clone() });
+                    unseen.push(format!("{}: {}", rule.id, obstacle.message));
+                }
+                None => unseen.push(format!("{}: {}, which it waits for, is not there, or this role may not see it", rule.id, wait.table)),
+            }
+        }
+        unseen
     }
 
     /// By what the rule says alone.

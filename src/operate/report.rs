@@ -13,6 +13,7 @@ use crate::{
         obstacle::{Obstacle, Outcome, Reason},
         partitions::{Drops, Prospect},
         prepare::Prepared,
+        waits::Waited,
     },
 };
 
@@ -119,7 +120,7 @@ impl RuleReport {
 
     /// A rule whose source could not be asked.
     pub fn unreachable(rule: &crate::policy::Rule, obstacle: Obstacle, as_of: Timestamp) -> Self {
-        Self::of(&Prepared { rule: rule.clone(), table: None, outcome: Err(obstacle) }, as_of)
+        Self::of(&Prepared { rule: rule.clone(), table: None, waited: Waited::new(), outcome: Err(obstacle) }, as_of)
     }
 }
 

@@ -131,6 +131,8 @@ pub struct Rule {
     pub unlinks: bool,
     /// Partitions that are due as a whole are dropped. Only of a rule that deletes.
     pub drops_partitions: bool,
+    /// Rows stay while these tables have rows that belong to them.
+    pub wait_for: Vec<Wait>,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.
@@ -181,6 +183,14 @@ impl Basis {
         ("public_task", Self::PublicTask),
         ("legitimate_interests", Self::LegitimateInterests),
     ];
+}
+
+/// A table whose rows are waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    pub table: TableName,
+    /// Pairs of a column of the rule's own table and the one of this table that names it; never empty.
+    pub on: Vec<(String, String)>,
 }
 
 /// The column that a period counts from.

@@ -70,6 +70,18 @@ fn rule() -> Vec<Key> {
         key("anonymize", "The same as `anonymise`", named(strategy())),
         key("mark", "A column that is set when a row is anonymised, and decides alone whether it is done", text()),
         key("retains", "Columns that stay as they are on purpose", list(text())),
+        key(
+            "wait_for",
+            "Not while these tables have rows that belong to the row",
+            list(table(
+                &["table", "on"],
+                vec![
+                    key("schema", "The other table's schema", text()),
+                    key("table", "The other table", text()),
+                    key("on", "This table's column = that one's", named(text())),
+                ],
+            )),
+        ),
         key("partitions", "Partitions that are due as a whole are dropped", word(PARTITIONS.map(|(word, _)| word))),
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
         key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\nid = \"r\"\n";
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\nwait_for = [{}]\nid = \"r\"\n";
         RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
         let rule = "/properties/rule/items";
         assert_said(
@@ -161,6 +173,7 @@ mod tests {
                 ("`policy`", "/properties/policy"),
                 ("a rule", rule),
                 ("`limits`", &format!("{rule}/properties/limits")),
+                ("a table in `wait_for`", &format!("{rule}/properties/wait_for/items")),
             ],
         );
     }

@@ -81,8 +81,8 @@ impl Written {
                 ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
                 // A floor where there was none; a rule without `keep_for` has none either way, for it never ends.
                 ("floor", None, Some(_)) => true,
-                // The end of the month or year comes after the start.
-                ("start_at", None, None) => is_new,
+                // The end of the month or year comes after the start, and what is waited for before the end.
+                ("start_at" | "wait_for", None, None) => is_new,
                 _ => false,
             };
             is_longer || besides.contains(&key.as_str())

@@ -27,6 +27,7 @@ pub mod stop;
 pub mod time;
 mod vacuum;
 pub mod view;
+pub mod waits;
 pub mod walk;
 mod watch;
 

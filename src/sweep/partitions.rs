@@ -58,6 +58,9 @@ pub fn drops(rule: &Rule, shape: &Shape) -> Result<Drops, Obstacle> {
         let why = format!("{} has no partitions that could be dropped; leave `partitions` out", rule.table);
         return Err(Obstacle::new(Reason::Unsupported, why).at(rule, "partitions"));
     }
+    if let Some(wait) = rule.wait_for.first() {
+        return Ok(Drops::None(format!("rows of {} are waited for", wait.table)));
+    }
     if let Some(why) = &shape.undroppable {
         return Ok(Drops::None(why.clone()));
     }

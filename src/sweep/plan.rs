@@ -10,6 +10,7 @@ use super::{
     dragged,
     obstacle::{Obstacle, Reason},
     relatives::{self, Relative},
+    waits::{self, Waited},
 };
 use crate::{
     anonymise::{self, Misfit, Target},
@@ -43,6 +44,8 @@ pub struct Surroundings<'a> {
     pub rules: &'a [&'a Rule],
     /// Rules of other tables that share rows with this one.
     pub relatives: &'a [Relative<'a>],
+    /// The tables that the rule waits for.
+    pub waited: &'a Waited,
     pub workspace: &'a WorkspaceRef,
     /// Without one the source can only be observed, and nobody is held there.
     pub has_workspace: bool,
@@ -78,7 +81,8 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     dragged::refuse(rule, around.shape)?;
     let protectors = protectors(rule, around)?;
     let condition = rule.condition.clone().filter(|_| !fault::seeded("condition-dropped"));
-    let references = if matches!(rule.action, Action::Delete) { dragged::references(rule, around.shape)? } else { Vec::new() };
+    let mut references = if matches!(rule.action, Action::Delete) { dragged::references(rule, around.shape)? } else { Vec::new() };
+    references.extend(waits::references(rule, &around)?);
     let mut held = held_test(around, dialect)?;
     if fault::seeded("override-passes-hold") && !rule.overrides.is_empty() {
         held.scopes = vec!["no such scope".to_owned()];
@@ -140,7 +144,7 @@ pub fn changed_columns<'a>(rule: &'a Rule, shape: &'a Shape) -> impl Iterator<It
 }
 
 /// The column of that exact name, or an obstacle with a suggestion.
-fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, Obstacle> {
+pub(super) fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, Obstacle> {
     shape.column(name).map(crate::engine::shape::Column::to_ref).ok_or_else(|| {
         let near = crate::diagnostic::suggest::nearest(name, shape.columns.iter().map(|column| column.name.as_str()));
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

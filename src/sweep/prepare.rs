@@ -13,6 +13,7 @@ use super::{
     partitions::{self, Drops},
     plan::{self, Planned, Surroundings},
     relatives::relatives,
+    waits::Waited,
 };
 use crate::{
     config,
@@ -42,6 +43,8 @@ pub struct Prepared {
     pub rule: Rule,
     /// Absent where the table is.
     pub table: Option<Arc<Shape>>,
+    /// The tables that it waits for.
+    pub waited: Waited,
     pub outcome: Result<Ready, Obstacle>,
 }
 
@@ -66,13 +69,14 @@ pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
     policy::categories(rules.iter().filter(|rule| rule.source == source))
 }
 
-/// The tables that rules of a source name; one that is not there is left out. What an engine can't say of one table is
+/// The tables that rules of a source name, those among them that they wait for; one that is not there is left out. What an engine can't say of one table is
 /// an obstacle to that table alone.
 ///
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
 pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<BTreeMap<TableName, Result<Arc<Shape>, Obstacle>>, engine::Error> {
-    let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).collect();
+    let waited = rules.iter().flat_map(|rule| &rule.wait_for).map(|wait| &wait.table);
+    let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).chain(waited).collect();
     let names: Vec<TableName> = names.into_iter().cloned().collect();
     let inspected = target.engine.inspect_all(&names).await?;
     let known = |(name, inspected): (TableName, Inspected)| match inspected {
@@ -102,7 +106,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
                     Some(Err(obstacle)) => obstacle.clone(),
                     _ => missing_table(target, rule).await?,
                 };
-                prepared.push(Prepared { rule: (*rule).clone(), table: None, outcome: Err(obstacle) });
+                prepared.push(Prepared { rule: (*rule).clone(), table: None, waited: Waited::new(), outcome: Err(obstacle) });
                 continue;
             }
         };
@@ -110,8 +114,18 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
         let relatives = relatives(&shape, rules.iter().filter_map(|other| Some((*other, &**table_of(other)?))));
         let met: Vec<&Rule> = same_table.iter().copied().chain(relatives.iter().map(|relative| relative.rule)).collect();
-        let around =
-            Surroundings { shape: &shape, rules: &same_table, relatives: &relatives, workspace: &workspace, has_workspace, keys, now };
+        let found = rule.wait_for.iter().filter_map(|wait| Some((wait.table.clone(), shapes.get(&wait.table)?.clone())));
+        let waited: Waited = found.collect();
+        let around = Surroundings {
+            shape: &shape,
+            rules: &same_table,
+            relatives: &relatives,
+            waited: &waited,
+            workspace: &workspace,
+            has_workspace,
+            keys,
+            now,
+        };
         let outcome = unreadable_relative(&shape, &rules, &shapes)
             .and_then(|()| plan::plan(rule, around))
             .and_then(|planned| unfit(rule, &met, &conditions).map(|()| planned))
@@ -122,7 +136,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
             let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, start));
             Ready { planned, ways, drops, form, digest, estimated_rows: shape.estimated_rows, estimated_bytes: shape.estimated_bytes }
         });
-        prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), outcome });
+        prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), waited, outcome });
     }
     Ok(prepared)
 }
@@ -159,7 +173,8 @@ pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at
     let rules: Vec<&Rule> = all.iter().filter(same_table).map(|other| &other.rule).collect();
     let relatives = relatives(shape, all.iter().filter_map(|other| Some((&other.rule, &**other.table.as_ref()?))));
     let has_workspace = one.outcome.as_ref().is_ok_and(|ready| !ready.planned.selection.held.scopes.is_empty());
-    let around = Surroundings { shape, rules: &rules, relatives: &relatives, workspace: &target.workspace(), has_workspace, keys, now: at };
+    let (workspace, waited) = (&target.workspace(), &one.waited);
+    let around = Surroundings { shape, rules: &rules, relatives: &relatives, waited, workspace, has_workspace, keys, now: at };
     plan::plan(&one.rule, around).ok().map(|planned| planned.selection)
 }
 

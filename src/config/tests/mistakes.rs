@@ -236,6 +236,27 @@ fn rules_that_meet() {
 }
 
 #[test]
+fn mistakes_in_time_and_waits() {
+    let with = |rest: &str| RULES.replace("\"delete\"", &format!("\"delete\"\n{rest}"));
+    let customers = RULES[RULES.find("[[rule]]").expect("a rule")..].replace("\"logs\"", "\"customers\"");
+    let texts = [
+        with("start_at = \"end_of_yaer\"\nfiscal_year_start = \"5-1\""),
+        with("start_at = \"end_of_month\"\nfiscal_year_start = \"02-29\""),
+        with("start_at = \"end_of_month\"\nfiscal_year_start = \"05-01\""),
+        with("start_at = \"end_of_month\"")
+            .replace("start = \"sent_at\"\nkeep_for = \"2 years\"\naction = \"delete\"", "action = \"keep\"\nreason = \"law\""),
+        with("wait_for = { table = \"invoices\" }"),
+        with("wait_for = [{ table = \"invoices\" }, { on = {} }, { tabel = \"x\", table = \"\", on = { id = 1 } }]"),
+        with("wait_for = [{ table = \"invoices\", on = { id = \"customer\" } }]").replace("\"delete\"", "\"keep\"\nreason = \"law\""),
+        format!(
+            "{RULES}{ANONYMISE}anonymise = {{ ip = \"null\" }}\n{customers}wait_for = [{{ table = \"logs\", on = {{ account_id = \"ip\" }} }}]\n"
+        ),
+        format!("{RULES}wait_for = [{{ table = \"x\", on = {{ ip = \"y\" }} }}]\n{ANONYMISE}anonymise = {{ ip = \"null\" }}\n"),
+    ];
+    assert_mistakes("mistakes_in_time_and_waits", &texts.map(|text| Rules(String::leak(text))));
+}
+
+#[test]
 fn mistakes_in_strategies() {
     let with = |strategies: &str, rest: &str| format!("{RULES}{ANONYMISE}{rest}\n[rule.anonymise]\n{strategies}\n");
     let texts = [

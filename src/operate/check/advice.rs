@@ -20,7 +20,7 @@ pub struct Advice {
 
 /// Looks at one of the rules of a source.
 pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &[Dragged]) -> Advice {
-    let Prepared { rule, table: Some(shape), outcome: Ok(ready) } = prepared else { return Advice::default() };
+    let Prepared { rule, table: Some(shape), outcome: Ok(ready), waited } = prepared else { return Advice::default() };
     let dialect = target.engine.dialect();
     let mut advice = Advice::default();
     if let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts())
@@ -33,6 +33,18 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
         let tables: Vec<&TableRef> =
             if shape.family.members.len() > 1 { heaps.map(|member| &member.table).collect() } else { vec![&shape.table] };
         advice.suggestions.extend(tables.into_iter().map(|table| create_index(dialect, table, std::slice::from_ref(start))));
+    }
+    for wait in &rule.wait_for {
+        let Some(Ok(other)) = waited.get(&wait.table) else { continue };
+        let columns: Vec<String> = wait.on.iter().map(|(_, theirs)| theirs.clone()).collect();
+        if !columns.iter().any(|column| other.index_on(column).is_some()) {
+            let scans = match other.estimated_rows {
+                Some(rows) => format!("each row takes a scan of its {rows} rows"),
+                None => "each row takes a scan of it".to_owned(),
+            };
+            advice.warnings.push(format!("rows wait for {}, of which no index starts with {}: {scans}", wait.table, columns.join(" or ")));
+            advice.suggestions.push(create_index(dialect, &other.table, &columns));
+        }
     }
     if let Drops::None(why) = &ready.drops {
         advice.warnings.push(format!("no partition is dropped, because {why}: rows go one by one"));
@@ -74,4 +86,5 @@ fn names(rule: &Rule, name: &String) -> bool {
         || rule.condition.as_ref().is_some_and(|condition| condition.columns.contains(name))
         || rule.subjects.all().iter().any(|subject| subject.column == *name)
         || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
+        || rule.wait_for.iter().any(|wait| wait.on.iter().any(|(own, _)| own == name))
 }

@@ -17,7 +17,10 @@ use std::{
 use jiff::tz::TimeZone;
 use toml::de::{DeTable, DeValue};
 
-pub use self::{strategy::RawAnonymised, values::RawSubject};
+pub use self::{
+    strategy::RawAnonymised,
+    values::{RawSubject, RawWait},
+};
 use super::{
     Basis, FirstSweep, Mode, Never, OnNull, StartFormat, YearStart, limits::RuleLimits, period::Period, schedule::Schedule, window::Window,
 };
@@ -28,8 +31,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 10] =
-    ["archive", "dependents", "ends", "evidence", "on_erasure", "residue", "suppress", "tenant", "triggers", "wait_for"];
+const LATER: [&str; 9] = ["archive", "dependents", "ends", "evidence", "on_erasure", "residue", "suppress", "tenant", "triggers"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -92,6 +94,8 @@ pub struct RawRule {
     pub unlinks: Option<At<bool>>,
     /// `partitions = "drop"`.
     pub drops_partitions: Option<At<bool>>,
+    /// In the order of the file.
+    pub wait_for: Option<At<Vec<RawWait>>>,
 }
 
 /// The word after `action`.
@@ -224,6 +228,7 @@ impl RawRule {
             retains: values::columns(fields, "retains"),
             unlinks: fields.boolean("unlinks"),
             drops_partitions: fields.choice("partitions", &PARTITIONS),
+            wait_for: values::waits(fields),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

@@ -8,13 +8,51 @@ use crate::{
     policy::limits::{PACES, RuleLimits, parse_duration},
 };
 
+/// What is written as a table of words: each key and its value, in the order of the file.
+pub type Pairs = Vec<(At<String>, At<String>)>;
+
 /// What `subject` says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RawSubject {
     /// `subject = "none"`.
     Nobody,
-    /// Kinds and columns, in the order of the file; the kinds' places are those of their keys.
-    Of(Vec<(At<String>, At<String>)>),
+    /// Kinds and columns; the kinds' places are those of their keys.
+    Of(Pairs),
+}
+
+/// One table of `wait_for`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawWait {
+    pub schema: Option<At<String>>,
+    pub table: Option<At<String>>,
+    /// Columns of the rule's table and of this one.
+    pub on: Option<At<Pairs>>,
+}
+
+/// `wait_for`.
+pub(super) fn waits(fields: &Fields<'_>) -> Option<At<Vec<RawWait>>> {
+    let wait = |inner: Fields<'_>| {
+        let table = inner.words("table");
+        let on = pairs(&inner);
+        let wait = RawWait { schema: inner.words("schema"), table: inner.need("table", table), on: inner.need("on", on) };
+        inner.finish();
+        wait
+    };
+    let at = fields.value("wait_for")?;
+    Some(at.with(fields.list("wait_for", "a table in `wait_for`").into_iter().map(wait).collect()))
+}
+
+/// `on`: this table's column = that one's.
+fn pairs(fields: &Fields<'_>) -> Option<At<Pairs>> {
+    let at = fields.value("on")?;
+    let inner = fields.inner("on")?;
+    let pairs: Vec<_> = inner.entries().into_iter().filter_map(|(own, other)| Some((own, column(fields, "on", other)?))).collect();
+    if inner.entries().is_empty() {
+        let empty = fields.reader.error("empty", &at.span, "`on` names no columns");
+        fields.reader.report(empty.help("say which column of this table is which of the other: on = { id = \"customer_id\" }"));
+        return None;
+    }
+    Some(at.with(pairs))
 }
 
 /// `limits`: those of a source that a rule may narrow.
@@ -40,8 +78,10 @@ pub(super) fn subject(fields: &Fields<'_>) -> Option<At<RawSubject>> {
         DeValue::Table(_) => {
             let table = fields.inner("subject")?;
             let entries = table.entries();
-            let subjects: Vec<_> =
-                entries.iter().filter_map(|(kind, value)| Some((named_kind(fields, kind)?, column(fields, &kind.value, value)?))).collect();
+            let subjects: Vec<_> = entries
+                .iter()
+                .filter_map(|(kind, value)| Some((named_kind(fields, kind)?, subject_column(fields, &kind.value, value)?)))
+                .collect();
             if entries.is_empty() {
                 fields
                     .reader
@@ -64,13 +104,17 @@ fn named_kind(fields: &Fields<'_>, kind: &At<String>) -> Option<At<String>> {
     None
 }
 
-fn column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<String>> {
+fn subject_column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<String>> {
     if matches!(value.get_ref(), DeValue::Table(_)) {
         let unsupported =
             fields.reader.error("unsupported", &value.span(), format!("the subject `{kind}` can't be looked up in another table"));
         fields.reader.report(unsupported.help("this version takes a column of the rule's own table"));
         return None;
     }
+    column(fields, kind, value)
+}
+
+fn column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<String>> {
     let column = fields.reader.text(value, kind)?;
     if column.value.is_empty() {
         fields.reader.report(fields.reader.error("empty", &column.span, format!("the subject `{kind}` names no column")));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subjects};
+use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subjects, Wait};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
@@ -28,10 +28,24 @@ pub(super) fn canonical(rule: &Rule) -> String {
     if let Some(start_at) = rule.term.as_ref().map(|term| term.start_at).filter(|start_at| *start_at != StartAt::Start) {
         said["start_at"] = json!(start_at.to_string());
     }
+    if !rule.wait_for.is_empty() {
+        said["wait_for"] = waits(&rule.wait_for);
+    }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");
     }
     said.to_string()
+}
+
+fn waits(waits: &[Wait]) -> Value {
+    let wait = |wait: &Wait| {
+        let mut on = wait.on.clone();
+        on.sort_unstable();
+        json!({ "schema": wait.table.schema, "table": wait.table.table, "on": on })
+    };
+    let mut said: Vec<Value> = waits.iter().map(wait).collect();
+    said.sort_by_key(Value::to_string);
+    Value::Array(said)
 }
 
 fn overrides(rule: &Rule) -> Vec<&str> {

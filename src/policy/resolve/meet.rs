@@ -42,6 +42,7 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
         let schema = rule.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
         tables.entry((&rule.source, schema, &rule.table.table)).or_default().push(rule);
     }
+    waited_columns(&tables, context, found);
     for rules in tables.values() {
         for rule in rules {
             changed_columns(rule, rules, found);
@@ -49,6 +50,25 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
         }
         for (index, rule) in rules.iter().enumerate() {
             rules[index + 1..].iter().for_each(|other| undo::pair(rule, other, found));
+        }
+    }
+}
+
+/// A column by which rows of another table wait for this one's must not be changed: they would go as if nothing was waited for.
+fn waited_columns(tables: &BTreeMap<(&str, &str, &str), Vec<&Rule>>, context: &Context, found: &RefCell<Diagnostics>) {
+    for rule in tables.values().flatten() {
+        for (number, wait) in rule.wait_for.iter().enumerate() {
+            let schema = wait.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
+            let others = tables.get(&(rule.source.as_str(), schema, wait.table.table.as_str())).into_iter().flatten();
+            for (other, (own, theirs)) in others.flat_map(|other| wait.on.iter().map(move |pair| (other, pair))) {
+                let Action::Anonymise { columns, mark } = &other.action else { continue };
+                if columns.iter().any(|(column, _)| column == theirs) || mark.as_ref() == Some(theirs) {
+                    let message = format!("`{theirs}` can't be changed: rows of `{}` wait by it", rule.id);
+                    let key = if mark.as_ref() == Some(theirs) { "mark".to_owned() } else { format!("anonymise.{theirs}") };
+                    let error = Diagnostic::error("column-changed-and-read", other.origin.place(&key), message).label("changed here");
+                    found.borrow_mut().push(error.also(rule.origin.place(&format!("wait_for.{number}.{own}")), "read here"));
+                }
+            }
         }
     }
 }
@@ -98,6 +118,9 @@ pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     }
     for subject in rule.subjects.all().iter().filter(|subject| subject.column == column) {
         readings.push((SUBJECT, rule.origin.place(&format!("subject.{}", subject.kind))));
+    }
+    for (number, _) in rule.wait_for.iter().enumerate().filter(|(_, wait)| wait.on.iter().any(|(own, _)| own == column)) {
+        readings.push(("read in `wait_for`", rule.origin.place(&format!("wait_for.{number}.{column}"))));
     }
     if rule.key.iter().any(|name| name == column) {
         readings.push(("in the `key`", rule.origin.place(&format!("key.{column}"))));

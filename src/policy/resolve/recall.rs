@@ -9,7 +9,7 @@ use crate::{
     diagnostic::SourceFile,
     policy::{
         Action, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subject,
-        Subjects, TableName, Term, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
+        Subjects, TableName, Term, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
     },
 };
 
@@ -57,6 +57,10 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         retains: Vec::new(),
         unlinks: false,
         drops_partitions: said["partitions"] == "drop",
+        wait_for: match said["wait_for"].as_array() {
+            None => Vec::new(),
+            Some(waits) => waits.iter().map(wait).collect::<Option<_>>()?,
+        },
         basis: None,
         purpose: None,
         owner: None,
@@ -67,6 +71,12 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
 
 fn names(list: &Value) -> Option<Vec<String>> {
     list.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+fn wait(said: &Value) -> Option<Wait> {
+    let pair = |pair: &Value| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned()));
+    let table = TableName { schema: said["schema"].as_str().map(str::to_owned), table: said["table"].as_str()?.to_owned() };
+    Some(Wait { table, on: said["on"].as_array()?.iter().map(pair).collect::<Option<_>>()? })
 }
 
 fn start(said: &Value) -> Option<Start> {
@@ -147,6 +157,7 @@ key = ["x", "y"]
 where = "state <> 'o''pen' and (n is null or n > 3)"
 overrides = ["e", "p/b"]
 keep_for = "1 year 6 months"
+wait_for = [{ table = "w", on = { b = "c", a = "d" } }, { schema = "z", table = "v", on = { a = "a" } }]
 partitions = "drop"
 floor = "P40DT3H"
 timezone = "Europe/Berlin"

@@ -8,9 +8,9 @@ use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
     policy::{
-        Action, Dialect, OnNull, Origin, Rule, RuleId, Start, StartAt, StrategySpec, Subject, Subjects, TableName, Term,
+        Action, Dialect, OnNull, Origin, Rule, RuleId, Start, StartAt, StrategySpec, Subject, Subjects, TableName, Term, Wait,
         condition::Condition,
-        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawStartAt, RawSubject},
+        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawStartAt, RawSubject, RawWait},
     },
 };
 
@@ -32,6 +32,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.format();
     check.overrides();
     check.partitions(facts);
+    let wait_for = check.waits();
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -55,6 +56,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         retains: names(&raw.retains),
         unlinks: value(&raw.unlinks).unwrap_or(false),
         drops_partitions: value(&raw.drops_partitions).unwrap_or(false),
+        wait_for: wait_for?,
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         owner: value(&raw.owner).or_else(|| value(&file.policy.owner)),
@@ -310,6 +312,22 @@ impl Check<'_> {
         }
     }
 
+    /// Rows that stay wait for nothing. `None` only if something was reported.
+    fn waits(&self) -> Option<Vec<Wait>> {
+        let raw = self.raw;
+        if raw.action.as_ref().is_some_and(|action| action.value == RawAction::Keep) {
+            let help = "say what happens when nothing is waited for any more, or leave it out";
+            self.misplaced(&raw.wait_for, "a rule that keeps its rows waits for nothing", help);
+            return Some(Vec::new());
+        }
+        let name = |at: &At<String>| at.value.clone();
+        let wait = |wait: &RawWait| {
+            let on = wait.on.as_ref()?.value.iter().map(|(own, other)| (name(own), name(other))).collect();
+            Some(Wait { table: TableName { schema: value(&wait.schema), table: value(&wait.table)? }, on })
+        };
+        raw.wait_for.iter().flat_map(|waits| &waits.value).map(wait).collect()
+    }
+
     /// Only rows that go can go with their partition.
     fn partitions(&self, facts: Option<&SourceFacts>) {
         let raw = self.raw;
@@ -350,6 +368,11 @@ impl Check<'_> {
             spans.extend(
                 columns.iter().flat_map(|columns| &columns.value).map(|column| (format!("{key}.{}", column.value), column.span.clone())),
             );
+        }
+        for (number, wait) in raw.wait_for.iter().flat_map(|waits| &waits.value).enumerate() {
+            spans.extend(wait.table.iter().map(|table| (format!("wait_for.{number}"), table.span.clone())));
+            let pairs = wait.on.iter().flat_map(|on| &on.value);
+            spans.extend(pairs.map(|(own, other)| (format!("wait_for.{number}.{}", own.value), own.span.start..other.span.end)));
         }
         if let Some(RawSubject::Of(subjects)) = raw.subject.as_ref().map(|subject| &subject.value) {
             spans.extend(subjects.iter().map(|(kind, column)| (format!("subject.{}", kind.value), column.span.clone())));

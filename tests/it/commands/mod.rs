@@ -19,6 +19,7 @@ mod refusals;
 pub mod seeded;
 mod strategies;
 mod types;
+mod waiting_for;
 
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 //! Everything follows from the seed of the pack, and from the `stock` that it is drawn from: all that one engine has, or what
 //! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
 //! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
-//! around a table, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! around a table, `waits` what some rules wait for, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
 //! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
 pub mod dice;
@@ -20,6 +20,7 @@ pub mod sql;
 pub mod stock;
 pub mod table;
 pub mod tally;
+mod waits;
 
 use self::{
     dice::Dice,
@@ -84,9 +85,10 @@ impl Pack {
             World { now, naive: moments::zone(naive), pepper: b"pepper of the tests".to_vec(), tables: Vec::new(), holds: Vec::new() };
         // Dice of their own, so that what was drawn before there were parts is drawn still.
         let mut parts = Dice::new(seed ^ 0x70a6_7500);
+        let mut waits = Dice::new(seed ^ 0x3a17_f000);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
-            let (case, table) = case(&mut dice, &mut parts, (engine, stock), &world, zone, number);
+            let (case, table) = case((&mut dice, &mut parts, &mut waits), (engine, stock), &world, zone, number);
             cases.push(case);
             world.tables.push(table);
         }
@@ -104,7 +106,13 @@ impl Pack {
     }
 }
 
-fn case(dice: &mut Dice, of_parts: &mut Dice, (engine, stock): (Engine, Stock), world: &World, zone: &str, number: usize) -> (Case, Table) {
+fn case(
+    (dice, of_parts, of_waits): (&mut Dice, &mut Dice, &mut Dice),
+    (engine, stock): (Engine, Stock),
+    world: &World,
+    zone: &str,
+    number: usize,
+) -> (Case, Table) {
     let name = table::name(dice, number);
     let mut draft = Draft::new(dice, engine, stock, name);
     let children = neighbours::wants_children(dice);
@@ -135,9 +143,15 @@ fn case(dice: &mut Dice, of_parts: &mut Dice, (engine, stock): (Engine, Stock), 
         let length = if engine == Engine::Mariadb && draft.types[start] == "text" { "(10)" } else { "" };
         statements.push(format!("CREATE INDEX \"index {number}\" ON {on} ({column}{length})"));
     }
+    let mut written = written;
+    let mut bystanders = around.bystanders;
+    if let Some((waited, made)) = waits::wait(of_waits, &draft, &mut table, &mut written, number) {
+        bystanders.push(waited);
+        statements.extend(made);
+    }
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
-    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders: around.bystanders, in_parts };
+    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, in_parts };
     (case, table)
 }
 

@@ -182,7 +182,17 @@ impl Common<'_> {
         if observe {
             lines.push("mode = \"observe\"".to_owned());
         }
-        let rule = Rule { id: format!("{}/rule{index}", self.policy), category, condition, subjects, term, action, overrides, observe };
+        let rule = Rule {
+            id: format!("{}/rule{index}", self.policy),
+            category,
+            condition,
+            subjects,
+            term,
+            action,
+            overrides,
+            observe,
+            waits: false,
+        };
         Written { rule, toml: format!("[[rule]]\n{}\n", lines.join("\n")) }
     }
 

@@ -241,7 +241,7 @@ impl Draft {
                     }
                 };
             }
-            rows.push(Row { cells, referred_to: false });
+            rows.push(Row { cells, referred_to: false, waited_for: false });
         }
         rows
     }

@@ -37,6 +37,7 @@ const CLASSES: &[&str] = &[
     "anonymised",
     "observed",
     "floor",
+    "waits for another table",
     "counted from the end of a month or year",
     "overridden",
     "freed by an override",
@@ -124,6 +125,7 @@ impl Tally {
             ("anonymised, later deleted", sights.staged),
             ("both due", sights.both_due),
             ("in parts", case.in_parts),
+            ("waits for another table", sights.waited),
             ("counted from the end of a month or year", sights.moved_to_its_end),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
         ];

@@ -3,6 +3,8 @@
 //! Only two questions go to jiff: what a wall clock shows at an instant, and which offset is in force. What happens to
 //! missing days, gaps and folds is decided here, by looking at every candidate.
 
+use std::collections::BTreeMap;
+
 use jiff::{
     SignedDuration, Timestamp, ToSpan as _,
     civil::{Date, DateTime, Time},
@@ -109,22 +111,28 @@ pub fn start(moment: Moment, naive: &TimeZone) -> Option<(Timestamp, Met)> {
     }
 }
 
-/// The instant from which the period of a start counts: when the next month or year has begun for good. What bears a `day` lies in
-/// that day, though it starts when the next one begins.
+/// The instant from which the period of a start counts: when the next month or year has begun for good.
 pub fn counted_from(start: Timestamp, from: StartAt, zone: &TimeZone) -> Timestamp {
+    next_beginning(start, from, zone).map_or(start, |day| begun(day, zone))
+}
+
+/// The day on which the month or year after a start begins; `None`: periods count from the start itself.
+fn next_beginning(start: Timestamp, from: StartAt, zone: &TimeZone) -> Option<Date> {
     let begins = |day: Date| match from {
         StartAt::Start => true,
         StartAt::EndOfMonth => day.day() == 1,
         StartAt::EndOfYear { month, day: first } => (day.month(), day.day()) == (month, first),
     };
-    if from == StartAt::Start {
-        return start;
-    }
-    let mut day = zone.to_datetime(start).date().checked_add(1.day()).expect("a day with a next one");
+    let next = |day: Date| day.checked_add(1.day()).expect("a day with a next one");
+    let mut day = next(zone.to_datetime(start).date());
     while !begins(day) {
-        day = day.checked_add(1.day()).expect("a day with a next one");
+        day = next(day);
     }
-    // Where the clock goes back across midnight, the evening before comes once more.
+    (from != StartAt::Start).then_some(day)
+}
+
+/// The instant from which on no clock shows a day before this one: where it goes back across midnight, the evening comes once more.
+fn begun(day: Date, zone: &TimeZone) -> Timestamp {
     let quarter = SignedDuration::from_mins(15);
     let first = first_instant(day, zone);
     let again = (1..=26 * 4).rev().map(|quarters| first + quarter * quarters).find(|at| zone.to_datetime(*at - quarter).date() < day);
@@ -174,7 +182,12 @@ fn next_midnight(day: Date) -> DateTime {
 
 /// The cut-off by its definition: the smallest `s`, to the microsecond as starts are, whose end is after `now`.
 pub fn cutoff(now: Timestamp, period: Period, from: StartAt, zone: &TimeZone) -> Timestamp {
-    let ended = |start: Timestamp| end(counted_from(start, from, zone), period, zone).0 <= now;
+    // All that counts from one day ends together, so that it is asked once.
+    let mut known = BTreeMap::new();
+    let mut ended = |start: Timestamp| match next_beginning(start, from, zone) {
+        None => end(start, period, zone).0 <= now,
+        Some(day) => *known.entry(day).or_insert_with(|| end(begun(day, zone), period, zone).0 <= now),
+    };
     // Far enough back that everything has ended, then by days to the first that has not.
     let within = match from {
         StartAt::Start => 0,

@@ -189,10 +189,11 @@ impl Judge<'_> {
             })
     }
 
-    /// Law 3: another rule protects the row, or something refers to a row that would be deleted.
+    /// Law 3: another rule protects the row, something refers to a row that would be deleted, or the rule waits for something.
     fn is_protected(&self, index: usize, number: usize, row: &Row) -> bool {
         (0..self.table.rules.len()).any(|other| self.protects(other, index, number, row))
             || (row.referred_to && matches!(self.table.rules[index].action, Action::Delete))
+            || (row.waited_for && self.table.rules[index].waits)
     }
 
     /// Another rule protects a row if it matters for what is to be done, its condition is not false, and it has not ended
@@ -269,6 +270,7 @@ impl Judge<'_> {
                 self.overriding(index, number, row, &mut sights);
                 sights.unknown_condition |= self.condition(rule, row).is_none();
                 sights.implausible |= self.is_implausible(index, number);
+                sights.waited |= row.waited_for && rule.waits && self.class(index, number, row) == Class::Protected;
                 let (Some(term), Some(cutoff)) = (&rule.term, self.cutoffs[index]) else { continue };
                 let Some((start, met)) = self.starts[index][number] else { continue };
                 let from = calendar::counted_from(start, term.from, &term.zone);

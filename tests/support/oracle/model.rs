@@ -58,6 +58,8 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// A row of another table refers to this one, and forbids that it goes.
     pub referred_to: bool,
+    /// Another table has a row that belongs to it, for which some rules wait.
+    pub waited_for: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -80,6 +82,8 @@ pub struct Rule {
     /// Names of rules that count as not matching for the rows that this one matches.
     pub overrides: Vec<String>,
     pub observe: bool,
+    /// It waits for rows of another table.
+    pub waits: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -236,6 +240,8 @@ pub struct Sights {
     /// A period counts from the end of a month or year, and has passed.
     pub moved_to_its_end: bool,
     pub implausible: bool,
+    /// A row stays because of rows of another table.
+    pub waited: bool,
     /// A rule does not act on a row because another overrides it there.
     pub overridden: bool,
     /// A row is due that would be protected if nothing was overridden.
