@@ -46,6 +46,8 @@ fn share(engine: Engine, share: u64) {
     }
     for seed in (0..packs(engine)).filter(|seed| seed % SHARES == share) {
         agree(engine, seed, &run::pack(&Pack::new(engine, seed), None));
+        // A run that takes hours says how far it is, with `--no-capture`.
+        println!("{engine:?}, seed {seed} of {}: agrees", packs(engine));
     }
 }
 
