@@ -58,6 +58,8 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("gate-skipped-by-place", "2: success is reported before the gate was raised"),
     ("null-condition-acts", "3: a condition that is NULL counts as true"),
     ("protector-null-ignored", "3: a protecting condition that is NULL does not protect"),
+    ("trigger-body-ignored", "4: a trigger fires whose body is another than when it was allowed"),
+    ("tenant-ignored", "4: a rule takes rows of other tenants too"),
     ("wait-ignored", "3: rows don't wait for those of `wait_for`"),
     ("keep-ignored", "3: `keep` rules don't protect"),
     ("undated-protector-ends", "3: a competitor without a date does not protect"),

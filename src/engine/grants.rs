@@ -15,6 +15,8 @@ pub struct Needs {
     pub update: Vec<String>,
     /// Partitions of it are dropped.
     pub drop: bool,
+    /// Triggers may fire, whose bodies have to be seen.
+    pub triggers: bool,
     /// Row security is on: whoever it applies to can't know what it hides.
     pub row_security: bool,
 }

@@ -89,17 +89,18 @@ struct Collected(BTreeMap<(String, String), Needs>);
 
 impl Collected {
     fn table(&mut self, table: &TableRef) -> &mut Needs {
-        let none = || Needs { table: table.clone(), delete: false, update: Vec::new(), drop: false, row_security: false };
+        let none = || Needs { table: table.clone(), delete: false, update: Vec::new(), drop: false, triggers: false, row_security: false };
         self.0.entry((table.schema.clone(), table.table.clone())).or_insert_with(none)
     }
 
     fn of_rule(&mut self, rule: &Rule, shape: &Shape) {
         let needs = self.table(&shape.table);
         needs.row_security |= shape.row_security != RowSecurity::Off;
+        needs.triggers |= !rule.triggers.is_empty();
         if rule.mode == Mode::Enforce {
             needs.delete |= matches!(rule.action, Action::Delete);
-            // Where rows wait for others, no partition goes as a whole.
-            needs.drop |= rule.drops_partitions && rule.wait_for.is_empty();
+            // Where rows wait for others, or fire triggers, no partition goes as a whole.
+            needs.drop |= rule.drops_partitions && rule.wait_for.is_empty() && rule.triggers.is_empty();
             needs.add_columns(changed_columns(rule, shape).map(|column| column.name.clone()));
         }
         if matches!(rule.action, Action::Delete) {
@@ -130,6 +131,7 @@ impl Collected {
     fn blindly(&mut self, rule: &Rule, target: &Target) {
         let schema = rule.table.schema.clone().unwrap_or_else(|| target.config.url.default_schema());
         let needs = self.table(&TableRef { schema, table: rule.table.table.clone() });
+        needs.triggers |= !rule.triggers.is_empty();
         match &rule.action {
             _ if rule.mode == Mode::Observe => {}
             Action::Delete => needs.delete = true,

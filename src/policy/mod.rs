@@ -107,8 +107,10 @@ pub struct Rule {
     pub key: Vec<String>,
     /// Which rows the rule is about; absent: all.
     pub condition: Option<Condition>,
+    /// Only rows of this tenant.
+    pub tenant: Option<Tenant>,
     pub subjects: Subjects,
-    /// Rules of the same table that count as not matching for the rows that this one matches. Only with a condition.
+    /// Rules of the same table that count as not matching for the rows that this one matches. Only with a condition or tenant.
     pub overrides: Vec<RuleId>,
     /// When a row ends; `None` for a `keep` rule without period, which never ends.
     pub term: Option<Term>,
@@ -131,6 +133,8 @@ pub struct Rule {
     pub unlinks: bool,
     /// Partitions that are due as a whole are dropped. Only of a rule that deletes.
     pub drops_partitions: bool,
+    /// Triggers that may fire.
+    pub triggers: Vec<AllowedTrigger>,
     /// Rows stay while these tables have rows that belong to them.
     pub wait_for: Vec<Wait>,
     /// The legal basis, for the schedule document.
@@ -183,6 +187,22 @@ impl Basis {
         ("public_task", Self::PublicTask),
         ("legitimate_interests", Self::LegitimateInterests),
     ];
+}
+
+/// Whose rows a rule is about: one of several customers that share a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    pub column: String,
+    /// Compared in the column's own type and collation.
+    pub is: String,
+}
+
+/// A trigger that may fire when the rule acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedTrigger {
+    pub name: String,
+    /// Why it does no harm, for whoever reads the rule.
+    pub reason: String,
 }
 
 /// A table whose rows are waited for.

@@ -49,6 +49,17 @@ fn rule() -> Vec<Key> {
         key("table", "The table, as the catalogue has it", text()),
         key("key", "Columns that name a row, where the table has no primary key", list(text())),
         key("where", "One boolean expression on the row, in the source's dialect", text()),
+        key(
+            "tenant",
+            "Only rows of one tenant",
+            table(
+                &["column", "is"],
+                vec![
+                    key("column", "The column that names the tenant", text()),
+                    key("is", "Its value, compared in the column's own type", json!({ "type": ["string", "integer"] })),
+                ],
+            ),
+        ),
         key("subject", "Whose row it is: kind = column; \"none\" needs a `no_subject_reason`", any(vec![word(["none"]), named(text())])),
         key("no_subject_reason", "Why the rows are nobody's", text()),
         key("on_null_subject", "Whether a row whose subject is NULL may be anybody's, and is held with them", word(["nobody", "hold"])),
@@ -64,12 +75,20 @@ fn rule() -> Vec<Key> {
         key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"", text()),
         key("floor", "A legal minimum from the same start; the later end wins", text()),
         key("timezone", "IANA name of the zone that periods and the schedule are counted in", text()),
-        key("overrides", "Rules that don't count for the rows that this one matches; needs a `where`", list(text())),
+        key("overrides", "Rules that don't count for the rows that this one matches; needs a `where` or a `tenant`", list(text())),
         key("action", "What happens when the period has passed", word(["delete", "anonymise", "anonymize", "keep"])),
         key("anonymise", "COLUMN = strategy", named(strategy())),
         key("anonymize", "The same as `anonymise`", named(strategy())),
         key("mark", "A column that is set when a row is anonymised, and decides alone whether it is done", text()),
         key("retains", "Columns that stay as they are on purpose", list(text())),
+        key(
+            "triggers",
+            "Triggers that may fire, each with the reason why",
+            list(table(
+                &["name", "reason"],
+                vec![key("name", "As the catalogue has it", text()), key("reason", "Why it does no harm", text())],
+            )),
+        ),
         key(
             "wait_for",
             "Not while these tables have rows that belong to the row",
@@ -163,7 +182,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\nwait_for = [{}]\nid = \"r\"\n";
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ntenant = {}\nid = \"r\"\n";
         RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
         let rule = "/properties/rule/items";
         assert_said(
@@ -173,6 +192,8 @@ mod tests {
                 ("`policy`", "/properties/policy"),
                 ("a rule", rule),
                 ("`limits`", &format!("{rule}/properties/limits")),
+                ("`tenant`", &format!("{rule}/properties/tenant")),
+                ("a trigger in `triggers`", &format!("{rule}/properties/triggers/items")),
                 ("a table in `wait_for`", &format!("{rule}/properties/wait_for/items")),
             ],
         );

@@ -18,6 +18,7 @@ pub mod statement;
 mod subject;
 
 pub use self::mysql::{FOLDED, FOLDINGS, has_characters, quote_for_people};
+pub use self::predicate::tenant::{can_be_tenant, is_of_tenant};
 use self::selection::{Cell, TableRef, WorkspaceRef};
 pub use self::subject::{
     can_be_subject, canonical_of, fits_decimal, is_recordable, number_of, subject_value_fits, uuid_of, why_no_subject,

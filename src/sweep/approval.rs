@@ -69,6 +69,11 @@ impl Guard {
 /// What a rule waits for; `None`: it may go.
 pub fn waits(rule: &Rule, ready: &Ready, approval: Option<&Approval>, counts: Option<&Counts>) -> Option<Guard> {
     let in_force = in_force(ready, approval);
+    // What fires is another program: that is nobody's to let through by itself.
+    let approved = approval.and_then(|approval| Form::from_text(&approval.form));
+    if approved.is_some_and(|approved| approved.fires_otherwise(&ready.form)) {
+        return Some(Guard::Changed);
+    }
     if rule.first_sweep == FirstSweep::Approve && in_force.is_none() {
         return Some(if approval.is_some() { Guard::Changed } else { Guard::FirstSweep });
     }

@@ -3,7 +3,7 @@
 //! What would change beside the rows of the rule is refused by name. Children that forbid a delete drag nothing along: their
 //! parents wait for them. What else a statement sets off is a question here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -35,12 +35,39 @@ pub fn refuse(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
         let message = format!("the foreign key `{name}` of {child} {effect}; this version acts on the rule's own table only");
         return Err(Obstacle::new(Reason::Cascade, message));
     }
-    if let Some(trigger) = change.triggers(shape).next() {
-        let message =
-            format!("the trigger `{}` would fire and might change anything; this version does not let triggers fire", trigger.name);
+    let is_allowed = |trigger: &Trigger| rule.triggers.iter().any(|allowed| allowed.name == trigger.name);
+    if let Some(trigger) = change.triggers(shape).find(|trigger| !is_allowed(trigger)) {
+        let name = quoted(&trigger.name);
+        let message = format!(
+            "the trigger `{}` would fire and might change anything; if it may, add triggers = [{{ name = {name}, reason = \"…\" }}]",
+            trigger.name
+        );
         return Err(Obstacle::new(Reason::Trigger, message));
     }
+    // Whether it is still what was allowed, its body alone can tell.
+    if let Some(trigger) = change.triggers(shape).find(|trigger| trigger.digest.is_none()) {
+        let message = format!(
+            "the trigger `{}` may fire, but this role may not see its body, which might change; `retentiond grants {}` prints what it needs",
+            trigger.name, rule.source
+        );
+        return Err(Obstacle::new(Reason::Trigger, message).at(rule, &format!("triggers.{}", trigger.name)));
+    }
     Ok(())
+}
+
+/// A text as TOML has it, which escapes as JSON does.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The triggers that the rule fires, by name, each with the digests of all bodies under that name: members of a tree may have
+/// others of their own.
+pub fn fired(rule: &Rule, shape: &Shape) -> BTreeMap<String, BTreeSet<String>> {
+    let mut fired: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for trigger in Change::of(rule, shape).triggers(shape) {
+        fired.entry(trigger.name.clone()).or_default().extend(trigger.digest.clone());
+    }
+    fired
 }
 
 /// What a foreign key does to the rows that refer to one which is deleted or changed.

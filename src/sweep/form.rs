@@ -3,15 +3,17 @@
 //! Its digest is what later sweeps are compared with. From the form itself can be told what has changed since, and the
 //! rule of then can be planned again, to count how many rows more the rule of now takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::dragged::fired;
 use crate::{
     clock::hex,
     engine::shape::Shape,
+    fault,
     policy::{Dialect, Mode, Rule, period::Period, resolve},
 };
 
@@ -25,6 +27,9 @@ pub struct Form {
     columns: BTreeMap<String, String>,
     /// Foreign keys that point at the table.
     references: Vec<String>,
+    /// The triggers that fire, with digests of their bodies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    triggers: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One rule.
@@ -96,7 +101,7 @@ impl Written {
     /// The keys that say something else, each with what it said and says; `None`: nothing.
     fn differing(&self, now: &Self) -> Vec<(String, Option<Value>, Option<Value>)> {
         let (before, now) = (self.fields(), now.fields());
-        let keys: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        let keys: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
         let both = keys.into_iter().map(|key| (key.clone(), before.get(key).cloned(), now.get(key).cloned()));
         both.filter(|(_, before, now)| before != now).collect()
     }
@@ -125,6 +130,7 @@ impl Form {
                 .map(|column| (column.name.clone(), format!("{}{}", column.declared, if column.nullable { "" } else { " NOT NULL" })))
                 .collect(),
             references: shape.referenced_by.iter().map(|key| format!("{key:?}")).collect(),
+            triggers: fired(rule, shape),
         }
     }
 
@@ -143,7 +149,13 @@ impl Form {
         let others = self.others.values().map(|other| other.canonical.clone());
         let columns = self.columns.iter().map(|(name, declared)| format!("{name}:{declared}"));
         let parts = std::iter::once(self.rule.canonical.clone()).chain(others).chain(columns).chain(self.references.iter().cloned());
-        digest_of(parts)
+        let triggers = self.triggers.iter().map(|(name, body)| format!("trigger {name}:{body:?}"));
+        digest_of(parts.chain(triggers))
+    }
+
+    /// A trigger fires that did not, or whose body was another: what a person said may fire, was something else.
+    pub fn fires_otherwise(&self, now: &Self) -> bool {
+        now.triggers.iter().any(|(name, body)| self.triggers.get(name) != Some(body)) && !fault::seeded("trigger-body-ignored")
     }
 
     /// True if every row that the rule takes now, it would have taken in this form too, then or later.
@@ -155,6 +167,7 @@ impl Form {
         let mut new = now.others.iter().filter(|(id, _)| !self.others.contains_key(*id));
         self.columns == now.columns
             && self.references == now.references
+            && !self.fires_otherwise(now)
             && self.rule.keeps_longer(&now.rule, &[])
             && self.others.iter().all(known)
             && new.all(|(_, new)| new.overrides_nothing())
@@ -164,7 +177,7 @@ impl Form {
     pub fn changes(&self, now: &Self) -> Changes {
         let mut changes = Changes::default();
         for (key, sentence) in self.rule.differences(&now.rule) {
-            let protects = matches!(key.as_str(), "floor" | "overrides" | "subject");
+            let protects = matches!(key.as_str(), "floor" | "overrides" | "start_at" | "subject" | "wait_for");
             if protects { &mut changes.protections } else { &mut changes.others }.push(sentence);
         }
         for (id, before) in &self.others {
@@ -185,6 +198,13 @@ impl Form {
         }
         let new = now.columns.keys().filter(|name| !self.columns.contains_key(*name));
         changes.others.extend(new.map(|name| format!("the column `{name}` is new")));
+        for (name, body) in &now.triggers {
+            match self.triggers.get(name) {
+                None => changes.others.push(format!("the trigger `{name}` fires")),
+                Some(before) if before != body => changes.others.push(format!("the trigger `{name}` has another body")),
+                Some(_) => {}
+            }
+        }
         if self.references != now.references {
             changes.others.push("the foreign keys that point at the table are others".to_owned());
         }

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod guard;
 pub mod identity;
 pub mod lag;
+mod matching;
 pub mod obstacle;
 pub mod pace;
 pub mod partitions;

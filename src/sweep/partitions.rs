@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::{
+    dragged::fired,
     obstacle::{Obstacle, Reason},
     prepare::{Ready, Target},
 };
@@ -60,6 +61,9 @@ pub fn drops(rule: &Rule, shape: &Shape) -> Result<Drops, Obstacle> {
     }
     if let Some(wait) = rule.wait_for.first() {
         return Ok(Drops::None(format!("rows of {} are waited for", wait.table)));
+    }
+    if let Some((name, _)) = fired(rule, shape).into_iter().next() {
+        return Ok(Drops::None(format!("the trigger `{name}` fires for every row")));
     }
     if let Some(why) = &shape.undroppable {
         return Ok(Drops::None(why.clone()));

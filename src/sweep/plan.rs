@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::{
     dragged,
+    matching::condition,
     obstacle::{Obstacle, Reason},
     relatives::{self, Relative},
     waits::{self, Waited},
@@ -69,7 +70,7 @@ impl<'a> Surroundings<'a> {
 pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> {
     reachable(rule, around.shape).map_err(|obstacle| obstacle.at(rule, "table"))?;
     let dialect = around.workspace.dialect;
-    condition_columns(rule, around.shape)?;
+    let condition = condition(rule, around.shape, dialect)?.filter(|_| !fault::seeded("condition-dropped"));
     for (key, names) in [("key", &rule.key), ("retains", &rule.retains)] {
         let known = |name: &String| column(around.shape, name, key).map_err(|obstacle| obstacle.at(rule, &format!("{key}.{name}")));
         names.iter().try_for_each(|name| known(name).map(drop))?;
@@ -80,7 +81,6 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     relatives::nothing_that_is_read(rule, &around)?;
     dragged::refuse(rule, around.shape)?;
     let protectors = protectors(rule, around)?;
-    let condition = rule.condition.clone().filter(|_| !fault::seeded("condition-dropped"));
     let mut references = if matches!(rule.action, Action::Delete) { dragged::references(rule, around.shape)? } else { Vec::new() };
     references.extend(waits::references(rule, &around)?);
     let mut held = held_test(around, dialect)?;
@@ -150,11 +150,6 @@ pub(super) fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, 
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Obstacle::new(Reason::MissingColumn, format!("`{key}` names the column `{name}`, which {} does not have{hint}", shape.table.table))
     })
-}
-
-fn condition_columns(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
-    let mut names = rule.condition.iter().flat_map(|condition| &condition.columns);
-    names.try_for_each(|name| column(shape, name, "where").map(drop)).map_err(|obstacle| obstacle.at(rule, "where"))
 }
 
 /// Makes the comparison of a start with the cut-off that belongs to `around.now`.
@@ -348,13 +343,13 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
             let message = format!("rule {} on {on} can't be evaluated and so protects all of it: {}", other.id, obstacle.message);
             Obstacle { place: obstacle.place, ..Obstacle::new(Reason::Competitor, message) }
         };
-        condition_columns(other, around.shape).map_err(unreadable)?;
+        let condition = condition(other, around.shape, around.workspace.dialect).map_err(unreadable)?;
         let start = other.term.as_ref().map(|term| start_test(other, term, around)).transpose().map_err(unreadable)?;
         let floor = other.term.as_ref().and_then(Term::floor_alone);
         protectors.push(Protector {
             rule: other.id.clone(),
             only: only.to_vec(),
-            condition: other.condition.clone(),
+            condition,
             overridden: overriding(other, rule, around)?,
             floor: floor.map(|floor| start_test(other, &floor, around)).transpose().map_err(unreadable)?,
             start,
@@ -369,11 +364,11 @@ fn overriding(target: &Rule, rule: &Rule, around: Surroundings<'_>) -> Result<Ve
     let mut overriding = Vec::new();
     for (other, _) in around.met().filter(|(other, _)| other.overrides.contains(&target.id)) {
         let counts = other.mode == Mode::Enforce || other.id == rule.id;
-        let Some(condition) = other.condition.clone().filter(|_| counts) else { continue };
-        condition_columns(other, around.shape).map_err(|obstacle| {
+        let condition = condition(other, around.shape, around.workspace.dialect).map_err(|obstacle| {
             let message = format!("rule {}, which overrides {}, can't be evaluated: {}", other.id, target.id, obstacle.message);
             Obstacle { place: obstacle.place, ..Obstacle::new(Reason::Competitor, message) }
         })?;
+        let Some(condition) = condition.filter(|_| counts) else { continue };
         overriding.push(Override { rule: other.id.clone(), condition, unless: self::overriding(other, rule, around)? });
     }
     Ok(overriding)

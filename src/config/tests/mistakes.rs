@@ -246,6 +246,10 @@ fn mistakes_in_time_and_waits() {
         with("start_at = \"end_of_month\"")
             .replace("start = \"sent_at\"\nkeep_for = \"2 years\"\naction = \"delete\"", "action = \"keep\"\nreason = \"law\""),
         with("wait_for = { table = \"invoices\" }"),
+        with("tenant = \"acme\"\noverrides = [\"other\"]"),
+        with("tenant = { column = \"\", is = 1.5 }"),
+        with("tenant = { colum = \"tenant_id\", is = \"\" }"),
+        format!("{RULES}tenant = {{ column = \"ip\", is = \"y\" }}\n{ANONYMISE}anonymise = {{ ip = \"null\" }}\n"),
         with("wait_for = [{ table = \"invoices\" }, { on = {} }, { tabel = \"x\", table = \"\", on = { id = 1 } }]"),
         with("wait_for = [{ table = \"invoices\", on = { id = \"customer\" } }]").replace("\"delete\"", "\"keep\"\nreason = \"law\""),
         format!(

@@ -52,10 +52,12 @@ impl Mysql {
                 to("CREATE TEMPORARY TABLES", &format!("{database}.*")),
             ],
         ));
-        let triggers = if self.server.flavour == Flavour::MySql { ", TRIGGER" } else { "" };
+        // MySQL lists the triggers themselves, and MariaDB their bodies, only for who may make some.
+        let triggers = |needs: &Needs| if self.server.flavour == Flavour::MySql || needs.triggers { ", TRIGGER" } else { "" };
         let drops = |needs: &Needs| if needs.drop { ", ALTER, DROP" } else { "" };
-        let table =
-            |needs: &Needs| to(&format!("{}{}{triggers}", privileges(needs), drops(needs)), &qualified(Dialect::Mysql, &needs.table));
+        let table = |needs: &Needs| {
+            to(&format!("{}{}{}", privileges(needs), drops(needs), triggers(needs)), &qualified(Dialect::Mysql, &needs.table))
+        };
         steps.push(Step::new("The tables of the rules, and those whose rows a delete has to wait for", needs.iter().map(table)));
         let schemas: BTreeSet<&str> = needs.iter().filter(|needs| needs.drop).map(|needs| needs.table.schema.as_str()).collect();
         if !schemas.is_empty() {

@@ -6,6 +6,7 @@ use crate::{
     policy::{Action, Rule},
     sql::{selection::TableRef, statement::create_index},
     sweep::{
+        dragged::fired,
         partitions::Drops,
         prepare::{Prepared, Target},
     },
@@ -33,6 +34,10 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
         let tables: Vec<&TableRef> =
             if shape.family.members.len() > 1 { heaps.map(|member| &member.table).collect() } else { vec![&shape.table] };
         advice.suggestions.extend(tables.into_iter().map(|table| create_index(dialect, table, std::slice::from_ref(start))));
+    }
+    let fired = fired(rule, shape);
+    for allowed in rule.triggers.iter().filter(|allowed| !fired.contains_key(&allowed.name)) {
+        advice.warnings.push(format!("`triggers` lists `{}`, and no trigger of that name fires when the rule acts", allowed.name));
     }
     for wait in &rule.wait_for {
         let Some(Ok(other)) = waited.get(&wait.table) else { continue };
@@ -86,5 +91,6 @@ fn names(rule: &Rule, name: &String) -> bool {
         || rule.condition.as_ref().is_some_and(|condition| condition.columns.contains(name))
         || rule.subjects.all().iter().any(|subject| subject.column == *name)
         || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
+        || rule.tenant.as_ref().is_some_and(|tenant| tenant.column == *name)
         || rule.wait_for.iter().any(|wait| wait.on.iter().any(|(own, _)| own == name))
 }

@@ -44,6 +44,9 @@ pub enum What {
         name: String,
         /// SHA-256 of the trigger with the function that it runs; absent where the role may not see them.
         digest: Option<String>,
+        /// Why the rule lets it fire; absent where it does not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }
 
@@ -65,10 +68,11 @@ impl Dragged {
                 let beyond = if *hidden { "; what that sets off is hidden from this role" } else { "" };
                 format!("{place} -> {table} ({}) by the foreign key `{name}`, which {effect}{scans}{beyond}", columns.join(", "))
             }
-            What::Trigger { name, digest } => {
+            What::Trigger { name, digest, reason } => {
                 let digest =
                     digest.as_ref().map_or_else(|| "its body can't be seen".to_owned(), |digest| format!("sha256 {}", &digest[..12]));
-                format!("{place}: the trigger `{name}` ({digest})")
+                let may = reason.as_ref().map_or_else(String::new, |reason| format!(", which may fire: {reason}"));
+                format!("{place}: the trigger `{name}` ({digest}){may}")
             }
         }
     }
@@ -92,7 +96,12 @@ pub async fn dragged(engine: &dyn Engine, rule: &Rule, shape: &Shape) -> Result<
             let triggers = change.triggers(&shape).filter(|_| fires);
             found.extend(triggers.map(|trigger| Dragged {
                 via: via.clone(),
-                what: What::Trigger { name: trigger.name.clone(), digest: trigger.digest.clone() },
+                what: What::Trigger {
+                    name: trigger.name.clone(),
+                    digest: trigger.digest.clone(),
+                    reason:
+                        rule.triggers.iter().find(|allowed| via.len() == 1 && allowed.name == trigger.name).map(|one| one.reason.clone()),
+                },
             }));
             let keys: Vec<_> = change.keys(&shape).collect();
             let names: Vec<TableName> =

@@ -19,7 +19,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use self::{
     strategy::RawAnonymised,
-    values::{RawSubject, RawWait},
+    values::{RawSubject, RawTenant, RawTrigger, RawWait},
 };
 use super::{
     Basis, FirstSweep, Mode, Never, OnNull, StartFormat, YearStart, limits::RuleLimits, period::Period, schedule::Schedule, window::Window,
@@ -31,7 +31,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 9] = ["archive", "dependents", "ends", "evidence", "on_erasure", "residue", "suppress", "tenant", "triggers"];
+const LATER: [&str; 7] = ["archive", "dependents", "ends", "evidence", "on_erasure", "residue", "suppress"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ pub struct RawRule {
     pub table: Option<At<String>>,
     pub key: Option<At<Vec<At<String>>>>,
     pub condition: Option<At<String>>,
+    pub tenant: Option<At<RawTenant>>,
     pub subject: Option<At<RawSubject>>,
     pub no_subject_reason: Option<At<String>>,
     pub on_null_subject: Option<At<OnNull>>,
@@ -94,6 +95,8 @@ pub struct RawRule {
     pub unlinks: Option<At<bool>>,
     /// `partitions = "drop"`.
     pub drops_partitions: Option<At<bool>>,
+    /// In the order of the file: names and reasons.
+    pub triggers: Option<At<Vec<RawTrigger>>>,
     /// In the order of the file.
     pub wait_for: Option<At<Vec<RawWait>>>,
 }
@@ -181,6 +184,7 @@ impl RawRule {
             table: fields.words("table"),
             key: values::columns(fields, "key"),
             condition: fields.text("where"),
+            tenant: values::tenant(fields),
             subject: values::subject(fields),
             no_subject_reason: fields.words("no_subject_reason"),
             on_null_subject: fields.choice("on_null_subject", &[("nobody", OnNull::Nobody), ("hold", OnNull::Hold)]),
@@ -228,6 +232,7 @@ impl RawRule {
             retains: values::columns(fields, "retains"),
             unlinks: fields.boolean("unlinks"),
             drops_partitions: fields.choice("partitions", &PARTITIONS),
+            triggers: values::triggers(fields),
             wait_for: values::waits(fields),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));

@@ -29,6 +29,56 @@ pub struct RawWait {
     pub on: Option<At<Pairs>>,
 }
 
+/// One trigger of `triggers`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawTrigger {
+    pub name: Option<At<String>>,
+    pub reason: Option<At<String>>,
+}
+
+/// `triggers`, each once.
+pub(super) fn triggers(fields: &Fields<'_>) -> Option<At<Vec<RawTrigger>>> {
+    let at = fields.value("triggers")?;
+    let trigger = |inner: Fields<'_>| {
+        let (name, reason) = (inner.words("name"), inner.words("reason"));
+        let trigger = RawTrigger { name: inner.need("name", name), reason: inner.need("reason", reason) };
+        inner.finish();
+        trigger
+    };
+    let triggers: Vec<RawTrigger> = fields.list("triggers", "a trigger in `triggers`").into_iter().map(trigger).collect();
+    let names: Vec<&At<String>> = triggers.iter().filter_map(|trigger| trigger.name.as_ref()).collect();
+    for (index, name) in names.iter().enumerate() {
+        if let Some(first) = names[..index].iter().find(|other| other.value == name.value) {
+            let twice = fields.reader.error("duplicate", &name.span, format!("`triggers` names `{}` twice", name.value));
+            fields.reader.report(twice.also(fields.reader.file.at(first.span.clone()), "first named here"));
+        }
+    }
+    Some(at.with(triggers))
+}
+
+/// `tenant`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawTenant {
+    pub column: Option<At<String>>,
+    /// A text, or a whole number as its digits.
+    pub is: Option<At<String>>,
+}
+
+/// `tenant`.
+pub(super) fn tenant(fields: &Fields<'_>) -> Option<At<RawTenant>> {
+    let at = fields.value("tenant")?;
+    let inner = fields.inner("tenant")?;
+    let is = inner.value("is").and_then(|is| match is.value.get_ref() {
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| is.with(number.to_string())),
+        DeValue::String(_) => inner.words("is"),
+        other => inner.reader.wrong_type(is.span, "is", "a string or an integer", other),
+    });
+    let column = inner.words("column");
+    let tenant = RawTenant { column: inner.need("column", column), is: inner.need("is", is) };
+    inner.finish();
+    Some(at.with(tenant))
+}
+
 /// `wait_for`.
 pub(super) fn waits(fields: &Fields<'_>) -> Option<At<Vec<RawWait>>> {
     let wait = |inner: Fields<'_>| {

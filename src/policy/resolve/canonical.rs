@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subjects, Wait};
+use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subjects, Tenant, Wait};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
@@ -27,6 +27,13 @@ pub(super) fn canonical(rule: &Rule) -> String {
     // Left out where it says nothing, as it was before it could be said.
     if let Some(start_at) = rule.term.as_ref().map(|term| term.start_at).filter(|start_at| *start_at != StartAt::Start) {
         said["start_at"] = json!(start_at.to_string());
+    }
+    if let Some(Tenant { column, is }) = &rule.tenant {
+        said["tenant"] = json!({ "column": column, "is": is });
+    }
+    if !rule.triggers.is_empty() {
+        let names: std::collections::BTreeSet<&str> = rule.triggers.iter().map(|trigger| trigger.name.as_str()).collect();
+        said["triggers"] = json!(names);
     }
     if !rule.wait_for.is_empty() {
         said["wait_for"] = waits(&rule.wait_for);

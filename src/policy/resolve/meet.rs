@@ -116,6 +116,9 @@ pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     if rule.condition.as_ref().is_some_and(|condition| condition.columns.iter().any(|name| name == column)) {
         readings.push(("read in the `where`", rule.origin.place("where")));
     }
+    if rule.tenant.as_ref().is_some_and(|tenant| tenant.column == column) {
+        readings.push(("read in the `tenant`", rule.origin.place("tenant")));
+    }
     for subject in rule.subjects.all().iter().filter(|subject| subject.column == column) {
         readings.push((SUBJECT, rule.origin.place(&format!("subject.{}", subject.kind))));
     }
@@ -136,11 +139,12 @@ fn never_acts(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
         found.borrow_mut().push(warning.also(other.origin.place("id"), label).help("give one of them another `where`, or remove one"));
     };
     // One that matches every row of this rule, and of which no other rule makes exceptions.
-    let covers = |other: &Rule| match (&other.condition, &rule.condition) {
+    let by_condition = |other: &Rule| match (&other.condition, &rule.condition) {
         (None, _) => true,
         (Some(other), Some(mine)) => other.sql == mine.sql,
         (Some(_), None) => false,
     };
+    let covers = |other: &Rule| by_condition(other) && (other.tenant.is_none() || other.tenant == rule.tenant);
     let overridden = |other: &Rule| others.iter().any(|third| third.overrides.contains(&other.id));
     for other in others.iter().filter(|other| other.id != rule.id && covers(other) && !overridden(other)) {
         match (&other.action, &other.term) {
@@ -162,7 +166,7 @@ fn never_acts(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
 }
 
 fn rows_of(rule: &Rule) -> &'static str {
-    if rule.condition.is_none() { "of the table" } else { "that it matches" }
+    if rule.condition.is_none() && rule.tenant.is_none() { "of the table" } else { "that it matches" }
 }
 
 /// Whether some row of one start ends under `rule` before it ends under `other`. Months have different lengths, so starts

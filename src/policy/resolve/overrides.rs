@@ -99,5 +99,6 @@ fn way<'a>(from: &'a Rule, to: &'a Rule, by_id: &BTreeMap<&RuleId, &'a Rule>) ->
 }
 
 fn same_condition(one: &Rule, other: &Rule) -> bool {
-    matches!((&one.condition, &other.condition), (Some(one), Some(other)) if one.sql == other.sql)
+    let sql = |rule: &Rule| rule.condition.as_ref().map(|condition| condition.sql.clone());
+    sql(one) == sql(other) && one.tenant == other.tenant
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subject,
-        Subjects, TableName, Term, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
+        Action, AllowedTrigger, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec,
+        Subject, Subjects, TableName, Tenant, Term, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
     },
 };
 
@@ -43,6 +43,10 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             None => None,
             Some(condition) => Some(Condition::parse(condition, dialect).ok()?),
         },
+        tenant: match said["tenant"].as_object() {
+            None => None,
+            Some(tenant) => Some(Tenant { column: tenant["column"].as_str()?.to_owned(), is: tenant["is"].as_str()?.to_owned() }),
+        },
         subjects: subjects(&said["subject"])?,
         overrides: names(&said["overrides"])?.into_iter().map(RuleId::from_full).collect(),
         term,
@@ -57,6 +61,13 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         retains: Vec::new(),
         unlinks: false,
         drops_partitions: said["partitions"] == "drop",
+        triggers: match said["triggers"].as_array() {
+            None => Vec::new(),
+            Some(_) => {
+                let allowed = |name: String| AllowedTrigger { name, reason: String::new() };
+                names(&said["triggers"])?.into_iter().map(allowed).collect()
+            }
+        },
         wait_for: match said["wait_for"].as_array() {
             None => Vec::new(),
             Some(waits) => waits.iter().map(wait).collect::<Option<_>>()?,
@@ -155,8 +166,10 @@ action = "delete"
 schema = "s"
 key = ["x", "y"]
 where = "state <> 'o''pen' and (n is null or n > 3)"
+tenant = { column = "tenant", is = 7 }
 overrides = ["e", "p/b"]
 keep_for = "1 year 6 months"
+triggers = [{ name = "y", reason = "r" }, { name = "x", reason = "r" }]
 wait_for = [{ table = "w", on = { b = "c", a = "d" } }, { schema = "z", table = "v", on = { a = "a" } }]
 partitions = "drop"
 floor = "P40DT3H"

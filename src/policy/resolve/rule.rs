@@ -8,9 +8,10 @@ use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
     policy::{
-        Action, Dialect, OnNull, Origin, Rule, RuleId, Start, StartAt, StrategySpec, Subject, Subjects, TableName, Term, Wait,
+        Action, AllowedTrigger, Dialect, OnNull, Origin, Rule, RuleId, Start, StartAt, StrategySpec, Subject, Subjects, TableName, Tenant,
+        Term, Wait,
         condition::Condition,
-        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawStartAt, RawSubject, RawWait},
+        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawStartAt, RawSubject, RawTenant, RawTrigger, RawWait},
     },
 };
 
@@ -27,12 +28,13 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     let term = action.and_then(|action| check.term(action, facts));
     let subjects = action.and_then(|action| check.subjects(action));
     let condition = check.condition(facts);
+    let tenant = check.tenant();
     let action = action.and_then(|action| check.action(action, context));
     check.floor();
     check.format();
     check.overrides();
     check.partitions(facts);
-    let wait_for = check.waits();
+    let (wait_for, triggers) = (check.waits(), check.triggers());
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -42,6 +44,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         table: TableName { schema: value(&raw.schema), table: table?.value.clone() },
         key: names(&raw.key),
         condition: condition?,
+        tenant: tenant?,
         subjects: subjects?,
         overrides: overridden(file, raw).into_iter().map(|(id, _)| id).collect(),
         term: term?,
@@ -56,6 +59,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         retains: names(&raw.retains),
         unlinks: value(&raw.unlinks).unwrap_or(false),
         drops_partitions: value(&raw.drops_partitions).unwrap_or(false),
+        triggers: triggers?,
         wait_for: wait_for?,
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
@@ -185,6 +189,14 @@ impl Check<'_> {
         }
     }
 
+    /// `Some(None)` where there is none.
+    fn tenant(&self) -> Option<Option<Tenant>> {
+        match &self.raw.tenant {
+            None => (!self.raw.written.contains("tenant")).then_some(None),
+            Some(At { value: RawTenant { column, is }, .. }) => Some(Some(Tenant { column: value(column)?, is: value(is)? })),
+        }
+    }
+
     /// The `where`: `Some(None)` where there is none.
     fn condition(&self, facts: Option<&SourceFacts>) -> Option<Option<Condition>> {
         let Some(at) = &self.raw.condition else {
@@ -305,11 +317,23 @@ impl Check<'_> {
     fn overrides(&self) {
         if let Some(overrides) = &self.raw.overrides
             && !self.raw.written.contains("where")
+            && !self.raw.written.contains("tenant")
         {
-            let error = self.error("override-without-where", &overrides.span, "a rule that overrides others needs a `where`");
+            let error = self.error("override-without-where", &overrides.span, "a rule that overrides others needs a `where` or a `tenant`");
             let error = error.label("overrides them for every row");
             self.report(error.help("say for which rows: where = \"kind = 'spam'\"; to replace a rule for all rows, remove it"));
         }
+    }
+
+    /// Rows that stay fire nothing. `None` only if something was reported.
+    fn triggers(&self) -> Option<Vec<AllowedTrigger>> {
+        let raw = self.raw;
+        if raw.action.as_ref().is_some_and(|action| action.value == RawAction::Keep) {
+            self.misplaced(&raw.triggers, "a rule that keeps its rows fires no triggers", "leave `triggers` out");
+            return Some(Vec::new());
+        }
+        let trigger = |trigger: &RawTrigger| Some(AllowedTrigger { name: value(&trigger.name)?, reason: value(&trigger.reason)? });
+        raw.triggers.iter().flat_map(|triggers| &triggers.value).map(trigger).collect()
     }
 
     /// Rows that stay wait for nothing. `None` only if something was reported.
@@ -360,6 +384,7 @@ impl Check<'_> {
         let periods = [("keep_for", &raw.keep_for), ("floor", &raw.floor)];
         spans.extend(periods.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
         spans.extend(overridden(self.file, raw).into_iter().map(|(id, span)| (format!("overrides.{id}"), span)));
+        spans.extend(raw.tenant.iter().map(|tenant| ("tenant".to_owned(), tenant.span.clone())));
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
         spans.extend(raw.window.iter().map(|window| ("window".to_owned(), window.span.clone())));
         spans.extend(raw.drops_partitions.iter().map(|drops| ("partitions".to_owned(), drops.span.clone())));
@@ -369,6 +394,8 @@ impl Check<'_> {
                 columns.iter().flat_map(|columns| &columns.value).map(|column| (format!("{key}.{}", column.value), column.span.clone())),
             );
         }
+        let triggers = raw.triggers.iter().flat_map(|triggers| &triggers.value).filter_map(|trigger| trigger.name.as_ref());
+        spans.extend(triggers.map(|name| (format!("triggers.{}", name.value), name.span.clone())));
         for (number, wait) in raw.wait_for.iter().flat_map(|waits| &waits.value).enumerate() {
             spans.extend(wait.table.iter().map(|table| (format!("wait_for.{number}"), table.span.clone())));
             let pairs = wait.on.iter().flat_map(|on| &on.value);

@@ -10,6 +10,7 @@ pub(super) mod done;
 pub(super) mod formula;
 pub(super) mod held;
 mod start;
+pub(super) mod tenant;
 #[cfg(test)]
 mod tests;
 

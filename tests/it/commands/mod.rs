@@ -18,6 +18,8 @@ mod pauses;
 mod refusals;
 pub mod seeded;
 mod strategies;
+mod tenants;
+mod triggers;
 mod types;
 mod waiting_for;
 

@@ -269,7 +269,7 @@ pub fn limits() -> Limits {
 
 /// The need of a table that is only read.
 fn reading(table: TableRef) -> Needs {
-    Needs { table, delete: false, update: Vec::new(), drop: false, row_security: false }
+    Needs { table, delete: false, update: Vec::new(), drop: false, triggers: false, row_security: false }
 }
 
 pub fn stamp() -> Stamp {

@@ -144,6 +144,9 @@ fn case(
         statements.push(format!("CREATE INDEX \"index {number}\" ON {on} ({column}{length})"));
     }
     let mut written = written;
+    if let Some(trigger) = &around.allowed {
+        rules::allow(&mut written, trigger);
+    }
     let mut bystanders = around.bystanders;
     if let Some((waited, made)) = waits::wait(of_waits, &draft, &mut table, &mut written, number) {
         bystanders.push(waited);

@@ -14,6 +14,8 @@ pub struct Neighbours {
     pub statements: Vec<String>,
     /// Tables that no rule names.
     pub bystanders: Vec<String>,
+    /// A trigger that the rules let fire.
+    pub allowed: Option<String>,
 }
 
 /// Whether a table gets children, which need a key to refer to.
@@ -23,7 +25,7 @@ pub fn wants_children(dice: &mut Dice) -> bool {
 
 /// Gives the table children or triggers, and tells the model what they forbid.
 pub fn surround(dice: &mut Dice, draft: &Draft, table: &mut Table, children: bool, number: usize) -> Neighbours {
-    let mut neighbours = Neighbours { statements: Vec::new(), bystanders: Vec::new() };
+    let mut neighbours = Neighbours { statements: Vec::new(), bystanders: Vec::new(), allowed: None };
     if children {
         neighbours.add_child(dice, draft, table, number);
     } else if dice.chance(12) {
@@ -93,7 +95,13 @@ impl Neighbours {
                 self.statements.push(format!("CREATE TRIGGER {trigger} AFTER {event} ON {on} FOR EACH ROW EXECUTE FUNCTION {function}()"));
             }
         }
-        self.bystanders.push(log);
+        if dice.chance(40) {
+            // What it writes is its own affair then.
+            (table.delete_drags, table.update_fires) = (false, None);
+            self.allowed = Some(format!("fires {number}"));
+        } else {
+            self.bystanders.push(log);
+        }
     }
 }
 

@@ -164,6 +164,12 @@ impl Common<'_> {
         if let Some(condition) = &condition {
             lines.push(format!("where = {}", toml(&sql(condition, self.draft.engine, &self.draft.columns))));
         }
+        let tenant = dice.chance(12).then(|| tenant(dice, self.draft, &mut lines));
+        let of_tenant = tenant.is_some();
+        let condition = match (condition, tenant) {
+            (Some(condition), Some(tenant)) => Some(Condition::And(Box::new(condition), Box::new(tenant))),
+            (condition, tenant) => condition.or(tenant),
+        };
         let overrides = if condition.is_some() { self.overrides(dice, index, &mut lines) } else { Vec::new() };
         let subjects = self.subjects(dice, is_keep, &mut lines);
         if let Action::Anonymise { columns, .. } = &mut action {
@@ -192,6 +198,8 @@ impl Common<'_> {
             overrides,
             observe,
             waits: false,
+            of_tenant,
+            fires: false,
         };
         Written { rule, toml: format!("[[rule]]\n{}\n", lines.join("\n")) }
     }
@@ -290,6 +298,24 @@ fn action_name(dice: &mut Dice, action: &Action) -> &'static str {
         Action::Keep => "keep",
         Action::Anonymise { .. } => dice.pick(&["anonymise", "anonymize"]),
     }
+}
+
+/// Lets every rule that acts fire a trigger.
+pub fn allow(written: &mut [Written], trigger: &str) {
+    for written in written.iter_mut().filter(|written| written.rule.action != Action::Keep) {
+        written.rule.fires = true;
+        written.toml = format!("{}triggers = [{{ name = {}, reason = \"it only writes a log\" }}]\n", written.toml, toml(trigger));
+    }
+}
+
+/// Only the rows of one tenant: what a comparison in the `where` would say, said in its own key.
+fn tenant(dice: &mut Dice, draft: &Draft, lines: &mut Vec<String>) -> Condition {
+    let is_number = dice.chance(50);
+    let column = if is_number { draft.amount } else { draft.status };
+    let value = if is_number { dice.number(-1..=4).to_string() } else { dice.pick(&STATES[..STATES.len() - 1]).to_owned() };
+    let is = if is_number && dice.chance(50) { value.clone() } else { toml(&value) };
+    lines.push(format!("tenant = {{ column = {}, is = {is} }}", toml(&draft.columns[column].name)));
+    Condition::Compare { column, operator: Operator::Equal, value }
 }
 
 /// From where the period counts; often from the start.

@@ -66,6 +66,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// Every status a row may have; NULL besides.
+/// The last of them is nobody's name.
 pub const STATES: &[&str] = &["open", "closed", "o'hara", ""];
 
 /// A name that is new in its case.

@@ -38,6 +38,8 @@ const CLASSES: &[&str] = &[
     "observed",
     "floor",
     "waits for another table",
+    "of a tenant",
+    "lets a trigger fire",
     "counted from the end of a month or year",
     "overridden",
     "freed by an override",
@@ -64,6 +66,11 @@ fn unlinks(rule: &Rule, counts: Option<&BTreeMap<Class, u64>>) -> bool {
     let is_subject = |column: usize| rule.subjects.iter().any(|subject| subject.column == column);
     matches!(&rule.action, Action::Anonymise { columns, .. } if columns.iter().any(|(column, _)| is_subject(*column)))
         && counts.is_some_and(|counts| counts.contains_key(&Class::Due))
+}
+
+/// Something is due.
+fn acts(counts: Option<&BTreeMap<Class, u64>>) -> bool {
+    counts.is_some_and(|counts| counts.contains_key(&Class::Due))
 }
 
 /// Two rules anonymise one column.
@@ -126,6 +133,8 @@ impl Tally {
             ("both due", sights.both_due),
             ("in parts", case.in_parts),
             ("waits for another table", sights.waited),
+            ("lets a trigger fire", table.rules.iter().zip(&verdict.rules).any(|(rule, counts)| rule.fires && acts(counts.as_ref()))),
+            ("of a tenant", table.rules.iter().zip(&verdict.rules).any(|(rule, counts)| rule.of_tenant && acts(counts.as_ref()))),
             ("counted from the end of a month or year", sights.moved_to_its_end),
             ("floor", table.rules.iter().any(|rule| rule.term.as_ref().is_some_and(|term| term.floor.is_some()))),
         ];

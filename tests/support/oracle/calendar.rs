@@ -123,7 +123,7 @@ fn next_beginning(start: Timestamp, from: StartAt, zone: &TimeZone) -> Option<Da
         StartAt::EndOfMonth => day.day() == 1,
         StartAt::EndOfYear { month, day: first } => (day.month(), day.day()) == (month, first),
     };
-    let next = |day: Date| day.checked_add(1.day()).expect("a day with a next one");
+    let next = |day: Date| day.tomorrow().expect("a day with a next one");
     let mut day = next(zone.to_datetime(start).date());
     while !begins(day) {
         day = next(day);
@@ -182,11 +182,11 @@ fn next_midnight(day: Date) -> DateTime {
 
 /// The cut-off by its definition: the smallest `s`, to the microsecond as starts are, whose end is after `now`.
 pub fn cutoff(now: Timestamp, period: Period, from: StartAt, zone: &TimeZone) -> Timestamp {
-    // All that counts from one day ends together, so that it is asked once.
+    // Moved to the end of their month or year, all starts of one day end together, so that it is asked once.
     let mut known = BTreeMap::new();
-    let mut ended = |start: Timestamp| match next_beginning(start, from, zone) {
-        None => end(start, period, zone).0 <= now,
-        Some(day) => *known.entry(day).or_insert_with(|| end(begun(day, zone), period, zone).0 <= now),
+    let mut ended = |start: Timestamp| {
+        let has_ended = || end(counted_from(start, from, zone), period, zone).0 <= now;
+        if from == StartAt::Start { has_ended() } else { *known.entry(zone.to_datetime(start).date()).or_insert_with(has_ended) }
     };
     // Far enough back that everything has ended, then by days to the first that has not.
     let within = match from {

@@ -84,6 +84,10 @@ pub struct Rule {
     pub observe: bool,
     /// It waits for rows of another table.
     pub waits: bool,
+    /// A part of its condition is its tenant.
+    pub of_tenant: bool,
+    /// A trigger may fire when it acts.
+    pub fires: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
