@@ -248,6 +248,10 @@ fn mistakes_in_time_and_waits() {
         with("wait_for = { table = \"invoices\" }"),
         with("tenant = \"acme\"\noverrides = [\"other\"]"),
         with("tenant = { column = \"\", is = 1.5 }"),
+        with(
+            "tenant = { column = \"tenant_id\", is = 10000000000000000000 }\ntriggers = [{ name = \"a\" }, { name = \"a\", reason = \"r\" }]",
+        ),
+        with("triggers = [{ name = \"a\", reason = \"r\" }]").replace("\"delete\"", "\"keep\"\nreason = \"law\""),
         with("tenant = { colum = \"tenant_id\", is = \"\" }"),
         format!("{RULES}tenant = {{ column = \"ip\", is = \"y\" }}\n{ANONYMISE}anonymise = {{ ip = \"null\" }}\n"),
         with("wait_for = [{ table = \"invoices\" }, { on = {} }, { tabel = \"x\", table = \"\", on = { id = 1 } }]"),

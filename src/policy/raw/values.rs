@@ -69,7 +69,14 @@ pub(super) fn tenant(fields: &Fields<'_>) -> Option<At<RawTenant>> {
     let at = fields.value("tenant")?;
     let inner = fields.inner("tenant")?;
     let is = inner.value("is").and_then(|is| match is.value.get_ref() {
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| is.with(number.to_string())),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Some(is.with(number.to_string())),
+            Err(_) => {
+                let large = inner.reader.error("out-of-range", &is.span, "a number in `is` must fit into 64 bits");
+                inner.reader.report(large.help("write it as a string"));
+                None
+            }
+        },
         DeValue::String(_) => inner.words("is"),
         other => inner.reader.wrong_type(is.span, "is", "a string or an integer", other),
     });

@@ -43,9 +43,9 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             None => None,
             Some(condition) => Some(Condition::parse(condition, dialect).ok()?),
         },
-        tenant: match said["tenant"].as_object() {
-            None => None,
-            Some(tenant) => Some(Tenant { column: tenant["column"].as_str()?.to_owned(), is: tenant["is"].as_str()?.to_owned() }),
+        tenant: match &said["tenant"] {
+            Value::Null => None,
+            tenant => Some(Tenant { column: tenant["column"].as_str()?.to_owned(), is: tenant["is"].as_str()?.to_owned() }),
         },
         subjects: subjects(&said["subject"])?,
         overrides: names(&said["overrides"])?.into_iter().map(RuleId::from_full).collect(),

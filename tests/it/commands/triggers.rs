@@ -86,6 +86,24 @@ fn another_body_waits_for_a_person() {
     a_changed_body_waits("none");
 }
 
+/// Under `first_sweep = "auto"` too: whoever listed it may not have seen what it does.
+#[test]
+fn a_trigger_that_comes_later_waits_for_a_person() {
+    for kind in Kind::ALL {
+        let product = accounts_with(kind, CLOSED, "[defaults]\nfirst_sweep = \"auto\"");
+        sweep(&product, "", 0);
+        product
+            .data
+            .execute("CREATE TABLE audit (id bigint, what varchar(20)); INSERT INTO accounts VALUES (1, 'a', '2020-02-29 10:00:00', 'a')");
+        watched(&product, kind, "gone");
+        product.rules("p", &policy(&[&format!("{CLOSED}{MAY}")]));
+        assert_eq!(ended(&sweep(&product, "", 3)), "guarded approval", "{kind:?}");
+        assert!(product.cli("plan").expect(0).stdout.contains("the trigger `watches` fires"), "{kind:?}");
+        sweep(&product, "--approve", 0);
+        assert_eq!((left(&product), audit(&product)), ("3 4".to_owned(), "gone".to_owned()), "{kind:?}");
+    }
+}
+
 /// On MariaDB only who may make triggers sees what they do, and `grants` asks for that where a rule lets one fire.
 #[test]
 fn a_body_that_can_not_be_seen_is_refused() {
