@@ -262,7 +262,9 @@ impl<'a> Fields<'a> {
     pub fn list(&self, key: &'static str, what: &str) -> Vec<Fields<'a>> {
         let Some(at) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = at.value.get_ref() else {
-            self.reader.wrong_type::<()>(at.span, key, &format!("an array of tables, written [[{key}]]"), at.value.get_ref());
+            // Inside another table a header would have to name that one too.
+            let written = if self.span.is_empty() { format!("[[{key}]]") } else { format!("{key} = [{{ … }}]") };
+            self.reader.wrong_type::<()>(at.span, key, &format!("an array of tables, written {written}"), at.value.get_ref());
             return Vec::new();
         };
         let table = |item: &'a Spanned<DeValue<'a>>| match item.get_ref() {
