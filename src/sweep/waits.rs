@@ -1,7 +1,7 @@
 //! `wait_for`: rows stay while another table has rows that belong to them.
 //!
 //! What is waited for protects a row as a child does that refers to it, so it becomes a
-//! [`Reference`](crate::sql::selection::Reference) of the selection: counted, explained and asked again by the acting statement. Unlike
+//! [`Reference`] of the selection: counted, explained and asked again by the acting statement. Unlike
 //! a foreign key nothing in the database stands behind it: a row that comes after the statement began finds its parent gone, as it would if
 //! the application had deleted that one itself a moment before.
 
