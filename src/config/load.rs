@@ -17,7 +17,7 @@ use crate::{
         fields::{At, Fields, Reader},
     },
     policy::{
-        Rule,
+        Policy, Rule,
         resolve::{Context, SourceFacts, resolve},
     },
 };
@@ -28,6 +28,8 @@ pub struct Loaded {
     pub config: Config,
     /// Ordered by id.
     pub rules: Vec<Rule>,
+    /// What they come from, ordered by id.
+    pub policies: Vec<Policy>,
     /// What is probably not meant.
     pub warnings: Diagnostics,
 }
@@ -42,13 +44,13 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     let mut found = found.into_inner();
     found.drop_echoes();
     match loaded {
-        Some((config, rules)) if !found.has_errors() => Ok(Loaded { config, rules, warnings: found }),
+        Some((config, rules, policies)) if !found.has_errors() => Ok(Loaded { config, rules, policies, warnings: found }),
         _ => Err(found),
     }
 }
 
 /// `None` only if an error was reported.
-fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>)> {
+fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>, Vec<Policy>)> {
     let text = read_text(path, found)?;
     let shown = SourceFile::new(path, blot_secrets(&text));
     let (reader, document) = Reader::parse(&shown, &text, found);
@@ -59,7 +61,7 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>)
     let rule_files = rule_files(&file.rules, path, &base_dir, &reader);
     let rule_texts: Vec<SourceFile> =
         rule_files.into_iter().filter_map(|path| Some(SourceFile::new(&path, read_text(&path, found)?))).collect();
-    let rules = resolve(&rule_texts, &context(&file, !reader.is_broken()), found);
+    let (rules, policies) = resolve(&rule_texts, &context(&file, !reader.is_broken()), found);
 
     let keys = file.usable_keys();
     let sources: Option<BTreeMap<_, _>> = file.sources.into_iter().map(|(name, source)| Some((name, source.source?))).collect();
@@ -75,7 +77,7 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>)
         defaults: file.defaults?,
     };
     rules.iter().filter_map(|rule| never_open(rule, &config)).for_each(|never| found.borrow_mut().push(never));
-    Some((config, rules))
+    Some((config, rules, policies))
 }
 
 /// A rule whose window has no minute of its source's would wait for ever. Windows in different zones drift against each

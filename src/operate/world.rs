@@ -7,7 +7,7 @@ use crate::{
     config::{self, Config},
     diagnostic::Diagnostics,
     engine,
-    policy::Rule,
+    policy::{Policy, Rule},
     state::{self, State},
     sweep::prepare::Target,
 };
@@ -16,6 +16,8 @@ use crate::{
 pub struct World {
     pub config: Config,
     pub rules: Vec<Rule>,
+    /// What they come from.
+    pub policies: Vec<Policy>,
     /// What the files say that is allowed but probably not meant.
     pub warnings: Diagnostics,
     pub clock: SharedClock,
@@ -52,7 +54,7 @@ impl World {
     /// Every mistake in every file.
     pub fn load(path: &Path, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Diagnostics> {
         let loaded = config::load(path)?;
-        Ok(Self { config: loaded.config, rules: loaded.rules, warnings: loaded.warnings, clock, randomness })
+        Ok(Self { config: loaded.config, rules: loaded.rules, policies: loaded.policies, warnings: loaded.warnings, clock, randomness })
     }
 
     /// Opens the state.

@@ -23,7 +23,7 @@ use std::{
     ops::Range,
 };
 
-use jiff::tz::TimeZone;
+use jiff::{civil::Date, tz::TimeZone};
 
 use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window::Window};
 pub use self::{
@@ -62,6 +62,11 @@ impl RuleId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The policy's id.
+    pub fn policy(&self) -> &str {
+        self.0.split_once('/').map_or(self.0.as_str(), |(policy, _)| policy)
+    }
 }
 
 impl fmt::Display for RuleId {
@@ -93,6 +98,19 @@ impl fmt::Display for TableName {
             None => f.write_str(&self.table),
         }
     }
+}
+
+/// Where the rules of a file come from: `[policy]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub id: String,
+    /// The document that the rules come from.
+    pub title: Option<String>,
+    /// Which version of it.
+    pub reference: Option<String>,
+    pub owner: Option<String>,
+    /// When somebody last compared the rules with it.
+    pub reviewed: Option<Date>,
 }
 
 /// A valid rule: everything that a file says, with defaults filled in.
@@ -141,6 +159,8 @@ pub struct Rule {
     pub basis: Option<Basis>,
     /// What the data is for.
     pub purpose: Option<String>,
+    /// Why the rule is as it is; of one that keeps it is in its action.
+    pub reason: Option<String>,
     /// Who answers for the rule: its own `owner` or the policy's.
     pub owner: Option<String>,
     /// What the rule says, in a canonical form: what an approval is an approval of.

@@ -94,6 +94,10 @@ hold_cool_down = "7 days"
     assert_eq!(loaded.config.sources["app"].limits, Limits::default());
     assert_eq!(loaded.config.keys.names().collect::<Vec<_>>(), ["pepper"]);
     assert!(!format!("{:?}", loaded.config).contains("hunter2"));
+    let policy = &loaded.policies[0];
+    let texts = [policy.title.as_deref(), policy.reference.as_deref(), policy.owner.as_deref()];
+    assert_eq!(texts, [Some("aulm privacy policy, section 7"), Some("Privacy policy of 30 May 2026"), Some("privacy team")]);
+    assert_eq!((policy.id.as_str(), policy.reviewed), ("aulm", Some(jiff::civil::date(2026, 5, 30))));
     let meanings: Vec<String> = loaded.rules.iter().map(|rule| rule.canonical.replace("],", "],\n ").replace("},", "},\n ")).collect();
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("the_example_means", meanings.join("\n"));

@@ -143,6 +143,9 @@ fn mistakes_in_rules() {
         &[
             Rules("[[rule]]\nid = \"logs\"\n"),
             Rules("[policy]\nid = \"App Rules\"\nreviewed = \"2026-05-30\"\ntitel = \"x\"\n"),
+            Rules("[policy]\nid = \"app\"\nreviewed = 2026-05-30T12:00:00Z\n"),
+            Rules("[policy]\nid = \"app\"\nreviewed = 2026-05-30 12:00:00\n"),
+            Rules("[policy]\nid = \"app\"\nreviewed = 12:00:00\n"),
             Rules("[policy]\nid = \"app\"\n[[rule]]\n"),
             Rules("[policy]\nid = \"app\"\n[rule]\nid = \"logs\"\n"),
             Changed("keep_for", "keep_fro"),

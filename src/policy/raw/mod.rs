@@ -14,7 +14,7 @@ use std::{
     str::FromStr as _,
 };
 
-use jiff::tz::TimeZone;
+use jiff::{civil::Date, tz::TimeZone};
 use toml::de::{DeTable, DeValue};
 
 pub use self::{
@@ -47,7 +47,10 @@ pub struct RawFile {
 #[derive(Debug, Default)]
 pub struct RawPolicy {
     pub id: Option<At<String>>,
+    pub title: Option<At<String>>,
+    pub reference: Option<At<String>>,
     pub owner: Option<At<String>>,
+    pub reviewed: Option<At<Date>>,
 }
 
 /// `[[rule]]`, together with what its category says.
@@ -158,15 +161,13 @@ impl RawFile {
 impl RawPolicy {
     fn read(fields: &Fields<'_>) -> Self {
         let id = identifier(fields, "id");
-        let policy = Self { id: fields.need("id", id), owner: fields.words("owner") };
-        // For the schedule document alone; what is read here is checked but says nothing about rows.
-        fields.words("title");
-        fields.words("reference");
-        if let Some(reviewed) = fields.value("reviewed")
-            && !matches!(reviewed.value.get_ref(), DeValue::Datetime(_))
-        {
-            fields.reader.wrong_type::<()>(reviewed.span, "reviewed", "a date, written without quotes", reviewed.value.get_ref());
-        }
+        let policy = Self {
+            id: fields.need("id", id),
+            title: fields.words("title"),
+            reference: fields.words("reference"),
+            owner: fields.words("owner"),
+            reviewed: reviewed(fields),
+        };
         fields.finish();
         policy
     }
@@ -239,6 +240,22 @@ impl RawRule {
         fields.finish_with(later);
         rule
     }
+}
+
+/// `reviewed`: a day, as nobody compares a policy to the second.
+fn reviewed(fields: &Fields<'_>) -> Option<At<Date>> {
+    let at = fields.value("reviewed")?;
+    let DeValue::Datetime(written) = at.value.get_ref() else {
+        return fields.reader.wrong_type(at.span, "reviewed", "a date, written without quotes", at.value.get_ref());
+    };
+    let day = written.date.filter(|_| written.time.is_none());
+    let date =
+        day.and_then(|day| Date::new(i16::try_from(day.year).ok()?, i8::try_from(day.month).ok()?, i8::try_from(day.day).ok()?).ok());
+    if date.is_none() {
+        let wrong = fields.reader.error("invalid-value", &at.span, "`reviewed` must be a day");
+        fields.reader.report(wrong.help("write the date alone, such as 2026-05-30"));
+    }
+    Some(at.with(date?))
 }
 
 /// A name that stands in commands, metrics and addresses.

@@ -19,8 +19,12 @@ pub use self::{
     meet::{SUBJECT, readings},
     recall::recall,
 };
-use super::{Dialect, FirstSweep, Mode, Rule, raw::RawFile, schedule::Schedule};
-use crate::diagnostic::{Diagnostics, SourceFile};
+use super::{
+    Dialect, FirstSweep, Mode, Policy, Rule,
+    raw::{RawFile, RawPolicy},
+    schedule::Schedule,
+};
+use crate::diagnostic::{Diagnostics, SourceFile, fields::At};
 
 /// What `[defaults]` says for rules that don't say it themselves.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +66,9 @@ pub struct SourceFacts {
     pub schema: Option<String>,
 }
 
-/// Reads rule files and makes rules of them. Every mistake is reported; the rules are all of them only if no error was.
-pub fn resolve(files: &[SourceFile], context: &Context, found: &RefCell<Diagnostics>) -> Vec<Rule> {
+/// Reads rule files and makes rules of them, ordered by id, and policies. Every mistake is reported; the rules are all of
+/// them only if no error was.
+pub fn resolve(files: &[SourceFile], context: &Context, found: &RefCell<Diagnostics>) -> (Vec<Rule>, Vec<Policy>) {
     let raw: Vec<RawFile> = files.iter().map(|file| RawFile::read(file, found)).collect();
     meet::identities(&raw, found);
     overrides::names(&raw, found);
@@ -72,5 +77,19 @@ pub fn resolve(files: &[SourceFile], context: &Context, found: &RefCell<Diagnost
     rules.sort_by(|one, other| one.id.cmp(&other.id));
     meet::tables(&rules, context, found);
     overrides::meet(&rules, context, found);
-    rules
+    let mut policies: Vec<Policy> = raw.into_iter().filter_map(|file| policy(file.policy)).collect();
+    policies.sort_by(|one, other| one.id.cmp(&other.id));
+    (rules, policies)
+}
+
+/// `None` only if something was reported.
+fn policy(raw: RawPolicy) -> Option<Policy> {
+    let text = |at: Option<At<String>>| at.map(|at| at.value);
+    Some(Policy {
+        id: raw.id?.value,
+        title: text(raw.title),
+        reference: text(raw.reference),
+        owner: text(raw.owner),
+        reviewed: raw.reviewed.map(|at| at.value),
+    })
 }

@@ -74,6 +74,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         },
         basis: None,
         purpose: None,
+        reason: None,
         owner: None,
         canonical: canonical.to_owned(),
         origin: Origin { file: SourceFile::unread("a rule as it was approved"), header: 0..0, spans: BTreeMap::new() },
@@ -210,7 +211,7 @@ keep_for = "0 days"
             complete: true,
         };
         let found = RefCell::default();
-        let rules = resolve(&[SourceFile::new("r.toml", RULES)], &context, &found);
+        let (rules, _) = resolve(&[SourceFile::new("r.toml", RULES)], &context, &found);
         assert_eq!(rules.len(), 3, "{}", found.borrow().render(false));
         for rule in rules {
             let condition = rule.condition.as_ref().map(|condition| condition.text.as_str());

@@ -63,6 +63,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         wait_for: wait_for?,
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
+        reason: value(&raw.reason),
         owner: value(&raw.owner).or_else(|| value(&file.policy.owner)),
         canonical: String::new(),
         origin: check.origin(),
