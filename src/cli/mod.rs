@@ -18,6 +18,7 @@ mod plan;
 mod progress;
 mod render;
 mod run;
+mod schedule;
 mod schema;
 mod source;
 mod state;
@@ -107,6 +108,8 @@ enum Command {
     /// retentiond's own database
     #[command(subcommand)]
     State(state::Command),
+    /// The retention schedule as a document, from the rules in force: for a privacy policy, or an auditor
+    Schedule(schedule::Args),
     /// The whole of it in one minute, on an embedded database with realistic rows
     Demo(demo::Args),
     /// JSON Schemas, so that editors complete and check rules and configuration
@@ -161,6 +164,7 @@ impl Cli {
             Command::Source(command) => source::run(common, &world()?, command).await,
             Command::Grants(args) => grants::run(common, &world()?, args).await,
             Command::State(command) => state::run(common, &world()?, command).await,
+            Command::Schedule(args) => schedule::run(common, &world()?, args).await,
             Command::Demo(args) => demo::run(common, surroundings, args).await,
             Command::Schema(args) => schema::run(&args),
             Command::Completions(args) => manual::completions(&args),

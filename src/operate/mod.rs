@@ -16,6 +16,7 @@ pub mod measure;
 pub mod pause;
 pub mod plan;
 pub mod report;
+pub mod schedule;
 pub mod sources;
 pub mod sweep;
 pub mod waiting;

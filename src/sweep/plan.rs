@@ -375,7 +375,7 @@ fn overriding(target: &Rule, rule: &Rule, around: Surroundings<'_>) -> Result<Ve
 }
 
 /// Delete waits for every other rule; anonymise for `keep` and for anonymise rules on one of its columns.
-fn competes(rule: &Rule, other: &Rule) -> bool {
+pub fn competes(rule: &Rule, other: &Rule) -> bool {
     match (&rule.action, &other.action) {
         (_, Action::Keep { .. }) => !fault::seeded("keep-ignored"),
         (Action::Keep { .. }, _) => false,

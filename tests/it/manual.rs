@@ -32,6 +32,7 @@ fn every_command_has_a_page() {
         ("retentiond-hold-place", "subjects\\-file"),
         ("retentiond-ledger-verify", "file"),
         ("retentiond-state-adopt", "reason"),
+        ("retentiond-schedule", "html"),
     ] {
         let text = page(name);
         assert!(text.contains(option), "{name} says nothing of {option}:\n{text}");

@@ -14,6 +14,7 @@ pub mod exploration;
 pub mod host;
 pub mod http;
 pub mod mariadb;
+pub mod markdown;
 pub mod oracle;
 pub mod pgbouncer;
 pub mod postgres;

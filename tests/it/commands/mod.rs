@@ -16,6 +16,7 @@ mod output;
 mod partitions;
 mod pauses;
 mod refusals;
+mod schedule;
 pub mod seeded;
 mod strategies;
 mod tenants;
@@ -96,6 +97,14 @@ fn left(product: &Product) -> String {
 #[track_caller]
 fn sweep(product: &Product, words: &str, status: i32) -> Value {
     product.cli(&format!("sweep --output json {words}")).expect(status).json()
+}
+
+/// Asserts that the object has these keys.
+#[track_caller]
+fn has(object: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(object.get(key).is_some(), "no `{key}` in {object:#}");
+    }
 }
 
 /// Outcome and reason of the only, or the first, rule.

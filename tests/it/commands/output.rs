@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{CLOSED, NOW, accounts, accounts_with, ended, left, policy, sweep};
+use super::{CLOSED, NOW, accounts, accounts_with, ended, has, left, policy, sweep};
 use crate::support::product::{Kind, Product};
 
 #[test]
@@ -163,14 +163,6 @@ fn anonymising_twice_changes_nothing_and_bystanders_stay() {
         assert!(first[..2].iter().all(|note| note.len() == 64) && first[2..] == ["c", "d"], "{kind:?}: {first:?}");
         assert_eq!(ended(&sweep(&product, "", 0)), "nothing_due -");
         assert_eq!(notes(), first);
-    }
-}
-
-/// Asserts that the object has these keys.
-#[track_caller]
-fn has(object: &Value, keys: &[&str]) {
-    for key in keys {
-        assert!(object.get(key).is_some(), "no `{key}` in {object:#}");
     }
 }
 

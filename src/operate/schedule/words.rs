@@ -1,0 +1,318 @@
+//! What a rule says, in words that a person who never saw a rule file can read.
+//!
+//! [`Words`] are text with names and moments marked in it, so that each form of the document can set them in its own way;
+//! in JSON they are plain text. A strategy, an action or a basis that is new is an arm here.
+
+use std::fmt;
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Serialize, Serializer};
+
+use crate::policy::{
+    Action, Basis, Mode, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Term, Wait, period::Period, schedule::Schedule,
+};
+
+/// A piece of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Text(String),
+    /// A name or an expression, as the rule or the database has it.
+    Code(String),
+    Instant(Timestamp),
+    Day(Date),
+}
+
+/// A sentence, or a part of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Words(Vec<Piece>);
+
+impl Words {
+    /// These words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(vec![Piece::Text(text.into())])
+    }
+
+    /// A name or an expression.
+    pub fn code(name: impl Into<String>) -> Self {
+        Self(vec![Piece::Code(name.into())])
+    }
+
+    /// A moment.
+    pub fn instant(at: Timestamp) -> Self {
+        Self(vec![Piece::Instant(at)])
+    }
+
+    /// A day.
+    pub fn day(day: Date) -> Self {
+        Self(vec![Piece::Day(day)])
+    }
+
+    /// Goes on with this text.
+    #[must_use]
+    pub fn say(self, text: impl Into<String>) -> Self {
+        self.with(Self::text(text))
+    }
+
+    /// Goes on with this name or expression.
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        self.with(Self::code(name))
+    }
+
+    /// Goes on with these words.
+    #[must_use]
+    pub fn with(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self
+    }
+
+    /// What it consists of.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
+    /// Several, with this between them.
+    fn joined(all: impl IntoIterator<Item = Self>, between: &str) -> Self {
+        let mut all = all.into_iter();
+        let first = all.next().unwrap_or_default();
+        all.fold(first, |words, more| words.say(between).with(more))
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) | Self::Code(text) => f.write_str(text),
+            Self::Instant(at) => write!(f, "{}", at.strftime("%-d %B %Y, %H:%M UTC")),
+            Self::Day(day) => write!(f, "{}", day.strftime("%-d %B %Y")),
+        }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| piece.fmt(f))
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// "1 year, 6 months and 14 days".
+pub fn period(period: &Period) -> String {
+    let written = period.to_string();
+    let words: Vec<&str> = written.split(' ').collect();
+    let mut counts: Vec<String> = words.chunks(2).map(|count| count.join(" ")).collect();
+    let last = counts.pop().unwrap_or_default();
+    if counts.is_empty() { last } else { format!("{} and {last}", counts.join(", ")) }
+}
+
+/// How long the rows of a rule are kept.
+pub fn kept_for(term: Option<&Term>) -> String {
+    let Some(term) = term else { return "without end".to_owned() };
+    // A floor that the period covers anyway decides nothing.
+    match term.floor.as_ref().filter(|floor| !term.keep_for.is_nowhere_shorter_than(floor)) {
+        Some(floor) => format!("{} or {}, whichever ends later", period(&term.keep_for), period(floor)),
+        None => period(&term.keep_for),
+    }
+}
+
+/// From where the period counts; `None`: nothing is counted.
+pub fn counted_from(term: Option<&Term>) -> Option<Words> {
+    let term = term?;
+    let column = Words::code(&term.start.column);
+    let end_of = |what: &str| Words::text(format!("the end of the {what} in which ")).with(column.clone()).say(" lies");
+    Some(match term.start_at {
+        StartAt::Start => column,
+        StartAt::EndOfMonth => end_of("month"),
+        StartAt::EndOfYear(start) if start == Default::default() => end_of("calendar year"),
+        StartAt::EndOfYear(start) => {
+            // A year like most.
+            let day = format!("2001-{start}").parse().map_or_else(|_| start.to_string(), |day: Date| day.strftime("%-d %B").to_string());
+            end_of("year").say(format!(" (years begin on {day})"))
+        }
+    })
+}
+
+/// "Deleted after 3 years": the rule in a few words.
+pub fn summary(rule: &Rule) -> String {
+    let kept = kept_for(rule.term.as_ref());
+    let at_once = kept == "0 days";
+    match (&rule.action, &rule.term) {
+        (Action::Keep { .. }, None) => "Kept without end".to_owned(),
+        (Action::Keep { .. }, Some(_)) => format!("Kept for {kept}"),
+        (Action::Delete, _) if at_once => "Deleted at once".to_owned(),
+        (Action::Delete, _) => format!("Deleted after {kept}"),
+        (Action::Anonymise { .. }, _) if at_once => "Anonymised at once".to_owned(),
+        (Action::Anonymise { .. }, _) => format!("Anonymised after {kept}"),
+    }
+}
+
+/// Which rows the rule is about, and which of them not.
+pub fn rows(rule: &Rule, overridden_by: &[&RuleId]) -> Words {
+    let table = rule.table.to_string();
+    let mut words = match (&rule.condition, &rule.tenant) {
+        (None, None) => Words::text("all rows of ").name(table),
+        _ => Words::text("rows of ").name(table),
+    };
+    if let Some(tenant) = &rule.tenant {
+        words = words.say(" of the tenant ").name(&tenant.is).say(" (").name(&tenant.column).say(")");
+    }
+    if let Some(condition) = &rule.condition {
+        words = words.say(" for which ").name(&condition.text);
+    }
+    if overridden_by.is_empty() {
+        return words;
+    }
+    let others = Words::joined(overridden_by.iter().map(|id| Words::code(id.as_str())), " or ");
+    words.say(", except those for which ").with(others).say(" takes its place")
+}
+
+/// Whose rows they are.
+pub fn whose(subjects: &Subjects) -> Words {
+    match subjects {
+        Subjects::Unstated => Words::text("not stated"),
+        Subjects::Nobody { reason } => Words::text(format!("nobody’s: {reason}")),
+        Subjects::Of { subjects, on_null } => {
+            let each = subjects.iter().map(|subject| Words::text(format!("{} (", subject.kind)).name(&subject.column).say(")"));
+            let words = Words::joined(each, ", ");
+            match on_null {
+                OnNull::Nobody => words,
+                OnNull::Hold => words.say("; a row without one could be anybody’s, and stays while anybody is held"),
+            }
+        }
+    }
+}
+
+/// What happens in the end.
+pub fn action(rule: &Rule) -> Words {
+    let words = Words::text(match (&rule.action, &rule.term) {
+        (Action::Delete, _) => "the rows are deleted",
+        (Action::Anonymise { .. }, _) => "columns are anonymised, and the rows stay",
+        (Action::Keep { .. }, None) => "the rows are kept: no rule deletes or anonymises them",
+        (Action::Keep { .. }, Some(_)) => "until then no rule deletes or anonymises the rows; then this rule keeps them no more",
+    });
+    match rule.mode {
+        Mode::Enforce => words,
+        Mode::Observe if !rule.action.acts() => words,
+        Mode::Observe => words.say(". Not enforced: the rule only observes, and nothing is carried out"),
+    }
+}
+
+/// What becomes of a value.
+pub fn strategy(spec: &StrategySpec) -> Words {
+    match spec {
+        StrategySpec::Null => Words::text("emptied"),
+        StrategySpec::Fixed { value, replace_null } => {
+            let words = if value.is_empty() { Words::text("replaced by nothing") } else { Words::text("replaced by ").name(value) };
+            let words = words.say(" in every row");
+            if *replace_null { words.say(", also where it was empty") } else { words }
+        }
+        StrategySpec::Hmac { key, normalise } => {
+            let words = Words::text("replaced by a pseudonym (HMAC-SHA-256 with the key ").name(key);
+            let words = if normalise.is_some() { words.say(", the same for every spelling of an e-mail address") } else { words };
+            words.say("), which whoever has the key can link to the value")
+        }
+        StrategySpec::Random => Words::text("replaced by a random value"),
+        StrategySpec::TruncateIp { v4, v6 } => {
+            Words::text(format!("network addresses cut to their first {v4} bits (IPv4) or {v6} bits (IPv6)"))
+        }
+        StrategySpec::Mask => {
+            Words::text("masked: of an e-mail address the first character and the domain stay, of a phone number the last two digits")
+        }
+        StrategySpec::DateTrunc { unit } => Words::text(format!("reduced to the {}", unit.name())),
+        StrategySpec::Round { to } => Words::text(format!("rounded to a multiple of {to}")),
+        StrategySpec::Json { places } => {
+            let each = places.iter().map(|(path, spec)| Words::code(path.to_string()).say(" ").with(strategy(spec)));
+            Words::text("inside the document: ").with(Words::joined(each, "; "))
+        }
+    }
+}
+
+/// The basis in law.
+pub fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Consent => "consent (Article 6(1)(a) GDPR)",
+        Basis::Contract => "contract (Article 6(1)(b) GDPR)",
+        Basis::LegalObligation => "legal obligation (Article 6(1)(c) GDPR)",
+        Basis::VitalInterests => "vital interests (Article 6(1)(d) GDPR)",
+        Basis::PublicTask => "public task (Article 6(1)(e) GDPR)",
+        Basis::LegitimateInterests => "legitimate interests (Article 6(1)(f) GDPR)",
+    }
+}
+
+/// What another rule of the table keeps longer.
+pub fn protection(other: &Rule) -> Words {
+    let (rows, kept) = (rows(other, &[]), kept_for(other.term.as_ref()));
+    let words = Words::code(other.id.as_str());
+    let Some(from) = counted_from(other.term.as_ref()) else { return words.say(" keeps ").with(rows).say(" without end") };
+    match other.action {
+        Action::Keep { .. } => words.say(" keeps ").with(rows).say(format!(" for {kept}, counted from ")),
+        Action::Delete => words.say(" lets ").with(rows).say(format!(" go no sooner than after {kept}, counted from ")),
+        Action::Anonymise { .. } => words.say(" anonymises ").with(rows).say(format!(" no sooner than after {kept}, counted from ")),
+    }
+    .with(from)
+}
+
+/// What another rule keeps although this one takes its place.
+pub fn legal_minimum(other: &Rule, floor: &Term) -> Words {
+    let words = Words::code(other.id.as_str()).say(" keeps ").with(rows(other, &[]));
+    let words = words.say(format!(" for its legal minimum of {}", period(&floor.keep_for)));
+    counted_from(Some(floor)).into_iter().fold(words, |words, from| words.say(", counted from ").with(from))
+}
+
+/// What is waited for.
+pub fn wait(wait: &Wait) -> Words {
+    let pairs = wait.on.iter().map(|(own, theirs)| Words::text("its ").name(theirs).say(" is the row’s ").name(own));
+    Words::text("rows stay while ").name(wait.table.to_string()).say(" has one that belongs to them: ").with(Words::joined(pairs, ", "))
+}
+
+/// "every day at 02:00", or the pattern where it says more than that.
+pub fn sweeps(schedule: &Schedule) -> Words {
+    let fields: Vec<&str> = schedule.as_str().split_whitespace().collect();
+    let number = |text: &str| text.parse::<u8>().ok();
+    match fields.as_slice() {
+        [minute, hour, "*", "*", "*"] => match (number(minute), number(hour)) {
+            (Some(minute), Some(hour)) => return Words::text(format!("every day at {hour:02}:{minute:02}")),
+            (Some(minute), None) if *hour == "*" => return Words::text(format!("every hour at minute {minute}")),
+            _ => {}
+        },
+        _ => {}
+    }
+    Words::text("by the cron pattern ").name(schedule.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_said_in_the_singular_and_the_plural() {
+        for (written, said) in [
+            ("1 year", "1 year"),
+            ("P2Y", "2 years"),
+            ("18 months", "1 year and 6 months"),
+            ("1 year 1 month 1 day 1 hour", "1 year, 1 month, 1 day and 1 hour"),
+            ("2 weeks", "14 days"),
+            ("0 days", "0 days"),
+        ] {
+            assert_eq!(period(&written.parse().unwrap()), said, "{written}");
+        }
+    }
+
+    #[test]
+    fn schedules_that_are_simple_are_said_in_words() {
+        for (written, said) in [
+            ("0 2 * * *", "every day at 02:00"),
+            ("5 * * * *", "every hour at minute 5"),
+            ("0 2 * * MON", "by the cron pattern 0 2 * * MON"),
+            ("*/5 2 * * *", "by the cron pattern */5 2 * * *"),
+            ("0 0 2 * * *", "by the cron pattern 0 0 2 * * *"),
+        ] {
+            assert_eq!(sweeps(&written.parse().unwrap()).to_string(), said);
+        }
+    }
+}
