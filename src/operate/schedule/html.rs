@@ -1,6 +1,6 @@
 //! The schedule as HTML: one file that needs nothing else, to be read on any screen, on paper and by a screen reader.
 //!
-//! Every value goes through [`escape`], and a policy in the document itself forbids whatever would run or be loaded. Tables
+//! Every value goes through `escape`, and a policy in the document itself forbids whatever would run or be loaded. Tables
 //! keep their meaning where the style sheet stacks them, because they name their roles.
 
 use std::fmt::Write as _;

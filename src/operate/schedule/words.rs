@@ -274,13 +274,12 @@ pub fn wait(wait: &Wait) -> Words {
 pub fn sweeps(schedule: &Schedule) -> Words {
     let fields: Vec<&str> = schedule.as_str().split_whitespace().collect();
     let number = |text: &str| text.parse::<u8>().ok();
-    match fields.as_slice() {
-        [minute, hour, "*", "*", "*"] => match (number(minute), number(hour)) {
+    if let [minute, hour, "*", "*", "*"] = fields.as_slice() {
+        match (number(minute), number(hour)) {
             (Some(minute), Some(hour)) => return Words::text(format!("every day at {hour:02}:{minute:02}")),
             (Some(minute), None) if *hour == "*" => return Words::text(format!("every hour at minute {minute}")),
             _ => {}
-        },
-        _ => {}
+        }
     }
     Words::text("by the cron pattern ").name(schedule.as_str())
 }
