@@ -46,14 +46,18 @@ pub(super) fn triggers(fields: &Fields<'_>) -> Option<At<Vec<RawTrigger>>> {
         trigger
     };
     let triggers: Vec<RawTrigger> = fields.list("triggers", "a trigger in `triggers`").into_iter().map(trigger).collect();
-    let names: Vec<&At<String>> = triggers.iter().filter_map(|trigger| trigger.name.as_ref()).collect();
+    each_once(fields, "triggers", &triggers.iter().filter_map(|trigger| trigger.name.as_ref()).collect::<Vec<_>>());
+    Some(at.with(triggers))
+}
+
+/// Reports what a list names again.
+fn each_once(fields: &Fields<'_>, key: &'static str, names: &[&At<String>]) {
     for (index, name) in names.iter().enumerate() {
         if let Some(first) = names[..index].iter().find(|other| other.value == name.value) {
-            let twice = fields.reader.error("duplicate", &name.span, format!("`triggers` names `{}` twice", name.value));
+            let twice = fields.reader.error("duplicate", &name.span, format!("`{key}` names `{}` twice", name.value));
             fields.reader.report(twice.also(fields.reader.file.at(first.span.clone()), "first named here"));
         }
     }
-    Some(at.with(triggers))
 }
 
 /// `tenant`.
@@ -183,12 +187,7 @@ fn column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -
 /// A list of columns, each once.
 pub(super) fn columns(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<At<String>>>> {
     let columns = fields.texts(key)?;
-    for (index, column) in columns.value.iter().enumerate() {
-        if let Some(first) = columns.value[..index].iter().find(|other| other.value == column.value) {
-            let twice = fields.reader.error("duplicate", &column.span, format!("`{key}` names `{}` twice", column.value));
-            fields.reader.report(twice.also(fields.reader.file.at(first.span.clone()), "first named here"));
-        }
-    }
+    each_once(fields, key, &columns.value.iter().collect::<Vec<_>>());
     if columns.value.is_empty() {
         fields.reader.report(fields.reader.error("empty", &columns.span, format!("`{key}` names no column")));
     }
@@ -198,12 +197,7 @@ pub(super) fn columns(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<A
 /// A list of rules, each once.
 pub(super) fn rules(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<At<String>>>> {
     let rules = fields.texts(key)?;
-    for (index, rule) in rules.value.iter().enumerate() {
-        if let Some(first) = rules.value[..index].iter().find(|other| other.value == rule.value) {
-            let twice = fields.reader.error("duplicate", &rule.span, format!("`{key}` names `{}` twice", rule.value));
-            fields.reader.report(twice.also(fields.reader.file.at(first.span.clone()), "first named here"));
-        }
-    }
+    each_once(fields, key, &rules.value.iter().collect::<Vec<_>>());
     if rules.value.is_empty() {
         fields.reader.report(fields.reader.error("empty", &rules.span, format!("`{key}` names no rule")));
     }
