@@ -178,7 +178,14 @@ mod tests {
     use super::*;
 
     fn target(class: TypeClass, declared: &str) -> Target {
-        let column = ColumnRef { name: "c".to_owned(), class, declared: declared.to_owned(), nullable: true, labels: Vec::new() };
+        let column = ColumnRef {
+            name: "c".to_owned(),
+            class,
+            declared: declared.to_owned(),
+            nullable: true,
+            labels: Vec::new(),
+            side: crate::sql::selection::Side::Row,
+        };
         Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false }
     }
 

@@ -147,7 +147,14 @@ mod tests {
     fn fits_dates_and_text_that_may_be_equal() {
         let strategy = DateTrunc::new(Unit::Month);
         let target = |class, dialect| Target {
-            column: ColumnRef { name: "c".into(), class, declared: "timestamptz".into(), nullable: false, labels: Vec::new() },
+            column: ColumnRef {
+                name: "c".into(),
+                class,
+                declared: "timestamptz".into(),
+                nullable: false,
+                labels: Vec::new(),
+                side: crate::sql::selection::Side::Row,
+            },
             dialect,
             timezone: "Europe/Berlin".into(),
             max_length: None,

@@ -142,7 +142,14 @@ mod tests {
     #[test]
     fn fits_text_of_64_characters_or_more() {
         let strategy = |normalise| Hmac { function: Arc::new(function(b"key", normalise)), normalises: normalise.is_some() };
-        let column = ColumnRef { name: "c".into(), class: TypeClass::Text, declared: "text".into(), nullable: false, labels: Vec::new() };
+        let column = ColumnRef {
+            name: "c".into(),
+            class: TypeClass::Text,
+            declared: "text".into(),
+            nullable: false,
+            labels: Vec::new(),
+            side: crate::sql::selection::Side::Row,
+        };
         let target =
             Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: Some(64), unique: true, generated: false };
         assert_eq!(strategy(None).fits(&target), Ok(()));

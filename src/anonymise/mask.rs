@@ -158,8 +158,14 @@ mod tests {
 
     #[test]
     fn fits_text_of_three_characters_that_may_be_equal() {
-        let column =
-            ColumnRef { name: "mail".into(), class: TypeClass::Text, declared: "varchar(3)".into(), nullable: false, labels: Vec::new() };
+        let column = ColumnRef {
+            name: "mail".into(),
+            class: TypeClass::Text,
+            declared: "varchar(3)".into(),
+            nullable: false,
+            labels: Vec::new(),
+            side: crate::sql::selection::Side::Row,
+        };
         let target =
             Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: Some(3), unique: false, generated: false };
         assert_eq!(Mask.fits(&target), Ok(()));

@@ -15,7 +15,14 @@ use crate::{
 /// What a strategy makes of a value in a column of text that can be NULL; `None` is NULL.
 fn applied(spec: &StrategySpec, old: Option<&str>, keys: &Keys) -> Option<String> {
     let class = if matches!(spec, StrategySpec::Round { .. }) { TypeClass::Integer } else { TypeClass::Text };
-    let column = ColumnRef { name: "c".into(), class, declared: "bigint".into(), nullable: true, labels: Vec::new() };
+    let column = ColumnRef {
+        name: "c".into(),
+        class,
+        declared: "bigint".into(),
+        nullable: true,
+        labels: Vec::new(),
+        side: crate::sql::selection::Side::Row,
+    };
     let target = Target { column, dialect: Dialect::Sqlite, timezone: "UTC".into(), max_length: None, unique: false, generated: false };
     let value = strategy(spec, keys).unwrap().value(&target);
     match (value, old) {

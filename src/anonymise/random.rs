@@ -47,8 +47,14 @@ mod tests {
 
     #[test]
     fn fits_text_and_uuids_also_where_they_are_unique() {
-        let column =
-            ColumnRef { name: "c".into(), class: TypeClass::Text, declared: "varchar(20)".into(), nullable: false, labels: Vec::new() };
+        let column = ColumnRef {
+            name: "c".into(),
+            class: TypeClass::Text,
+            declared: "varchar(20)".into(),
+            nullable: false,
+            labels: Vec::new(),
+            side: crate::sql::selection::Side::Row,
+        };
         let target =
             Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: Some(20), unique: true, generated: false };
         assert_eq!(Random.fits(&target), Ok(()));

@@ -83,7 +83,14 @@ mod tests {
     use crate::sql::selection::ColumnRef;
 
     fn target(class: TypeClass, declared: &str) -> Target {
-        let column = ColumnRef { name: "c".into(), class, declared: declared.into(), nullable: false, labels: Vec::new() };
+        let column = ColumnRef {
+            name: "c".into(),
+            class,
+            declared: declared.into(),
+            nullable: false,
+            labels: Vec::new(),
+            side: crate::sql::selection::Side::Row,
+        };
         Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false }
     }
 

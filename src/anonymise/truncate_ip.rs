@@ -116,7 +116,14 @@ mod tests {
     #[test]
     fn fits_text_and_addresses_that_may_be_equal() {
         let strategy = TruncateIp::new(24, 48);
-        let column = ColumnRef { name: "ip".into(), class: TypeClass::Inet, declared: "inet".into(), nullable: false, labels: Vec::new() };
+        let column = ColumnRef {
+            name: "ip".into(),
+            class: TypeClass::Inet,
+            declared: "inet".into(),
+            nullable: false,
+            labels: Vec::new(),
+            side: crate::sql::selection::Side::Row,
+        };
         let target =
             Target { column, dialect: Dialect::Postgres, timezone: "UTC".into(), max_length: None, unique: false, generated: false };
         assert_eq!(strategy.fits(&target), Ok(()));

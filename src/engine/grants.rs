@@ -17,6 +17,8 @@ pub struct Needs {
     pub drop: bool,
     /// Triggers may fire, whose bodies have to be seen.
     pub triggers: bool,
+    /// Rows of it are locked while others decide by them; a column of it, where a server asks for the right to change one.
+    pub locked: Option<String>,
     /// Row security is on: whoever it applies to can't know what it hides.
     pub row_security: bool,
 }

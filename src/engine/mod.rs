@@ -27,7 +27,7 @@ use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
-    sql::selection::{Act, Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way},
+    sql::selection::{Act, Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way},
 };
 
 /// Connects to a source. Nothing is created there.
@@ -178,6 +178,9 @@ pub trait Engine: Send + Sync {
 
     /// The rows of that key, at most two of them, and what the selection says of each.
     async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error>;
+
+    /// The distinct values of a column as texts, NULL left out; at most one more than `most`.
+    async fn settings(&self, table: &TableRef, of: &ColumnRef, most: u64) -> Result<Vec<String>, Error>;
 
     /// How many rows a hold on these subjects covers now.
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error>;

@@ -102,6 +102,12 @@ impl Shape {
         }
     }
 
+    /// True if no two rows can have the same values of these columns.
+    pub fn is_key(&self, columns: &[String]) -> bool {
+        let covers = |key: &[String]| !key.is_empty() && key.iter().all(|name| columns.contains(name));
+        covers(&self.primary_key) || self.indexes.iter().any(|index| index.unique && !index.partial && covers(&index.columns))
+    }
+
     /// True if a unique index or key contains `column`.
     pub fn is_unique(&self, column: &str) -> bool {
         self.primary_key.iter().any(|name| name == column)
@@ -160,7 +166,14 @@ impl Column {
     /// What a statement needs of it.
     pub fn to_ref(&self) -> ColumnRef {
         let Self { name, class, declared, nullable, labels, .. } = self;
-        ColumnRef { name: name.clone(), class: *class, declared: declared.clone(), nullable: *nullable, labels: labels.clone() }
+        ColumnRef {
+            name: name.clone(),
+            class: *class,
+            declared: declared.clone(),
+            nullable: *nullable,
+            labels: labels.clone(),
+            side: crate::sql::selection::Side::Row,
+        }
     }
 }
 

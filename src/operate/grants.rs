@@ -17,9 +17,9 @@ use crate::{
     sql::selection::TableRef,
     sweep::{
         dragged::forbidding,
+        elsewhere::{self, Tables},
         plan::changed_columns,
         prepare::{Target, shapes},
-        waits::Waited,
     },
 };
 
@@ -70,7 +70,7 @@ async fn needs(target: &Target, rules: &[Rule]) -> Result<(Vec<Needs>, Vec<Strin
         match shapes.get(&rule.table) {
             Some(Ok(shape)) => {
                 needs.of_rule(rule, shape);
-                unseen.extend(needs.of_waits(rule, target, &shapes));
+                unseen.extend(needs.elsewhere(rule, target, &shapes));
             }
             Some(Err(obstacle)) => {
                 needs.blindly(rule, target);
@@ -89,7 +89,15 @@ struct Collected(BTreeMap<(String, String), Needs>);
 
 impl Collected {
     fn table(&mut self, table: &TableRef) -> &mut Needs {
-        let none = || Needs { table: table.clone(), delete: false, update: Vec::new(), drop: false, triggers: false, row_security: false };
+        let none = || Needs {
+            table: table.clone(),
+            delete: false,
+            update: Vec::new(),
+            drop: false,
+            triggers: false,
+            locked: None,
+            row_security: false,
+        };
         self.0.entry((table.schema.clone(), table.table.clone())).or_insert_with(none)
     }
 
@@ -110,19 +118,24 @@ impl Collected {
         }
     }
 
-    /// What it waits for is read; told is what could not be looked at.
-    fn of_waits(&mut self, rule: &Rule, target: &Target, shapes: &Waited) -> Vec<String> {
+    /// What it waits for or looks up is read, and what it looks up is locked; told is what could not be looked at.
+    fn elsewhere(&mut self, rule: &Rule, target: &Target, shapes: &Tables) -> Vec<String> {
         let mut unseen = Vec::new();
-        for wait in &rule.wait_for {
-            match shapes.get(&wait.table) {
+        let is_locked = rule.mode == Mode::Enforce && rule.action.acts();
+        for table in elsewhere::named(rule) {
+            match shapes.get(table) {
                 Some(Ok(shape)) => self.table(&shape.table).row_security |= shape.row_security != RowSecurity::Off,
                 Some(Err(obstacle)) => {
-                    let schema = wait.table.schema.clone().unwrap_or_else(|| target.config.url.default_schema());
-                    self.table(&TableRef { schema, table: wait.table.table.clone() });
+                    let schema = table.schema.clone().unwrap_or_else(|| target.config.url.default_schema());
+                    self.table(&TableRef { schema, table: table.table.clone() });
                     unseen.push(format!("{}: {}", rule.id, obstacle.message));
                 }
-                None => unseen.push(format!("{}: {}, which it waits for, is not there, or this role may not see it", rule.id, wait.table)),
+                None => unseen.push(format!("{}: {table}, which it reads, is not there, or this role may not see it", rule.id)),
             }
+        }
+        for (hop, shape) in elsewhere::hops(rule).filter_map(|hop| Some((hop, shapes.get(&hop.table)?.as_ref().ok()?))) {
+            let needs = self.table(&shape.table);
+            needs.locked = needs.locked.take().or_else(|| is_locked.then(|| hop.on[0].1.clone()));
         }
         unseen
     }

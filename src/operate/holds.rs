@@ -24,6 +24,7 @@ use crate::{
     },
     state::{NewHold, State},
     sweep::{
+        elsewhere::{Base, Elsewhere},
         gate, identity,
         plan::subject_tests,
         prepare::{Target, categories, shapes},
@@ -286,10 +287,10 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
     let source = &target.config.name;
     let reaches: Vec<String> = scope.reaches(source, &categories(&world.rules, source)).iter().map(Scope::key).collect();
     let rules: Vec<&Rule> = world.rules.iter().filter(|rule| rule.source == *source).collect();
-    let shapes = shapes(target, &rules).await?;
+    let elsewhere = Elsewhere { tables: shapes(target, &rules).await?, ..Elsewhere::default() };
     let mut tables: Vec<(Arc<Shape>, Vec<&Rule>)> = Vec::new();
     for rule in rules {
-        let Some(shape) = shapes.get(&rule.table).cloned().transpose()? else { continue };
+        let Some(shape) = elsewhere.tables.get(&rule.table).cloned().transpose()? else { continue };
         match tables.iter_mut().find(|(known, _)| known.table == shape.table) {
             Some((_, rules)) => rules.push(rule),
             None => tables.push((shape, vec![rule])),
@@ -306,7 +307,8 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
         }
         let of_kind = |test: &SubjectTest| subjects.iter().any(|subject| subject.kind == test.kind);
         // A subject column that can't be compared refuses its rules anyway; here it covers nothing.
-        let tests = subject_tests(&met, shape, target.engine.dialect()).unwrap_or_default();
+        let base = Base { shape, elsewhere: &elsewhere, dialect: target.engine.dialect() };
+        let tests = subject_tests(&met, base).unwrap_or_default();
         in_scope.push(InScope {
             source: source.clone(),
             table: shape.table.clone(),

@@ -1,11 +1,13 @@
 //! The reports on rules that `plan` and `sweep` return, and their JSON.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::waiting::Waiting;
 use crate::{
-    sql::selection::{Counts, Way},
+    sql::selection::{Counts, EndTest, Way},
     state::Pause,
     sweep::{
         Ended,
@@ -13,7 +15,6 @@ use crate::{
         obstacle::{Obstacle, Outcome, Reason},
         partitions::{Drops, Prospect},
         prepare::Prepared,
-        waits::Waited,
     },
 };
 
@@ -103,7 +104,7 @@ impl RuleReport {
             source: rule.source.clone(),
             table: rule.table.to_string(),
             action: rule.action.name().to_owned(),
-            cutoff: ready.and_then(|ready| ready.planned.selection.start.as_ref()).map(|start| start.cutoff),
+            cutoff: ready.and_then(|ready| ready.planned.selection.end.as_ref()).and_then(EndTest::cutoff),
             as_of,
             rows: None,
             blocked: prepared.outcome.as_ref().err().cloned(),
@@ -120,7 +121,7 @@ impl RuleReport {
 
     /// A rule whose source could not be asked.
     pub fn unreachable(rule: &crate::policy::Rule, obstacle: Obstacle, as_of: Timestamp) -> Self {
-        Self::of(&Prepared { rule: rule.clone(), table: None, waited: Waited::new(), outcome: Err(obstacle) }, as_of)
+        Self::of(&Prepared { rule: rule.clone(), table: None, elsewhere: Arc::default(), outcome: Err(obstacle) }, as_of)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The rule language: from what a file says to a valid [`Rule`], and the arithmetic of law 1. Pure: no database, no
 //! clock, no file system.
 //!
-//! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period`, `term` and `start` are law 1,
+//! `raw` is what a file says, `resolve` makes rules of it or diagnostics, `period`, `length`, `term` and `start` are law 1,
 //! `condition` parses `where`, `strategy` is what a rule may say of a column; `schedule`, `window` and `limits` say when and
 //! how gently rules are swept. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
 
 pub mod condition;
+pub mod length;
 pub mod limits;
 pub mod period;
 pub mod raw;
@@ -27,8 +28,9 @@ use jiff::{civil::Date, tz::TimeZone};
 
 use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window::Window};
 pub use self::{
+    length::{Length, StartAt, YearStart},
     strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
-    term::{StartAt, Term, YearStart},
+    term::{ColumnAt, Dated, End, Hop, KeepFor, Setting, SettingUnit, Start, Term, Which},
 };
 use crate::diagnostic::{Place, SourceFile};
 
@@ -233,18 +235,6 @@ pub struct Wait {
     pub on: Vec<(String, String)>,
 }
 
-/// The column that a period counts from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Start {
-    pub column: String,
-    /// Absent: the column's type says it.
-    pub format: Option<StartFormat>,
-    /// Values that mean "no date".
-    pub never: Vec<Never>,
-    /// The source's `naive_timestamps`: the zone of dates and of timestamps that carry none.
-    pub naive: Option<TimeZone>,
-}
-
 /// How a start is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StartFormat {
@@ -307,11 +297,11 @@ impl Subjects {
     }
 }
 
-/// A kind of data subject and the column that names one.
+/// A kind of data subject and the column that names one: of the row, or of the rows that it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     pub kind: String,
-    pub column: String,
+    pub at: ColumnAt,
 }
 
 /// What NULL in a subject column means.

@@ -49,8 +49,8 @@ pub use self::parse::PeriodError;
 /// More than any difference between a civil time read in a zone and read in UTC, a gap and a missing day included.
 const SLACK_DAYS: i32 = 5;
 
-/// A period such as "1 year 6 months": never negative, at most 1,000 years in total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A period such as "1 year 6 months": never negative, at most 1,000 years in total. By default none at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Period {
     /// Years and months, in months.
     months: u32,

@@ -60,10 +60,14 @@ fn rule() -> Vec<Key> {
                 ],
             ),
         ),
-        key("subject", "Whose row it is: kind = column; \"none\" needs a `no_subject_reason`", any(vec![word(["none"]), named(text())])),
+        key(
+            "subject",
+            "Whose row it is: kind = column; \"none\" needs a `no_subject_reason`",
+            any(vec![word(["none"]), named(any(vec![text(), table(&["column"], column_at())]))]),
+        ),
         key("no_subject_reason", "Why the rows are nobody's", text()),
         key("on_null_subject", "Whether a row whose subject is NULL may be anybody's, and is held with them", word(["nobody", "hold"])),
-        key("start", "The column that the period counts from", text()),
+        key("start", "The column that the period counts from, or the latest or earliest of several", start()),
         key("start_format", "How that column writes a time, where its type doesn't say it", word(StartFormat::ALL.map(StartFormat::name))),
         key("never", "Values that mean \"no date\"", list(json!({ "type": ["string", "integer"] }))),
         key(
@@ -72,7 +76,12 @@ fn rule() -> Vec<Key> {
             word(STARTS_AT.map(|(word, _)| word)),
         ),
         key("fiscal_year_start", "The day on which years begin: \"05-01\"", pattern("^[0-9]{2}-[0-9]{2}$")),
-        key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"", text()),
+        key("keep_for", "The period: \"3 years\", \"1 year 6 months\", \"P7Y\", \"0 days\"; or a column that says it", keep_for()),
+        key(
+            "ends",
+            "Instead of `start` and `keep_for`: the earliest or latest of several ends",
+            several(&["earliest", "latest"], &list(end())),
+        ),
         key("floor", "A legal minimum from the same start; the later end wins", text()),
         key("timezone", "IANA name of the zone that periods and the schedule are counted in", text()),
         key("overrides", "Rules that don't count for the rows that this one matches; needs a `where` or a `tenant`", list(text())),
@@ -113,6 +122,66 @@ fn rule() -> Vec<Key> {
     ];
     keys.extend(guards());
     keys
+}
+
+/// A column that may be in another table.
+fn column_at() -> Vec<Key> {
+    vec![
+        key("column", "The column; of a chain, the table with the next lookup", json!({ "type": ["string", "object"] })),
+        key("schema", "The other table's schema", text()),
+        key("table", "The table where the column is, if it is another one", text()),
+        key("on", "This table's column = that one's", named(text())),
+    ]
+}
+
+/// One date of a start.
+fn date() -> Vec<Key> {
+    let mut keys = column_at();
+    keys.extend([
+        key("start_format", "How this column writes a time", word(StartFormat::ALL.map(StartFormat::name))),
+        key("never", "Values of this column that mean \"no date\"", list(json!({ "type": ["string", "integer"] }))),
+        key("optional", "It may be missing: then the other dates decide", boolean()),
+    ]);
+    keys
+}
+
+fn start() -> Value {
+    let dates = list(any(vec![text(), table(&["column"], date())]));
+    let mut one = date();
+    one.extend(several_keys(&dates));
+    any(vec![text(), table(&[], one)])
+}
+
+fn several_keys(of: &Value) -> [Key; 2] {
+    [key("latest", "The latest of these counts", of.clone()), key("earliest", "The earliest of these counts", of.clone())]
+}
+
+fn several(words: &[&str], of: &Value) -> Value {
+    table(&[], several_keys(of).into_iter().filter(|(word, _)| words.contains(word)).collect())
+}
+
+fn keep_for() -> Value {
+    let mut setting = column_at();
+    setting.extend([
+        key("unit", "What the column's numbers count", word(super::SettingUnit::ALL.map(|(word, _)| word))),
+        key("default", "The period where nothing is set", text()),
+        key("min", "No setting is shorter", text()),
+        key("max", "No setting is longer", text()),
+        key("forever", "Numbers that mean \"for ever\"", list(json!({ "type": "integer" }))),
+    ]);
+    any(vec![text(), table(&["column", "unit"], setting)])
+}
+
+/// One of several ends.
+fn end() -> Value {
+    let mut keys = date();
+    keys.extend([
+        key("start", "What the period counts from", start()),
+        key("start_at", "Where the period begins, if not at the start", word(STARTS_AT.map(|(word, _)| word))),
+        key("fiscal_year_start", "The day on which years begin", pattern("^[0-9]{2}-[0-9]{2}$")),
+        key("keep_for", "The period from there", keep_for()),
+    ]);
+    table(&[], keys)
 }
 
 /// What a rule may say for itself, and `[defaults]` for those that don't.

@@ -1,339 +1,406 @@
-//! When a row ends: from where its period counts, and how long.
+//! When a row ends: which dates count, in which tables they stand, and how long the row is kept from there.
 //!
-//! [`Term`] puts together what a rule says of time; [`StartAt`] is `start_at`. The arithmetic of periods is `period`'s. A new
-//! way to count is a variant of `StartAt` with its next boundary.
+//! [`Term`] is what `start` and `keep_for`, or `ends`, say. What is read of a row makes a [`Resolved`] of it, which knows the end; how long
+//! a period is, is `length`'s. A new kind of date is a field of [`Dated`]; a new way to combine them is a variant of [`Which`].
 //!
-//! # Counting from the end of a month or a year
+//! # What is missing, and what can't be read
 //!
-//! Accounting law counts from the end of the year in which something happened. A row then ends at `b + keep_for`, where the
-//! *boundary* `b` is the first instant of the next month or year in the rule's zone; where a zone repeats an hour across that
-//! midnight, it is the second, so that nothing of the old year comes after it. A start at the boundary itself lies in the new year.
-//!
-//! The cut-off is still the smallest `s` with `end(s) > now`. An end depends on the boundary alone, so this is the first instant of
-//! the first month or year whose boundary ends after now. No boundary before the period's own cut-off does, by its
-//! definition, and from there on each is asked in turn.
-//!
-//! A date counts from the first instant of the next day, which for 31 December would be the next year. Here it stands for the last
-//! microsecond of its day, so it counts in the year that it bears: [`Thresholds::in_the_day`].
+//! Law 1 forbids to guess. In a *latest* a missing date may be one that is yet to come, so the row is undated, unless the rule says
+//! that it may be missing; in an *earliest* what is missing has not ended anything. A date that is there and can't be read leaves the row undated
+//! in both. Several rows in another table are so many dates of which the latest counts, and one of them that is missing is missing.
 
-use std::{fmt, str::FromStr};
+use jiff::{Timestamp, tz::TimeZone};
 
-use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
-
-use super::{
-    Start,
-    period::{Period, first_instant, opening},
-    start::Thresholds,
-};
+use super::{Length, Never, StartAt, StartFormat, TableName, period::Period};
 use crate::fault;
 
-/// Start and period.
-#[derive(Debug, Clone)]
+/// When a row ends: the latest or the earliest of these.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Term {
+    pub which: Which,
+    /// One, but for `ends`; never empty.
+    pub ends: Vec<End>,
+}
+
+/// Which of several dates counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Latest,
+    Earliest,
+}
+
+impl Which {
+    /// Each with its word in TOML.
+    pub const ALL: [(&'static str, Self); 2] = [("latest", Self::Latest), ("earliest", Self::Earliest)];
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::Earliest => "earliest",
+        }
+    }
+}
+
+/// One end: a start, and how long from there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
     pub start: Start,
     /// From where period and floor count.
     pub start_at: StartAt,
-    pub keep_for: Period,
+    pub keep_for: KeepFor,
     /// A legal minimum from the same start.
     pub floor: Option<Period>,
+    /// Among `latest` ends: it may be missing.
+    pub optional: bool,
+}
+
+/// From where a period counts: the latest or the earliest of these.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    pub which: Which,
+    /// Mostly one; never empty.
+    pub dates: Vec<Dated>,
+}
+
+/// A column with dates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dated {
+    pub at: ColumnAt,
+    /// Absent: the column's type says it.
+    pub format: Option<StartFormat>,
+    /// Values that mean "no date".
+    pub never: Vec<Never>,
+    /// The source's `naive_timestamps`: the zone of dates and of timestamps that carry none.
+    pub naive: Option<TimeZone>,
+    /// Among `latest` dates: it may be missing.
+    pub optional: bool,
+}
+
+/// A column of the row itself, or of rows in other tables that it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnAt {
+    /// The way there, empty for the row itself; at most [`MOST_HOPS`] tables.
+    pub through: Vec<Hop>,
+    pub column: String,
+}
+
+/// As many tables as a lookup may lead through.
+pub const MOST_HOPS: usize = 2;
+
+/// A table on the way of a lookup.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hop {
+    pub table: TableName,
+    /// Pairs of a column of the table before and the one of this table that equals it; never empty.
+    pub on: Vec<(String, String)>,
+}
+
+impl ColumnAt {
+    /// A column of the row itself.
+    pub fn own(column: impl Into<String>) -> Self {
+        Self { through: Vec::new(), column: column.into() }
+    }
+
+    /// Its name, if it is one of the row itself.
+    pub fn of_row(&self) -> Option<&str> {
+        self.through.is_empty().then_some(self.column.as_str())
+    }
+
+    /// The columns of the row itself that are read for it.
+    pub fn read_of_row(&self) -> impl Iterator<Item = &str> {
+        let own = self.of_row().into_iter();
+        own.chain(self.through.first().into_iter().flat_map(|hop| &hop.on).map(|(own, _)| own.as_str()))
+    }
+
+    /// Each column of another table that is read for it, with that table.
+    pub fn read_elsewhere(&self) -> impl Iterator<Item = (&TableName, &str)> {
+        let hops = self.through.iter().enumerate().flat_map(move |(number, hop)| {
+            let theirs = hop.on.iter().map(|(_, theirs)| theirs.as_str());
+            let next = self.through.get(number + 1).into_iter().flat_map(|next| &next.on).map(|(own, _)| own.as_str());
+            theirs.chain(next).map(move |column| (&hop.table, column))
+        });
+        hops.chain(self.through.last().map(|hop| (&hop.table, self.column.as_str())))
+    }
+}
+
+/// How long a row is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeepFor {
+    Fixed(Period),
+    /// As long as a column says.
+    Setting(Setting),
+}
+
+/// A column with periods, each a whole number of one unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    pub at: ColumnAt,
+    pub unit: SettingUnit,
+    /// Where nothing is set; absent: such a row is undated.
+    pub default: Option<Period>,
+    pub min: Option<Period>,
+    pub max: Option<Period>,
+    /// Values that mean "for ever". They are no periods, so `max` bounds them no more than `min`.
+    pub forever: Vec<i64>,
+}
+
+/// What a number in a setting counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingUnit {
+    Hours,
+    Days,
+    Weeks,
+    Months,
+    Years,
+}
+
+impl SettingUnit {
+    /// Each with its word in TOML.
+    pub const ALL: [(&'static str, Self); 5] =
+        [("hours", Self::Hours), ("days", Self::Days), ("weeks", Self::Weeks), ("months", Self::Months), ("years", Self::Years)];
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(_, unit)| *unit == self).map_or("days", |(word, _)| word)
+    }
+}
+
+/// What a number in a setting means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Set {
+    For(Length),
+    Forever,
+}
+
+impl Setting {
+    /// What the number means; `None`: nothing that could be meant.
+    pub fn means(&self, number: i64, end: &End) -> Option<Set> {
+        if self.forever.contains(&number) {
+            return Some(Set::Forever);
+        }
+        if number < 0 {
+            return None;
+        }
+        let length = |keep_for| Length { at_least: self.min, at_most: self.max, floor: end.floor, ..Length::of(keep_for, end.start_at) };
+        match (Period::parse(&format!("{number} {}", self.unit.name())), self.max) {
+            (Ok(period), _) => Some(Set::For(length(period))),
+            // Longer than the calendar: the bound decides, if there is one.
+            (Err(_), Some(max)) => Some(Set::For(length(max))),
+            (Err(_), None) => Some(Set::Forever),
+        }
+    }
+
+    /// The length where nothing is set.
+    pub fn where_unset(&self, end: &End) -> Option<Length> {
+        let default = self.default.filter(|_| !fault::seeded("setting-default-ignored"))?;
+        Some(Length { floor: end.floor, ..Length::of(default, end.start_at) })
+    }
+}
+
+impl End {
+    /// The length where it is the same for every row.
+    pub fn fixed(&self) -> Option<Length> {
+        match self.keep_for {
+            KeepFor::Fixed(period) => Some(Length { floor: self.floor, ..Length::of(period, self.start_at) }),
+            KeepFor::Setting(_) => None,
+        }
+    }
+
+    /// The setting that says how long.
+    pub fn setting(&self) -> Option<&Setting> {
+        match &self.keep_for {
+            KeepFor::Fixed(_) => None,
+            KeepFor::Setting(setting) => Some(setting),
+        }
+    }
+}
+
+impl Start {
+    /// One date.
+    pub fn of(date: Dated) -> Self {
+        Self { which: Which::Latest, dates: vec![date] }
+    }
 }
 
 impl Term {
+    /// One end.
+    pub fn of(end: End) -> Self {
+        Self { which: Which::Latest, ends: vec![end] }
+    }
+
+    /// Its one end, unless it has several.
+    pub fn only(&self) -> Option<&End> {
+        <&[End; 1]>::try_from(self.ends.as_slice()).ok().map(|[end]| end)
+    }
+
+    /// The column that all of it counts from, where that is one column of the row itself.
+    pub fn own_start(&self) -> Option<&Dated> {
+        let [date] = self.only()?.start.dates.as_slice() else { return None };
+        date.at.of_row().map(|_| date)
+    }
+
+    /// The length of its one end, where it is the same for every row.
+    pub fn length(&self) -> Option<Length> {
+        self.only()?.fixed()
+    }
+
     /// The floor alone, as a term of its own; `None`: there is none.
     pub fn floor_alone(&self) -> Option<Self> {
-        Some(Self { keep_for: self.floor?, floor: None, ..self.clone() })
+        let end = self.only()?;
+        Some(Self::of(End { keep_for: KeepFor::Fixed(end.floor?), floor: None, ..end.clone() }))
     }
 
-    /// When a row with this start ends: the later end of period and floor. [`Timestamp::MAX`] never comes.
-    pub fn end(&self, start: Timestamp, zone: &TimeZone) -> Timestamp {
-        let from = self.start_at.counted_from(start, zone);
-        self.periods().map(|period| period.end(from, zone)).max().unwrap_or(Timestamp::MAX)
+    /// Every column that is read for it: dates and settings, in this order for each end.
+    pub fn columns(&self) -> impl Iterator<Item = &ColumnAt> {
+        self.ends.iter().flat_map(|end| end.start.dates.iter().map(|date| &date.at).chain(end.setting().map(|setting| &setting.at)))
     }
 
-    /// The smallest instant whose end is after `now`: a row is due by time exactly if its start is before it.
-    pub fn cutoff(&self, now: Timestamp, zone: &TimeZone) -> Timestamp {
-        // All ends have come exactly if the start is before every cut-off.
-        self.periods().map(|period| self.start_at.cutoff(period, now, zone)).min().unwrap_or(Timestamp::MIN)
+    /// The dates that must be before some cut-off where the end of a row has come: not those that may be missing, nor those of which another may
+    /// be earlier. A lookup by several columns is none.
+    pub fn necessary(&self) -> impl Iterator<Item = &ColumnAt> {
+        let all = |which: Which, number: usize| which == Which::Latest || number == 1;
+        let ends = self.ends.iter().filter(move |end| all(self.which, self.ends.len()) && !end.optional);
+        let dates = ends
+            .flat_map(move |end| end.start.dates.iter().filter(move |date| all(end.start.which, end.start.dates.len()) && !date.optional));
+        dates.map(|date| &date.at).filter(|at| at.through.len() <= 1 && at.through.iter().all(|hop| hop.on.len() == 1))
     }
 
-    /// The cut-off in every form that a column can hold.
-    pub fn thresholds(&self, cutoff: Timestamp, naive_zone: Option<&TimeZone>) -> Thresholds {
-        match self.start_at {
-            StartAt::Start => Thresholds::at(cutoff, naive_zone),
-            StartAt::EndOfMonth | StartAt::EndOfYear(_) => Thresholds::in_the_day(cutoff, naive_zone),
-        }
+    /// What becomes of it in a row, by what is read there; `None`: the row is undated.
+    pub fn resolve(&self, read: &[Read]) -> Option<Resolved> {
+        let ends = self.ends.iter().zip(read).map(|(end, read)| (end.optional, end.resolve(read)));
+        Resolved::combined(self.which, ends)
     }
+}
 
-    /// The start of a row that bears a date, from the first instant of the next day.
-    pub fn start_of_date(&self, next_day: Timestamp) -> Timestamp {
-        match self.start_at {
-            StartAt::Start => next_day,
-            StartAt::EndOfMonth | StartAt::EndOfYear(_) => {
-                next_day.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MIN)
+impl End {
+    fn resolve(&self, read: &Read) -> Found {
+        let lengths: Vec<Option<Set>> = match &self.keep_for {
+            KeepFor::Fixed(_) => vec![self.fixed().map(Set::For)],
+            KeepFor::Setting(setting) => {
+                let set = |number: &Option<i64>| match number {
+                    None => setting.where_unset(self).map(Set::For),
+                    Some(number) => setting.means(*number, self),
+                };
+                if read.settings.is_empty() { vec![set(&None)] } else { read.settings.iter().map(set).collect() }
             }
-        }
-    }
-
-    fn periods(&self) -> impl Iterator<Item = &Period> {
-        std::iter::once(&self.keep_for).chain(self.floor.as_ref().filter(|_| !fault::seeded("floor-ignored")))
-    }
-}
-
-/// From where a period counts: `start_at`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StartAt {
-    /// From the start itself.
-    #[default]
-    Start,
-    /// From the end of the month in which the start lies.
-    EndOfMonth,
-    /// From the end of the year in which it lies, by a calendar whose years begin on this day.
-    EndOfYear(YearStart),
-}
-
-impl StartAt {
-    /// The boundary from which a start counts, in the rule's zone.
-    fn counted_from(self, start: Timestamp, zone: &TimeZone) -> Timestamp {
-        match self.next_boundary(zone.to_datetime(start).date()) {
-            _ if self == Self::Start || fault::seeded("start-at-ignored") => start,
-            Some(boundary) => opening(boundary.at(0, 0, 0, 0), zone).unwrap_or(Timestamp::MAX),
-            None => Timestamp::MAX,
-        }
-    }
-
-    fn cutoff(self, period: &Period, now: Timestamp, zone: &TimeZone) -> Timestamp {
-        let earliest = period.cutoff(now, zone);
-        if self == Self::Start || fault::seeded("start-at-ignored") {
-            return earliest;
-        }
-        // Midnight is never three days away from the instant at which its day begins in UTC.
-        let Ok(mut date) = zone.to_datetime(earliest).date().checked_sub(3.days()) else { return Timestamp::MIN };
-        while let Some(boundary) = self.next_boundary(date) {
-            if opening(boundary.at(0, 0, 0, 0), zone).is_none_or(|from| period.end(from, zone) > now) {
-                return first_instant(self.beginning(date), zone);
-            }
-            date = boundary;
-        }
-        // Every month or year that the calendar has an end of has ended.
-        first_instant(self.beginning(date), zone)
-    }
-
-    /// The first day of the next month or year; `None` beyond the calendar.
-    fn next_boundary(self, date: Date) -> Option<Date> {
-        match self {
-            Self::Start => None,
-            Self::EndOfMonth => date.first_of_month().checked_add(1.month()).ok(),
-            Self::EndOfYear(start) => self.beginning(date).checked_add(1.year()).ok().map(|next| start.in_year(next.year())),
-        }
-    }
-
-    /// The first day of the month or year in which a day lies.
-    fn beginning(self, date: Date) -> Date {
-        match self {
-            Self::Start => date,
-            Self::EndOfMonth => date.first_of_month(),
-            Self::EndOfYear(start) => {
-                let this = start.in_year(date.year());
-                if this <= date { this } else { start.in_year(date.year().saturating_sub(1).max(Date::MIN.year())) }
-            }
-        }
-    }
-}
-
-/// As a rule says it, in one text: `start`, `end_of_month`, `end_of_year 01-01`.
-impl fmt::Display for StartAt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start => f.write_str("start"),
-            Self::EndOfMonth => f.write_str("end_of_month"),
-            Self::EndOfYear(start) => write!(f, "end_of_year {start}"),
-        }
-    }
-}
-
-impl FromStr for StartAt {
-    type Err = YearStartError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(' ') {
-            None if text == "start" => Ok(Self::Start),
-            None if text == "end_of_month" => Ok(Self::EndOfMonth),
-            Some(("end_of_year", start)) => start.parse().map(Self::EndOfYear),
-            _ => Err(YearStartError::NotADay),
-        }
-    }
-}
-
-/// `fiscal_year_start`: the day on which years begin. Never 29 February, which most years lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct YearStart {
-    month: i8,
-    day: i8,
-}
-
-/// Why a text is no [`YearStart`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum YearStartError {
-    #[error("expected a month and a day, such as \"05-01\"")]
-    NotADay,
-    #[error("most years have no 29 February")]
-    LeapDay,
-}
-
-impl YearStart {
-    /// The first day of the year that begins in this year of the calendar.
-    fn in_year(self, year: i16) -> Date {
-        Date::new(year, self.month, self.day).expect("every year has the days that can be named, 29 February excepted")
-    }
-}
-
-impl Default for YearStart {
-    /// 1 January.
-    fn default() -> Self {
-        Self { month: 1, day: 1 }
-    }
-}
-
-impl FromStr for YearStart {
-    type Err = YearStartError;
-
-    /// Reads `MM-DD`.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let two = |part: &str| (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse().ok()).flatten();
-        let (month, day) = text.split_once('-').and_then(|(month, day)| Some((two(month)?, two(day)?))).ok_or(YearStartError::NotADay)?;
-        if (month, day) == (2, 29) {
-            return Err(YearStartError::LeapDay);
-        }
-        // A year like most.
-        Date::new(2001, month, day).map_err(|_| YearStartError::NotADay)?;
-        Ok(Self { month, day })
-    }
-}
-
-impl fmt::Display for YearStart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}-{:02}", self.month, self.day)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::policy::period::{
-        properties::{check, period, place_and_instant},
-        reference,
-    };
-
-    fn term(start_at: StartAt, keep_for: Period, floor: Option<Period>) -> Term {
-        let start = Start { column: "at".to_owned(), format: None, never: Vec::new(), naive: None };
-        Term { start, start_at, keep_for, floor }
-    }
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn years(text: &str) -> StartAt {
-        StartAt::EndOfYear(text.parse().unwrap())
-    }
-
-    #[test]
-    fn periods_count_from_the_end_of_the_month_or_year() {
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        for (start_at, period, start, end) in [
-            (StartAt::EndOfMonth, "1 month", "2024-01-31T12:00:00Z", "2024-02-29T23:00:00Z"),
-            (StartAt::EndOfMonth, "0 days", "2024-01-31T22:59:59.999999Z", "2024-01-31T23:00:00Z"),
-            (StartAt::EndOfMonth, "0 days", "2024-01-31T23:00:00Z", "2024-02-29T23:00:00Z"),
-            (years("01-01"), "10 years", "2015-03-01T00:00:00Z", "2025-12-31T23:00:00Z"),
-            (years("05-01"), "7 years", "2016-04-30T21:59:59Z", "2023-04-30T22:00:00Z"),
-            (years("05-01"), "7 years", "2016-04-30T22:00:00Z", "2024-04-30T22:00:00Z"),
-        ] {
-            let term = term(start_at, period.parse().unwrap(), None);
-            assert_eq!(term.end(at(start), &berlin), at(end), "{start_at}, {period}, {start}");
-        }
-    }
-
-    #[test]
-    fn a_date_counts_in_the_year_that_it_bears() {
-        let term = term(years("01-01"), "1 year".parse().unwrap(), None);
-        let due = |now: &str| {
-            let date = term.thresholds(term.cutoff(at(now), &TimeZone::UTC), Some(&TimeZone::UTC)).date.unwrap();
-            jiff::civil::date(2023, 12, 31) < date
         };
-        assert!(due("2025-01-01T00:00:00Z") && !due("2024-12-31T23:59:59Z"));
-        assert_eq!(term.start_of_date(at("2024-01-01T00:00:00Z")), at("2023-12-31T23:59:59.999999Z"));
-    }
-
-    #[test]
-    fn the_later_end_of_period_and_floor_wins() {
-        let both = term(StartAt::Start, "30 days".parse().unwrap(), Some("1 month".parse().unwrap()));
-        let now = at("2024-03-31T12:00:00Z");
-        let month = both.floor_alone().unwrap().cutoff(now, &TimeZone::UTC);
-        assert_eq!((both.cutoff(now, &TimeZone::UTC), month), (month, at("2024-03-01T00:00:00Z")));
-    }
-
-    #[test]
-    fn what_a_rule_says_is_read_again() {
-        for start_at in [StartAt::Start, StartAt::EndOfMonth, years("01-01"), years("12-31")] {
-            assert_eq!(start_at.to_string().parse(), Ok(start_at));
-        }
-        for wrong in ["", "1-1", "13-01", "02-30", "05-01 ", "05/01", "+1-01"] {
-            assert_eq!(wrong.parse::<YearStart>(), Err(YearStartError::NotADay), "{wrong}");
-        }
-        assert_eq!("02-29".parse::<YearStart>(), Err(YearStartError::LeapDay));
-    }
-
-    /// The first second from which on no clock shows a day before this one.
-    fn surely_begun(day: Date, zone: &TimeZone) -> Timestamp {
-        let first = reference::first_instant(day, zone);
-        let comes_back = |second: &i64| zone.to_datetime(first + SignedDuration::from_secs(*second)).date() < day;
-        first + SignedDuration::from_secs((0..26 * 3_600).rev().find(comes_back).map_or(0, |second| second + 1))
-    }
-
-    fn start_at() -> impl Strategy<Value = StartAt> {
-        let year =
-            (1_i8..=12, prop_oneof![2 => Just(1_i8), 1 => 2_i8..=28]).prop_map(|(month, day)| StartAt::EndOfYear(YearStart { month, day }));
-        prop_oneof![Just(StartAt::EndOfMonth), year]
-    }
-
-    #[test]
-    fn boundaries_are_those_of_the_calendar() {
-        let turned = Cell::new(0);
-        check(600, &(place_and_instant(), start_at()), &[("a year that begins within a month", &turned)], |((place, start), start_at)| {
-            let zone = &place.zone;
-            let begins = |day: Date| match start_at {
-                StartAt::EndOfYear(year) => (day.month(), day.day()) == (year.month, year.day),
-                _ => day.day() == 1,
-            };
-            let mut day = zone.to_datetime(start).date().tomorrow().unwrap();
-            while !begins(day) {
-                day = day.tomorrow().unwrap();
-            }
-            turned.set(turned.get() + u32::from(day.day() > 1));
-            prop_assert_eq!(start_at.counted_from(start, zone), surely_begun(day, zone));
-            Ok(())
+        let each = lengths.into_iter().map(|set| {
+            let Some(set) = set else { return (false, Found::Missing) };
+            let date = |(date, said): (&Dated, &Vec<Said>)| (date.optional, date.resolve(said, set));
+            (false, found(Resolved::combined_found(self.start.which, self.start.dates.iter().zip(&read.dates).map(date))))
         });
+        found(Resolved::combined_found(Which::Latest, each))
+    }
+}
+
+fn found(found: Result<Resolved, Found>) -> Found {
+    found.map_or_else(|found| found, Found::There)
+}
+
+impl Dated {
+    fn resolve(&self, said: &[Said], set: Set) -> Found {
+        if said.contains(&Said::Unreadable) {
+            return Found::Unreadable;
+        }
+        let dates: Vec<Timestamp> = said.iter().filter_map(|said| if let Said::At(at) = said { Some(*at) } else { None }).collect();
+        // What may be missing may be so in some of the rows.
+        if dates.len() < said.len() && !self.optional {
+            return Found::Missing;
+        }
+        match (dates.into_iter().max(), set) {
+            (None, _) => Found::Missing,
+            (Some(_), Set::Forever) => Found::There(Resolved::Never),
+            (Some(start), Set::For(length)) => Found::There(Resolved::At { start, length }),
+        }
+    }
+}
+
+/// What one row says for one end.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Read {
+    /// For each date what each row says that it leads to; nothing where there is none.
+    pub dates: Vec<Vec<Said>>,
+    /// The numbers of its setting, `None` where nothing is set.
+    pub settings: Vec<Option<i64>>,
+}
+
+/// What a column says of a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    Missing,
+    /// Something that can't be read or can't be meant.
+    Unreadable,
+    At(Timestamp),
+}
+
+/// What was made of a part of a term.
+enum Found {
+    Missing,
+    Unreadable,
+    There(Resolved),
+}
+
+/// The end of one row: what a term comes down to there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resolved {
+    Never,
+    At { start: Timestamp, length: Length },
+    Of(Which, Vec<Resolved>),
+}
+
+impl Resolved {
+    fn combined(which: Which, parts: impl Iterator<Item = (bool, Found)>) -> Option<Self> {
+        Self::combined_found(which, parts).ok()
     }
 
-    #[test]
-    fn the_cut_off_is_the_smallest_start_that_ends_later() {
-        let due = Cell::new(0);
-        let cases = (place_and_instant(), start_at(), period(), -800_i64..800);
-        check(2_000, &cases, &[("due", &due)], |((place, now), start_at, period, hours)| {
-            let (term, zone) = (term(start_at, period, None), &place.zone);
-            let cutoff = term.cutoff(now, zone);
-            prop_assert!(term.end(cutoff, zone) > now, "the cut-off itself has not ended");
-            let near = cutoff + SignedDuration::from_hours(hours);
-            for start in [near, cutoff - SignedDuration::from_micros(1)] {
-                let ended = term.end(start, zone) <= now;
-                due.set(due.get() + u32::from(start < cutoff));
-                prop_assert!(start >= cutoff || ended, "due implies ended: {start}");
+    fn combined_found(which: Which, parts: impl Iterator<Item = (bool, Found)>) -> Result<Self, Found> {
+        let (mut there, mut missing) = (Vec::new(), false);
+        for (optional, part) in parts {
+            match part {
+                Found::Unreadable => return Err(Found::Unreadable),
+                Found::Missing => missing |= which == Which::Latest && !optional,
+                Found::There(part) => there.push(part),
             }
-            Ok(())
-        });
+        }
+        match there.len() {
+            _ if missing => Err(Found::Missing),
+            0 => Err(Found::Missing),
+            1 => Ok(there.remove(0)),
+            _ => Ok(Self::Of(which, there)),
+        }
+    }
+
+    /// When the row ends. [`Timestamp::MAX`] never comes.
+    pub fn end(&self, zone: &TimeZone) -> Timestamp {
+        self.decided(zone).map_or(Timestamp::MAX, |(_, end)| end)
+    }
+
+    /// The start that decides.
+    pub fn start(&self, zone: &TimeZone) -> Option<Timestamp> {
+        self.decided(zone).map(|(start, _)| start)
+    }
+
+    /// Whether a sweep at `now` finds its end come.
+    pub fn is_due(&self, now: Timestamp, zone: &TimeZone) -> bool {
+        match self {
+            Self::Never => false,
+            Self::At { start, length } => *start < length.cutoff(now, zone),
+            Self::Of(Which::Latest, parts) => parts.iter().all(|part| part.is_due(now, zone)),
+            Self::Of(Which::Earliest, parts) => parts.iter().any(|part| part.is_due(now, zone)),
+        }
+    }
+
+    /// Start and end of the part that decides; `None`: it never ends.
+    fn decided(&self, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+        match self {
+            Self::Never => None,
+            Self::At { start, length } => Some((*start, length.end(*start, zone))),
+            Self::Of(Which::Latest, parts) => {
+                let all: Option<Vec<_>> = parts.iter().map(|part| part.decided(zone)).collect();
+                all?.into_iter().max_by_key(|(_, end)| *end)
+            }
+            Self::Of(Which::Earliest, parts) => parts.iter().filter_map(|part| part.decided(zone)).min_by_key(|(_, end)| *end),
+        }
     }
 }

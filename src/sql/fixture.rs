@@ -2,7 +2,9 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::selection::{ColumnRef, DoneTest, HeldTest, Protector, Selection, StartTest, SubjectTest, TableRef, TypeClass, WorkspaceRef};
+use super::selection::{
+    ColumnRef, DateTest, DoneTest, EndTest, HeldTest, Protector, Selection, Side, StartTest, SubjectTest, TableRef, TypeClass, WorkspaceRef,
+};
 use crate::policy::{Dialect, Never, RuleId, StartFormat, condition::Condition, start::Thresholds};
 
 /// The cut-off of every test: with a fraction, so that whole seconds and milliseconds are rounded.
@@ -18,7 +20,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 pub(super) fn column(name: &str, class: TypeClass, declared: &str) -> ColumnRef {
-    ColumnRef { name: name.to_owned(), class, declared: declared.to_owned(), nullable: true, labels: Vec::new() }
+    ColumnRef { name: name.to_owned(), class, declared: declared.to_owned(), nullable: true, labels: Vec::new(), side: Side::Row }
 }
 
 pub(super) fn condition(sql: &str) -> Option<Condition> {
@@ -39,6 +41,11 @@ pub(super) fn start_test(column: ColumnRef, format: StartFormat) -> StartTest {
     }
 }
 
+/// The same of the row itself, as an end.
+pub(super) fn end_test(column: ColumnRef, format: StartFormat) -> EndTest {
+    EndTest::Date(DateTest { through: Vec::new(), start: start_test(column, format), optional: false })
+}
+
 /// Every part that a selection can have, with names that no statement may stumble over.
 pub(super) fn hostile(dialect: Dialect) -> Selection {
     let (integer, text) = match dialect {
@@ -53,7 +60,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
         workspace: WorkspaceRef { dialect, name: "re\"tentiond".to_owned() },
         condition: condition("t.\"state\" = 'closed'"),
         overridden: Vec::new(),
-        start: Some(start_test(column("se\"nt", TypeClass::Integer, integer), StartFormat::UnixMs)),
+        end: Some(end_test(column("se\"nt", TypeClass::Integer, integer), StartFormat::UnixMs)),
         done: vec![
             DoneTest::IsNull(column("body", TypeClass::Text, text)),
             DoneTest::Equals { column: column("name", TypeClass::Text, text), value: "o'ne \\ two".to_owned(), null_is_done: true },
@@ -63,8 +70,18 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
             scopes: vec!["*".to_owned(), "table:[\"o'dd\",\"ta\\\"ble; --\"]".to_owned()],
             elsewhere: Vec::new(),
             subjects: vec![
-                SubjectTest { kind: "account".to_owned(), column: column("owner", TypeClass::Integer, integer), null_is_held: true },
-                SubjectTest { kind: "e'mail".to_owned(), column: column("mail", TypeClass::Text, text), null_is_held: false },
+                SubjectTest {
+                    kind: "account".to_owned(),
+                    through: Vec::new(),
+                    column: column("owner", TypeClass::Integer, integer),
+                    null_is_held: true,
+                },
+                SubjectTest {
+                    kind: "e'mail".to_owned(),
+                    through: Vec::new(),
+                    column: column("mail", TypeClass::Text, text),
+                    null_is_held: false,
+                },
             ],
         },
         protectors: vec![
@@ -74,7 +91,7 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
                 condition: condition("t.\"paid\" = 1"),
                 overridden: Vec::new(),
                 floor: None,
-                start: None,
+                end: None,
             },
             Protector {
                 rule: RuleId::new("law", "later"),
@@ -82,12 +99,13 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
                 condition: None,
                 overridden: Vec::new(),
                 floor: None,
-                start: Some(start_test(column("paid at", TypeClass::Text, text), StartFormat::Compact)),
+                end: Some(end_test(column("paid at", TypeClass::Text, text), StartFormat::Compact)),
             },
         ],
         references: vec![super::selection::Reference {
             child: TableRef { schema: "main".to_owned(), table: "child".to_owned() },
             pairs: vec![("parent".to_owned(), "id".to_owned())],
         }],
+        shown: Vec::new(),
     }
 }

@@ -6,9 +6,12 @@
 //!
 //! For each row the first that applies (law 5): `outside`, `done`, `undated`, `running`, `held`, `protected`, `due`.
 
+mod end;
+
 use jiff::Timestamp;
 
-use crate::policy::{Dialect, RuleId, StartFormat, Step, Unit, condition::Condition, start::Thresholds};
+pub use self::end::{DateTest, EndTest, HopRef, PartTest, SettingTest, StartTest};
+use crate::policy::{Dialect, RuleId, Step, Unit, condition::Condition};
 
 /// What a column holds, as far as statements and strategies care; an engine's shape assigns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +57,48 @@ pub struct ColumnRef {
     pub nullable: bool,
     /// The labels of an [`Enum`](TypeClass::Enum), and of MariaDB's SET.
     pub labels: Vec<String>,
+    /// Of which row of a statement it is read.
+    pub side: Side,
+}
+
+impl ColumnRef {
+    /// The same column of another row of the statement.
+    #[must_use]
+    pub fn on(self, side: Side) -> Self {
+        Self { side, ..self }
+    }
+}
+
+/// Which row of a statement a column is read of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The row that a rule is about.
+    #[default]
+    Row,
+    /// The row of another table that it leads to.
+    Parent,
+    /// The row of a third table that this one leads to.
+    Grandparent,
+}
+
+impl Side {
+    /// After so many tables of a lookup.
+    pub fn behind(hops: usize) -> Self {
+        match hops {
+            0 => Self::Row,
+            1 => Self::Parent,
+            _ => Self::Grandparent,
+        }
+    }
+
+    /// What its row is called in statements.
+    pub fn alias(self) -> &'static str {
+        match self {
+            Self::Row => "t",
+            Self::Parent => "p",
+            Self::Grandparent => "g",
+        }
+    }
 }
 
 /// A table with its schema written out.
@@ -86,7 +131,7 @@ pub struct Selection {
     /// Rules for whose rows this one counts as not matching.
     pub overridden: Vec<Override>,
     /// `None` only for a `keep` rule without a period: then nothing is ever due.
-    pub start: Option<StartTest>,
+    pub end: Option<EndTest>,
     /// When this row needs nothing more; empty for `delete`. All must hold.
     pub done: Vec<DoneTest>,
     pub held: HeldTest,
@@ -94,6 +139,8 @@ pub struct Selection {
     pub protectors: Vec<Protector>,
     /// Foreign keys that forbid a delete while a child is there: such rows count as protected. Empty for other acts.
     pub references: Vec<Reference>,
+    /// What decides the end of a row: columns to show when one is looked at, with the ways to them.
+    pub shown: Vec<(Vec<HopRef>, ColumnRef)>,
 }
 
 /// A foreign key that points at the table.
@@ -102,24 +149,6 @@ pub struct Reference {
     pub child: TableRef,
     /// Pairs of a child's column and the column of this table that it names; never empty.
     pub pairs: Vec<(String, String)>,
-}
-
-/// The comparison of a start with a frozen cut-off: read, plausible, and before it.
-#[derive(Debug, Clone)]
-pub struct StartTest {
-    pub column: ColumnRef,
-    /// Resolved: never left to the type.
-    pub format: StartFormat,
-    /// The `never` values, as the text of a literal of the column (quoted by the statement).
-    pub never: Vec<crate::policy::Never>,
-    /// The instant that starts are compared with: a row is due by time exactly if `start < cutoff`.
-    pub cutoff: Timestamp,
-    /// `cutoff` in every form that a column can hold.
-    pub before: Thresholds,
-    /// Earlier than this can't be meant: 1980 for epoch formats, `None` for the others.
-    pub plausible_from: Option<Thresholds>,
-    /// At or after this can't be meant: now + 100 years.
-    pub plausible_until: Thresholds,
 }
 
 /// How a value tells that an anonymised column is done. NULL is done, unless `null_is_done` says otherwise.
@@ -192,6 +221,8 @@ pub struct Elsewhere {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectTest {
     pub kind: String,
+    /// The way to the rows that have the column; empty: the row itself. Without any such row it counts as held while any subject is held in scope.
+    pub through: Vec<HopRef>,
     pub column: ColumnRef,
     /// NULL counts as held while any subject is held in scope.
     pub null_is_held: bool,
@@ -207,12 +238,26 @@ impl Selection {
             workspace,
             condition: None,
             overridden: Vec::new(),
-            start: None,
+            end: None,
             done: Vec::new(),
             held: HeldTest::default(),
             protectors: Vec::new(),
             references: Vec::new(),
+            shown: Vec::new(),
         }
+    }
+
+    /// Every way to rows of other tables by which it is decided whether a row is acted on, each once.
+    pub fn lookups(&self) -> Vec<&[HopRef]> {
+        let protectors = self.protectors.iter().flat_map(|protector| protector.end.iter().chain(&protector.floor));
+        let ends = self.end.iter().chain(protectors).flat_map(EndTest::lookups);
+        let mut ways: Vec<&[HopRef]> = Vec::new();
+        for way in ends.chain(self.held.subjects.iter().map(|subject| subject.through.as_slice())) {
+            if !way.is_empty() && !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        ways
     }
 }
 
@@ -236,9 +281,9 @@ pub struct Protector {
     pub condition: Option<Condition>,
     pub overridden: Vec<Override>,
     /// The comparison with the end of its floor alone.
-    pub floor: Option<StartTest>,
+    pub floor: Option<EndTest>,
     /// `None`: it never ends. A row that is undated here never ends either.
-    pub start: Option<StartTest>,
+    pub end: Option<EndTest>,
 }
 
 /// Why a row is where it is: the classes of law 5, counted.
@@ -357,8 +402,8 @@ pub struct KeyPart {
 pub struct Seen {
     /// The class of law 5, by its name.
     pub class: String,
-    /// The text of the start, where the rule has one and it isn't NULL.
-    pub start: Option<String>,
+    /// Of each of the selection's [`Selection::shown`] the texts of the column, in each row that the row leads to; NULL where there is none.
+    pub shown: Vec<Vec<Option<String>>>,
     /// Of each of the selection's overrides: it overrides the rule for the row.
     pub overridden: Vec<bool>,
     /// Of each protector: it protects the row, and whether it is overridden there, so that only its floor does.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     fault,
     policy::{FirstSweep, Rule},
-    sql::selection::Counts,
+    sql::selection::{Counts, EndTest},
     state::{self, AUTO, Allowance, Approval, NewApproval, State},
 };
 
@@ -151,7 +151,7 @@ pub async fn approve(
     by: &str,
 ) -> Result<NewApproval, state::Error> {
     let max_rows = counts.map(approved_rows);
-    let cutoff = ready.planned.selection.start.as_ref().map(|start| start.cutoff);
+    let cutoff = ready.planned.selection.end.as_ref().and_then(EndTest::cutoff);
     let parts = [
         "retentiond approval 1".to_owned(),
         ready.digest.clone(),

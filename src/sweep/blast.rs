@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::{
     count::count_beyond,
+    elsewhere::Elsewhere,
     form::Form,
     plan::{self, Surroundings},
     prepare::{Prepared, Ready, Target},
-    waits::Waited,
 };
 use crate::{engine::shape::Shape, policy::Rule, secret::Keys, sql::selection::Selection, state::Approval};
 
@@ -37,7 +37,7 @@ pub async fn radius(
     let changes = before.as_ref().map(|before| before.changes(&ready.form)).unwrap_or_default();
     let rows_more = match (before, &prepared.table) {
         (Some(before), Some(shape)) => match before.rules(&prepared.rule, target.engine.dialect()) {
-            Some((rule, rules)) => rows_more(target, (shape, &prepared.waited), &rule, &rules, ready, keys, now).await,
+            Some((rule, rules)) => rows_more(target, (shape, &prepared.elsewhere), &rule, &rules, ready, keys, now).await,
             None => Some(due),
         },
         _ => None,
@@ -47,7 +47,7 @@ pub async fn radius(
 
 async fn rows_more(
     target: &Target,
-    (shape, waited): (&Shape, &Waited),
+    (shape, elsewhere): (&Shape, &Elsewhere),
     rule: &Rule,
     rules: &[Rule],
     ready: &Ready,
@@ -57,7 +57,7 @@ async fn rows_more(
     let rules: Vec<&Rule> = rules.iter().collect();
     let workspace = target.workspace();
     let has_workspace = !ready.planned.selection.held.scopes.is_empty();
-    let around = Surroundings { shape, rules: &rules, relatives: &[], waited, workspace: &workspace, has_workspace, keys, now };
+    let around = Surroundings { shape, rules: &rules, relatives: &[], elsewhere, workspace: &workspace, has_workspace, keys, now };
     let before: Selection = plan::plan(rule, around).ok()?.selection;
     match count_beyond(target, ready, &before).await {
         Ok(rows) => Some(rows),

@@ -136,7 +136,7 @@ impl<'a> Pass<'a> {
     fn new(target: &'a Target, ready: &Ready, stop: &'a StopSignal) -> Result<Self, Obstacle> {
         let limits = Limits { max_batch_rows: RANGE_ROWS, pace: Pace::Fast, ..target.config.limits };
         // Without a start the walk is bounded by no cut-off: along a key, too, it meets every row.
-        let every_row = Selection { start: None, ..ready.planned.selection.clone() };
+        let every_row = Selection { end: None, ..ready.planned.selection.clone() };
         Ok(Self { target, stop, walk: Walk::physical(&ready.ways)?, pacer: Pacer::new(limits), every_row, started: Instant::now() })
     }
 

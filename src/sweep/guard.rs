@@ -88,12 +88,14 @@ pub fn plausible(rule: &Rule, implausible: u64, table_rows: u64) -> Result<(), O
     if !too_many || fault::seeded("implausible-share-ignored") {
         return Ok(());
     }
-    let column = rule.term.as_ref().map_or("", |term| term.start.column.as_str());
+    let columns: Vec<String> = rule.term.iter().flat_map(|term| term.columns()).map(|at| format!("`{}`", at.column)).collect();
     Err(Obstacle::new(
         Reason::ImplausibleDates,
         format!(
-            "{implausible} of {table_rows} rows have a value in `{column}` that can't be meant as a date; \
-             is `start_format` right (seconds read as milliseconds, or the other way round)?"
+            "{implausible} of {table_rows} rows have a value in {} that can't be meant as a date{}; \
+             is `start_format` right (seconds read as milliseconds, or the other way round)?",
+            columns.join(" or "),
+            if rule.term.iter().flat_map(|term| &term.ends).any(|end| end.setting().is_some()) { " or a period" } else { "" }
         ),
     ))
 }

@@ -10,7 +10,9 @@ pub mod batch;
 pub mod blast;
 pub mod count;
 mod course;
+mod dates;
 pub mod dragged;
+pub mod elsewhere;
 pub mod form;
 pub mod gate;
 pub mod guard;
@@ -57,7 +59,7 @@ use crate::{
     config::Config,
     fault, ledger,
     policy::Rule,
-    sql::selection::Counts,
+    sql::selection::{Counts, EndTest},
     state::{Claim, GateNumbers, Owner, State, SweepEnd, SweepStart},
 };
 
@@ -212,7 +214,7 @@ impl Sweeper<'_> {
         };
         let selection = &ready.planned.selection;
         let table = selection.table.table.clone();
-        let cutoff = selection.start.as_ref().map(|start| start.cutoff);
+        let cutoff = selection.end.as_ref().and_then(EndTest::cutoff);
         let sweep = if self.request.dry_run {
             String::new()
         } else {

@@ -1,6 +1,6 @@
 //! `partitions = "drop"`: what of a table goes as a whole.
 //!
-//! A partition is dropped only if the rule's own [`Selection`](crate::sql::selection::Selection) finds every row of it
+//! A partition is dropped only if the rule's own [`Selection`] finds every row of it
 //! due; anything else in it is swept row by row, as if the rule said nothing of partitions. What a sweep would do is told
 //! beforehand by the same questions.
 
@@ -17,7 +17,7 @@ use crate::{
         shape::{Shape, TableKind},
     },
     policy::Rule,
-    sql::selection::{Range, Way},
+    sql::selection::{Range, Selection, Way},
 };
 
 /// What becomes of partitions.
@@ -51,7 +51,7 @@ pub struct Prospect {
 ///
 /// # Errors
 /// [`Reason::Unsupported`] if there can't be any partition to drop.
-pub fn drops(rule: &Rule, shape: &Shape) -> Result<Drops, Obstacle> {
+pub fn drops(rule: &Rule, shape: &Shape, selection: &Selection) -> Result<Drops, Obstacle> {
     if !rule.drops_partitions {
         return Ok(Drops::Never);
     }
@@ -61,6 +61,9 @@ pub fn drops(rule: &Rule, shape: &Shape) -> Result<Drops, Obstacle> {
     }
     if let Some(wait) = rule.wait_for.first() {
         return Ok(Drops::None(format!("rows of {} are waited for", wait.table)));
+    }
+    if let Some(hop) = selection.lookups().iter().find_map(|through| through.first()) {
+        return Ok(Drops::None(format!("rows of {} are looked up", hop.table.table)));
     }
     if let Some((name, _)) = fired(rule, shape).into_iter().next() {
         return Ok(Drops::None(format!("the trigger `{name}` fires for every row")));

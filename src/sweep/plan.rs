@@ -4,28 +4,27 @@
 //! of the questions is that of a careful reader: is it a table of ours, can we see and change all of it, are the columns
 //! there and of a type that fits, what would the statement drag along, which other rules meet here.
 
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 
 use super::{
-    dragged,
+    dates, dragged,
+    elsewhere::{self, Base, Elsewhere},
     matching::condition,
     obstacle::{Obstacle, Reason},
     relatives::{self, Relative},
-    waits::{self, Waited},
+    waits,
 };
 use crate::{
     anonymise::{self, Misfit, Target},
     engine::shape::{Column, RowSecurity, Shape, TableKind},
     fault, hold,
     policy::{
-        self, Action, Dialect, Mode, OnNull, Rule, Start, StartFormat, Term,
+        self, Action, Mode, OnNull, Rule, Term,
         resolve::{SUBJECT, readings},
-        start::Thresholds,
     },
     secret::Keys,
     sql::selection::{
-        Act, Assignment, ColumnRef, DoneTest, HeldTest, NewValue, Override, Protector, Selection, StartTest, SubjectTest, TypeClass,
-        WorkspaceRef,
+        Act, Assignment, ColumnRef, DoneTest, HeldTest, NewValue, Override, Protector, Selection, SubjectTest, TypeClass, WorkspaceRef,
     },
 };
 
@@ -45,8 +44,8 @@ pub struct Surroundings<'a> {
     pub rules: &'a [&'a Rule],
     /// Rules of other tables that share rows with this one.
     pub relatives: &'a [Relative<'a>],
-    /// The tables that the rule waits for.
-    pub waited: &'a Waited,
+    /// What rules of the source read in other tables.
+    pub elsewhere: &'a Elsewhere,
     pub workspace: &'a WorkspaceRef,
     /// Without one the source can only be observed, and nobody is held there.
     pub has_workspace: bool,
@@ -56,6 +55,11 @@ pub struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
+    /// The table and what is read beside it.
+    pub(super) fn base(&self) -> Base<'a> {
+        Base { shape: self.shape, elsewhere: self.elsewhere, dialect: self.workspace.dialect }
+    }
+
     /// Every rule that may match a row, with the members of the tree that its rows are in; empty: any.
     fn met(&self) -> impl Iterator<Item = (&'a Rule, &'a [u32])> {
         let others = self.relatives.iter().map(|relative| (relative.rule, relative.only.as_slice()));
@@ -75,7 +79,7 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
         let known = |name: &String| column(around.shape, name, key).map_err(|obstacle| obstacle.at(rule, &format!("{key}.{name}")));
         names.iter().try_for_each(|name| known(name).map(drop))?;
     }
-    let start = rule.term.as_ref().map(|term| start_test(rule, term, around)).transpose()?;
+    let end = rule.term.as_ref().map(|term| dates::end_test(rule, term, around)).transpose()?;
     let (act, done) = act_of(rule, around)?;
     computed_columns(rule, around)?;
     relatives::nothing_that_is_read(rule, &around)?;
@@ -83,7 +87,7 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     let protectors = protectors(rule, around)?;
     let mut references = if matches!(rule.action, Action::Delete) { dragged::references(rule, around.shape)? } else { Vec::new() };
     references.extend(waits::references(rule, &around)?);
-    let mut held = held_test(around, dialect)?;
+    let mut held = held_test(around)?;
     if fault::seeded("override-passes-hold") && !rule.overrides.is_empty() {
         held.scopes = vec!["no such scope".to_owned()];
     }
@@ -94,11 +98,12 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
         workspace: around.workspace.clone(),
         condition,
         overridden: overriding(rule, rule, around)?,
-        start,
+        end,
         done,
         held,
         protectors,
         references,
+        shown: dates::shown(rule, around.base())?,
     };
     Ok(Planned { selection, act })
 }
@@ -150,88 +155,6 @@ pub(super) fn column(shape: &Shape, name: &str, key: &str) -> Result<ColumnRef, 
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Obstacle::new(Reason::MissingColumn, format!("`{key}` names the column `{name}`, which {} does not have{hint}", shape.table.table))
     })
-}
-
-/// Makes the comparison of a start with the cut-off that belongs to `around.now`.
-fn start_test(rule: &Rule, term: &Term, around: Surroundings<'_>) -> Result<StartTest, Obstacle> {
-    let column = column(around.shape, &term.start.column, "start").map_err(|obstacle| obstacle.at(rule, "start"))?;
-    let written = if term.start.format.is_some() { "start_format" } else { "start" };
-    let format = start_format(&term.start, &column, around.workspace.dialect).map_err(|obstacle| obstacle.at(rule, written))?;
-    let naive = term.start.naive.as_ref();
-    if naive.is_none() && needs_zone(format, &column) {
-        return Err(Obstacle::new(
-            Reason::TimeZone,
-            format!("`{}` holds dates or times without a zone; say `naive_timestamps = \"…\"` for source `{}`", column.name, rule.source),
-        )
-        .at(rule, "start"));
-    }
-    let cutoff = term.cutoff(around.now, &rule.timezone);
-    let epoch = matches!(format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs);
-    let in_a_century = around.now.to_zoned(jiff::tz::TimeZone::UTC).checked_add(100.years()).map_or(Timestamp::MAX, |at| at.timestamp());
-    Ok(StartTest {
-        column,
-        format,
-        never: if fault::seeded("never-ignored") { Vec::new() } else { term.start.never.clone() },
-        cutoff,
-        before: term.thresholds(cutoff, naive),
-        plausible_from: epoch.then(|| Thresholds::at(EPOCHS_MEANT_FROM, naive)),
-        plausible_until: Thresholds::at(in_a_century, naive),
-    })
-}
-
-/// 1 January 1980: an epoch before it is a unit mistaken for another, or a default.
-const EPOCHS_MEANT_FROM: Timestamp = Timestamp::constant(315_532_800, 0);
-
-/// The format that a start is read in: what the rule says if the column's type can hold it, else what the type says.
-fn start_format(start: &Start, column: &ColumnRef, dialect: Dialect) -> Result<StartFormat, Obstacle> {
-    use StartFormat::{Compact, Date, Iso8601, Timestamp, UnixMs, UnixS, UnixUs};
-    let textual = matches!(column.class, TypeClass::Text | TypeClass::FoldedText | TypeClass::PaddedText);
-    let wrong = |message: String| Err(Obstacle::new(Reason::StartFormat, message));
-    use TypeClass::{Bits, Boolean, Enum, Inet, Json, Other, Uuid};
-    let holds_none = matches!(column.class, Bits | Boolean | Enum | Inet | Json | Other | Uuid) && dialect != Dialect::Sqlite;
-    if holds_none || (dialect == Dialect::Mysql && column.declared.starts_with("year")) {
-        return wrong(format!("`{}` is {}, which holds no day that a period could count from", column.name, column.declared));
-    }
-    let Some(format) = start.format else {
-        return match (column.class, dialect) {
-            (TypeClass::Timestamp | TypeClass::TimestampTz | TypeClass::Date, Dialect::Sqlite) => Ok(Iso8601),
-            (TypeClass::Timestamp | TypeClass::TimestampTz, Dialect::Postgres | Dialect::Mysql) => Ok(Timestamp),
-            (TypeClass::Date, Dialect::Postgres | Dialect::Mysql) => Ok(Date),
-            _ => wrong(format!(
-                "`{}` is {}, which does not say how a time is written in it; add `start_format`",
-                column.name, column.declared
-            )),
-        };
-    };
-    let fits = match (dialect, column.class) {
-        // On SQLite any column can hold anything; each value is read for itself.
-        (Dialect::Sqlite, TypeClass::Bytes | TypeClass::Json | TypeClass::Boolean | TypeClass::Uuid | TypeClass::Inet) => format == Compact,
-        (Dialect::Sqlite, _) => true,
-        (_, TypeClass::Timestamp | TypeClass::TimestampTz) => format == Timestamp,
-        (_, TypeClass::Date) => format == Date,
-        (_, TypeClass::Integer) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
-        (_, TypeClass::Decimal) => matches!(format, UnixS | UnixMs | UnixUs | Compact),
-        (_, TypeClass::Float) => matches!(format, UnixS | UnixMs | UnixUs),
-        (Dialect::Postgres, TypeClass::Bytes) => format == Compact,
-        // Many an application keeps its texts as bytes there.
-        (Dialect::Mysql, TypeClass::Bytes) => true,
-        _ => textual,
-    };
-    if !fits {
-        return wrong(format!("`{}` is {}, which can't hold {}", column.name, column.declared, format.name()));
-    }
-    // Text that holds timestamps holds ISO 8601; `date` stays strict.
-    let native = matches!(column.class, TypeClass::Timestamp | TypeClass::TimestampTz) && dialect != Dialect::Sqlite;
-    Ok(if format == Timestamp && !native { Iso8601 } else { format })
-}
-
-/// True if values of that format say no instant by themselves.
-fn needs_zone(format: StartFormat, column: &ColumnRef) -> bool {
-    match format {
-        StartFormat::Timestamp => column.class != TypeClass::TimestampTz,
-        StartFormat::Date | StartFormat::Iso8601 | StartFormat::Compact => true,
-        StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs => false,
-    }
 }
 
 /// What the rule does, and how a row tells that it was done.
@@ -344,15 +267,15 @@ fn protectors(rule: &Rule, around: Surroundings<'_>) -> Result<Vec<Protector>, O
             Obstacle { place: obstacle.place, ..Obstacle::new(Reason::Competitor, message) }
         };
         let condition = condition(other, around.shape, around.workspace.dialect).map_err(unreadable)?;
-        let start = other.term.as_ref().map(|term| start_test(other, term, around)).transpose().map_err(unreadable)?;
+        let end = other.term.as_ref().map(|term| dates::end_test(other, term, around)).transpose().map_err(unreadable)?;
         let floor = other.term.as_ref().and_then(Term::floor_alone);
         protectors.push(Protector {
             rule: other.id.clone(),
             only: only.to_vec(),
             condition,
             overridden: overriding(other, rule, around)?,
-            floor: floor.map(|floor| start_test(other, &floor, around)).transpose().map_err(unreadable)?,
-            start,
+            floor: floor.map(|floor| dates::end_test(other, &floor, around)).transpose().map_err(unreadable)?,
+            end,
         });
     }
     Ok(protectors)
@@ -388,10 +311,10 @@ pub fn competes(rule: &Rule, other: &Rule) -> bool {
 }
 
 /// Whose rows these are, according to all rules that may match them.
-fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obstacle> {
+fn held_test(around: Surroundings<'_>) -> Result<HeldTest, Obstacle> {
     let categories = policy::categories(around.rules.iter().copied());
     let rules: Vec<&Rule> = around.met().map(|(rule, _)| rule).collect();
-    let subjects = subject_tests(&rules, around.shape, dialect)?;
+    let subjects = subject_tests(&rules, around.base())?;
     if !around.has_workspace {
         return Ok(HeldTest { subjects, ..HeldTest::default() });
     }
@@ -403,14 +326,15 @@ fn held_test(around: Surroundings<'_>, dialect: Dialect) -> Result<HeldTest, Obs
 ///
 /// # Errors
 /// An [`Obstacle`] if a column is missing or of a type that subjects can't be compared in.
-pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result<Vec<SubjectTest>, Obstacle> {
+pub fn subject_tests(rules: &[&Rule], base: Base<'_>) -> Result<Vec<SubjectTest>, Obstacle> {
+    let dialect = base.dialect;
     let mut tests: Vec<SubjectTest> = Vec::new();
     for rule in rules {
         let null_is_held =
             matches!(&rule.subjects, crate::policy::Subjects::Of { on_null: OnNull::Hold, .. }) && !fault::seeded("null-subject-is-nobody");
         for subject in rule.subjects.all() {
             let key = format!("subject.{}", subject.kind);
-            let column = column(shape, &subject.column, "subject").map_err(|obstacle| obstacle.at(rule, &key))?;
+            let (through, column) = elsewhere::reach(rule, &subject.at, "subject", base).map_err(|obstacle| obstacle.at(rule, &key))?;
             if !crate::sql::can_be_subject(column.class, dialect) {
                 return Err(Obstacle::new(
                     Reason::Subject,
@@ -418,9 +342,10 @@ pub fn subject_tests(rules: &[&Rule], shape: &Shape, dialect: Dialect) -> Result
                 )
                 .at(rule, &key));
             }
-            match tests.iter_mut().find(|test| test.kind == subject.kind && test.column.name == subject.column) {
+            let same = |test: &SubjectTest| test.kind == subject.kind && test.column == column && test.through == through;
+            match tests.iter_mut().find(|test| same(test)) {
                 Some(test) => test.null_is_held |= null_is_held,
-                None => tests.push(SubjectTest { kind: subject.kind.clone(), column, null_is_held }),
+                None => tests.push(SubjectTest { kind: subject.kind.clone(), through, column, null_is_held }),
             }
         }
     }

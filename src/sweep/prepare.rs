@@ -8,12 +8,12 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    elsewhere::{self, Elsewhere, Tables},
     form::Form,
     obstacle::{Obstacle, Reason},
     partitions::{self, Drops},
     plan::{self, Planned, Surroundings},
     relatives::relatives,
-    waits::Waited,
 };
 use crate::{
     config,
@@ -43,8 +43,8 @@ pub struct Prepared {
     pub rule: Rule,
     /// Absent where the table is.
     pub table: Option<Arc<Shape>>,
-    /// The tables that it waits for.
-    pub waited: Waited,
+    /// What rules of the source read beside their own tables.
+    pub elsewhere: Arc<Elsewhere>,
     pub outcome: Result<Ready, Obstacle>,
 }
 
@@ -52,6 +52,8 @@ pub struct Prepared {
 pub struct Ready {
     pub planned: Planned,
     pub ways: Vec<Way>,
+    /// The column whose index finds what may be due, if it has one.
+    pub walked: Option<String>,
     /// What becomes of partitions.
     pub drops: Drops,
     /// What an approval is an approval of.
@@ -69,14 +71,14 @@ pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
     policy::categories(rules.iter().filter(|rule| rule.source == source))
 }
 
-/// The tables that rules of a source name, those among them that they wait for; one that is not there is left out. What an engine can't say of one table is
+/// The tables that rules of a source name, those among them that they read beside their own; one that is not there is left out. What an engine can't say of one table is
 /// an obstacle to that table alone.
 ///
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
-pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<BTreeMap<TableName, Result<Arc<Shape>, Obstacle>>, engine::Error> {
-    let waited = rules.iter().flat_map(|rule| &rule.wait_for).map(|wait| &wait.table);
-    let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).chain(waited).collect();
+pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<Tables, engine::Error> {
+    let others = rules.iter().flat_map(|rule| elsewhere::named(rule));
+    let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).chain(others).collect();
     let names: Vec<TableName> = names.into_iter().cloned().collect();
     let inspected = target.engine.inspect_all(&names).await?;
     let known = |(name, inspected): (TableName, Inspected)| match inspected {
@@ -94,6 +96,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
     let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.source == target.config.name).collect();
     let shapes = shapes(target, &rules).await?;
     let table_of = |rule: &Rule| shapes.get(&rule.table).and_then(|shape| shape.as_ref().ok());
+    let elsewhere = elsewhere(target, &rules, &shapes).await;
     let workspace = target.workspace();
     let has_workspace = target.engine.workspace().await?.is_some();
     let conditions = unfit_conditions(target, &rules, table_of).await?;
@@ -106,7 +109,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
                     Some(Err(obstacle)) => obstacle.clone(),
                     _ => missing_table(target, rule).await?,
                 };
-                prepared.push(Prepared { rule: (*rule).clone(), table: None, waited: Waited::new(), outcome: Err(obstacle) });
+                prepared.push(Prepared { rule: (*rule).clone(), table: None, elsewhere: elsewhere.clone(), outcome: Err(obstacle) });
                 continue;
             }
         };
@@ -114,13 +117,11 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
         let relatives = relatives(&shape, rules.iter().filter_map(|other| Some((*other, &**table_of(other)?))));
         let met: Vec<&Rule> = same_table.iter().copied().chain(relatives.iter().map(|relative| relative.rule)).collect();
-        let found = rule.wait_for.iter().filter_map(|wait| Some((wait.table.clone(), shapes.get(&wait.table)?.clone())));
-        let waited: Waited = found.collect();
         let around = Surroundings {
             shape: &shape,
             rules: &same_table,
             relatives: &relatives,
-            waited: &waited,
+            elsewhere: &elsewhere,
             workspace: &workspace,
             has_workspace,
             keys,
@@ -129,16 +130,35 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         let outcome = unreadable_relative(&shape, &rules, &shapes)
             .and_then(|()| plan::plan(rule, around))
             .and_then(|planned| unfit(rule, &met, &conditions).map(|()| planned))
-            .and_then(|planned| Ok((planned, partitions::drops(rule, &shape)?)));
-        let start = rule.term.as_ref().map(|term| term.start.column.as_str());
+            .and_then(|planned| {
+                let drops = partitions::drops(rule, &shape, &planned.selection)?;
+                Ok((planned, drops))
+            });
         let outcome = outcome.map(|(planned, drops)| {
             let form = Form::of(rule, &met, &shape);
-            let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, start));
-            Ready { planned, ways, drops, form, digest, estimated_rows: shape.estimated_rows, estimated_bytes: shape.estimated_bytes }
+            let walked = walked(rule, &shape);
+            let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, walked));
+            let walked = walked.map(str::to_owned);
+            let (estimated_rows, estimated_bytes) = (shape.estimated_rows, shape.estimated_bytes);
+            Ready { planned, ways, walked, drops, form, digest, estimated_rows, estimated_bytes }
         });
-        prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), waited, outcome });
+        prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), elsewhere: elsewhere.clone(), outcome });
     }
     Ok(prepared)
+}
+
+/// The tables that rules read beside their own, and what is set there.
+async fn elsewhere(target: &Target, rules: &[&Rule], tables: &Tables) -> Arc<Elsewhere> {
+    let settings = elsewhere::settings(&*target.engine, rules, tables).await;
+    Arc::new(Elsewhere { tables: tables.clone(), settings })
+}
+
+/// The column by which an index finds what may be due: a start of the row itself that has to be before the cut-off, or the column that leads
+/// to one elsewhere. With several, the first that an index begins with.
+fn walked<'a>(rule: &'a Rule, shape: &Shape) -> Option<&'a str> {
+    let end = rule.term.as_ref()?;
+    let candidates: Vec<&str> = end.necessary().filter_map(|at| at.read_of_row().next()).collect();
+    candidates.iter().find(|name| shape.index_on(name).is_some()).or(candidates.first()).copied()
 }
 
 /// Plans the chosen rules on a source and those that may meet them on a table; no other table is looked at.
@@ -173,8 +193,8 @@ pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at
     let rules: Vec<&Rule> = all.iter().filter(same_table).map(|other| &other.rule).collect();
     let relatives = relatives(shape, all.iter().filter_map(|other| Some((&other.rule, &**other.table.as_ref()?))));
     let has_workspace = one.outcome.as_ref().is_ok_and(|ready| !ready.planned.selection.held.scopes.is_empty());
-    let (workspace, waited) = (&target.workspace(), &one.waited);
-    let around = Surroundings { shape, rules: &rules, relatives: &relatives, waited, workspace, has_workspace, keys, now: at };
+    let (workspace, elsewhere) = (&target.workspace(), &*one.elsewhere);
+    let around = Surroundings { shape, rules: &rules, relatives: &relatives, elsewhere, workspace, has_workspace, keys, now: at };
     plan::plan(&one.rule, around).ok().map(|planned| planned.selection)
 }
 
@@ -191,7 +211,7 @@ async fn unfit_conditions<'a>(
 }
 
 /// A rule of a table that shares rows with this one, and that can't be looked at: what it protects can't be told.
-fn unreadable_relative(shape: &Shape, rules: &[&Rule], shapes: &BTreeMap<TableName, Result<Arc<Shape>, Obstacle>>) -> Result<(), Obstacle> {
+fn unreadable_relative(shape: &Shape, rules: &[&Rule], shapes: &Tables) -> Result<(), Obstacle> {
     let is_kin = |name: &TableName| {
         let is_it = |table: &TableRef| table.table == name.table && name.schema.as_ref().is_none_or(|schema| *schema == table.schema);
         shape.family.kin.iter().any(|table| *table != shape.table && is_it(table))

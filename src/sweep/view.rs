@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
+    elsewhere::whole,
     obstacle::Obstacle,
     prepare::{Prepared, Target},
 };
 use crate::{
     policy::{
-        Action, Rule, StartFormat, Term,
+        Action, Dated, Never, Rule, StartAt, StartFormat, Term,
         start::{bears_a_date, read, read_number},
+        term::{Read, Resolved, Said},
     },
-    sql::selection::{KeyPart, Seen, Selection, StartTest, TableRef, TypeClass},
+    sql::selection::{EndTest, KeyPart, Seen, Selection, StartTest, TableRef, TypeClass},
 };
 
 /// A row under one rule.
@@ -57,13 +59,14 @@ pub async fn look(target: &Target, prepared: &Prepared, key: &[KeyPart]) -> Resu
 
 /// What the rules of a table make of what was seen of a row under each.
 pub fn views(seen: Vec<(&Prepared, Seen)>, now: Timestamp) -> Vec<View> {
-    let starts: BTreeMap<&str, Option<Timestamp>> =
-        seen.iter().map(|(prepared, seen)| (prepared.rule.id.as_str(), start(prepared, seen))).collect();
+    let read: BTreeMap<&str, Vec<Read>> =
+        seen.iter().map(|(prepared, seen)| (prepared.rule.id.as_str(), read_of(prepared, seen))).collect();
+    let resolved = |rule: &Rule, term: &Term| term.resolve(read.get(rule.id.as_str())?);
     let rules: BTreeMap<&str, &Rule> = seen.iter().map(|(prepared, _)| (prepared.rule.id.as_str(), &prepared.rule)).collect();
     seen.iter()
         .map(|(prepared, seen)| {
             let rule = &prepared.rule;
-            let start = starts[rule.id.as_str()];
+            let end = rule.term.as_ref().filter(|_| seen.class != "undated").and_then(|term| resolved(rule, term));
             let protectors = prepared.outcome.iter().flat_map(|ready| &ready.planned.selection.protectors);
             let protecting: Vec<(&str, bool)> = protectors
                 .zip(&seen.protectors)
@@ -83,14 +86,14 @@ pub fn views(seen: Vec<(&Prepared, Seen)>, now: Timestamp) -> Vec<View> {
                 let other = rules.get(id)?;
                 let term = other.term.clone()?;
                 let term = if *overridden { term.floor_alone()? } else { term };
-                due_from(other, &term, starts.get(id).copied().flatten()?)
+                due_from(other, &resolved(other, &term)?)
             });
-            let own = rule.term.as_ref().and_then(|term| due_from(rule, term, start?));
+            let own = end.as_ref().and_then(|end| due_from(rule, end));
             let may_go = rule.action.acts() && !matches!(seen.class.as_str(), "outside" | "done" | "undated") && referenced_by.is_empty();
             View {
                 class: class_of(rule, &seen.class).to_owned(),
-                start,
-                end: rule.term.as_ref().zip(start).and_then(|(term, start)| end(rule, term, start)),
+                start: end.as_ref().and_then(|end| end.start(&rule.timezone)),
+                end: end.as_ref().and_then(|end| ended(rule, end)),
                 due_from: may_go
                     .then(|| std::iter::once(own).chain(freed).collect::<Option<Vec<_>>>()?.into_iter().max())
                     .flatten()
@@ -113,37 +116,59 @@ fn class_of<'a>(rule: &Rule, class: &'a str) -> &'a str {
 }
 
 /// When its period has passed; `None`: never.
-fn end(rule: &Rule, term: &Term, start: Timestamp) -> Option<Timestamp> {
-    Some(term.end(start, &rule.timezone)).filter(|end| *end < Timestamp::MAX)
+fn ended(rule: &Rule, end: &Resolved) -> Option<Timestamp> {
+    Some(end.end(&rule.timezone)).filter(|end| *end < Timestamp::MAX)
 }
 
 /// The first instant whose cut-off is after the start. It is the end, but for starts in a fold, which become due together
 /// a little later: the cut-off never moves back, so bisection finds it.
-fn due_from(rule: &Rule, term: &Term, start: Timestamp) -> Option<Timestamp> {
+fn due_from(rule: &Rule, end: &Resolved) -> Option<Timestamp> {
     /// No fold repeats more than a day.
     const LATEST: SignedDuration = SignedDuration::from_hours(26);
-    let end = end(rule, term, start)?;
-    let is_due =
-        |micros: i64| end.checked_add(SignedDuration::from_micros(micros)).is_ok_and(|now| term.cutoff(now, &rule.timezone) > start);
+    let at = ended(rule, end)?;
+    let is_due = |micros: i64| at.checked_add(SignedDuration::from_micros(micros)).is_ok_and(|now| end.is_due(now, &rule.timezone));
     let (mut low, mut high) = (0, i64::try_from(LATEST.as_micros()).unwrap_or(i64::MAX));
     while low < high {
         let middle = low + (high - low) / 2;
         if is_due(middle) { high = middle } else { low = middle + 1 }
     }
-    end.checked_add(SignedDuration::from_micros(low)).ok()
+    at.checked_add(SignedDuration::from_micros(low)).ok()
 }
 
-/// The start of a row under a rule; `None`: it bears no date, or one that is written in a way that only the database reads.
-fn start(prepared: &Prepared, seen: &Seen) -> Option<Timestamp> {
-    let test: &StartTest = prepared.outcome.as_ref().ok()?.planned.selection.start.as_ref()?;
-    // MariaDB shows the instant of a TIMESTAMP without an offset, in the zone of the session, which is UTC.
-    let term = prepared.rule.term.as_ref()?;
-    let zone = if test.column.class == TypeClass::TimestampTz && test.format == StartFormat::Timestamp {
-        Some(&TimeZone::UTC)
-    } else {
-        term.start.naive.as_ref()
+/// What a row says of every end of a rule, in the order of its selection's columns; nothing where the rule can't be enforced.
+fn read_of(prepared: &Prepared, seen: &Seen) -> Vec<Read> {
+    let (Ok(ready), Some(term)) = (&prepared.outcome, &prepared.rule.term) else { return Vec::new() };
+    let mut shown = ready.planned.selection.shown.iter().zip(&seen.shown);
+    let mut tests = ready.planned.selection.end.iter().flat_map(EndTest::starts);
+    let mut read = Vec::new();
+    for end in &term.ends {
+        let dates = end.start.dates.iter().filter_map(|date| {
+            let (test, (_, texts)) = (tests.next()?, shown.next()?);
+            Some(texts.iter().map(|text| said(date, end.start_at, test, text.as_deref())).collect())
+        });
+        let dates = dates.collect();
+        let settings =
+            end.setting().and_then(|_| shown.next()).map(|(_, texts)| texts.iter().map(|text| whole(text.as_deref()?)).collect());
+        read.push(Read { dates, settings: settings.unwrap_or_default() });
+    }
+    read
+}
+
+/// What one text says of a date.
+fn said(date: &Dated, start_at: StartAt, test: &StartTest, text: Option<&str>) -> Said {
+    let is_never = |text: &str| {
+        date.never.iter().any(|never| match never {
+            Never::Text(never) => never == text,
+            Never::Integer(never) => never.to_string() == text,
+        })
     };
-    let text = seen.start.as_deref().filter(|_| !matches!(seen.class.as_str(), "undated"))?;
-    let start = read_number(text, test.format).or_else(|| read(text, test.format, zone))?;
-    Some(if bears_a_date(text, test.format) { term.start_of_date(start) } else { start })
+    let Some(text) = text.filter(|text| !text.is_empty() && !is_never(text)) else { return Said::Missing };
+    // MariaDB shows the instant of a TIMESTAMP without an offset, in the zone of the session, which is UTC.
+    let is_instant = test.column.class == TypeClass::TimestampTz && test.format == StartFormat::Timestamp;
+    let zone = if is_instant { Some(&TimeZone::UTC) } else { date.naive.as_ref() };
+    match read_number(text, test.format).or_else(|| read(text, test.format, zone)) {
+        Some(start) if bears_a_date(text, test.format) => Said::At(start_at.start_of_date(start)),
+        Some(start) => Said::At(start),
+        None => Said::Unreadable,
+    }
 }

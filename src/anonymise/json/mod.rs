@@ -44,7 +44,14 @@ impl Json {
 
 /// A value inside a document, as a column: text that may be anything.
 fn inside() -> Target {
-    let column = ColumnRef { name: String::new(), class: TypeClass::Text, declared: "text".to_owned(), nullable: true, labels: Vec::new() };
+    let column = ColumnRef {
+        name: String::new(),
+        class: TypeClass::Text,
+        declared: "text".to_owned(),
+        nullable: true,
+        labels: Vec::new(),
+        side: crate::sql::selection::Side::Row,
+    };
     Target { column, dialect: Dialect::Sqlite, timezone: "UTC".to_owned(), max_length: None, unique: false, generated: false }
 }
 
@@ -193,7 +200,14 @@ mod tests {
     fn fits_documents_that_may_be_equal_and_longer() {
         let strategy = Json::new(&[(JsonPath::parse("$.a").unwrap(), StrategySpec::Mask)], &Keys::default()).unwrap();
         let target = |class, declared: &str, dialect| Target {
-            column: ColumnRef { name: "c".into(), class, declared: declared.into(), nullable: false, labels: Vec::new() },
+            column: ColumnRef {
+                name: "c".into(),
+                class,
+                declared: declared.into(),
+                nullable: false,
+                labels: Vec::new(),
+                side: crate::sql::selection::Side::Row,
+            },
             dialect,
             ..inside()
         };

@@ -114,6 +114,9 @@ impl Batch for MysqlBatch {
     }
 
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
+        for lock in statement::lock_parents(selection, range) {
+            self.transaction.rows(WHAT, &lock).await?;
+        }
         let statement = match act {
             Act::Delete => statement::delete(selection, range),
             Act::Anonymise { assignments, .. } => {

@@ -108,6 +108,9 @@ impl Batch for PostgresBatch {
     }
 
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
+        for lock in statement::lock_parents(selection, range) {
+            self.transaction.rows(WHAT, query(&lock)).await?;
+        }
         let statement = match act {
             Act::Delete => statement::delete(selection, range),
             Act::Anonymise { assignments, .. } => {

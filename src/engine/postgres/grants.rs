@@ -62,7 +62,12 @@ impl Postgres {
         ));
         let schemas: BTreeSet<&str> = needs.iter().map(|needs| needs.table.schema.as_str()).collect();
         let usage = schemas.into_iter().map(|schema| to("USAGE", &format!("SCHEMA {}", quote_identifier(schema))));
-        let tables = needs.iter().map(|needs| to(&privileges(needs), &qualified(Dialect::Postgres, &needs.table)));
+        // Nobody may lock a row who may not change a column of it.
+        let locking = |needs: &Needs| match &needs.locked {
+            Some(column) if needs.update.is_empty() => Needs { update: vec![column.clone()], ..needs.clone() },
+            _ => needs.clone(),
+        };
+        let tables = needs.iter().map(|needs| to(&privileges(&locking(needs)), &qualified(Dialect::Postgres, &needs.table)));
         steps.push(Step::new("The tables of the rules, and those whose rows a delete has to wait for", usage.chain(tables)));
         if !owners.is_empty() {
             let why = "Only their owner can drop partitions (not needed where no rule says `partitions = \"drop\"`, and more than any other step)";

@@ -43,7 +43,7 @@ use crate::{
     policy::{Dialect, TableName, condition::Condition},
     sql::{
         Statement, qualified,
-        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
+        selection::{Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
@@ -291,8 +291,18 @@ impl Engine for Postgres {
             Some(holders) => texts(self.rows(what, &holders).await?)?,
             None => Vec::new(),
         };
-        let seen = |row| statement::seen(selection, row, holders.clone());
+        let mut shown = Vec::new();
+        for statement in statement::shown(selection, key) {
+            shown.push(texts(self.rows(what, &statement).await?)?);
+        }
+        let seen = |row| statement::seen(selection, row, holders.clone(), shown.clone());
         rows.into_iter().map(seen).collect::<Option<_>>().ok_or_else(|| Failure { what, error: sqlx::Error::RowNotFound }.into())
+    }
+
+    async fn settings(&self, table: &TableRef, of: &ColumnRef, most: u64) -> Result<Vec<String>, Error> {
+        let what = "reading which periods are set";
+        let rows = self.rows(what, &statement::settings(Dialect::Postgres, table, of, most)).await?;
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(|error| Failure { what, error }.into())
     }
 
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {

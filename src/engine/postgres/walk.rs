@@ -149,7 +149,7 @@ impl Postgres {
         } else {
             let addresses: Vec<String> = selection.members.iter().map(u32::to_string).collect();
             let members = format!("c.oid IN ({}) AND c.relkind = 'r'", addresses.join(", "));
-            match &selection.start {
+            match &selection.end {
                 Some(_) => {
                     let due = statement::find_due(selection, &Range::whole(Way::Blocks));
                     format!("{members} AND (n.nspname, c.relname) IN ({})", self.looked_into(due).await?)

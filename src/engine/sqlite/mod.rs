@@ -35,7 +35,7 @@ use crate::{
     policy::{Dialect, TableName, condition::Condition},
     sql::{
         Statement, checked, qualified,
-        selection::{Cell, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
+        selection::{Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
         statement,
     },
 };
@@ -172,7 +172,18 @@ impl Engine for Sqlite {
             None => Vec::new(),
         };
         let holders = holders.iter().map(texts).collect::<Result<Vec<_>, _>>()?;
-        rows.iter().map(|row| statement::seen(selection, texts(row)?, holders.clone()).ok_or_else(no_row)).collect()
+        let mut shown = Vec::new();
+        for statement in statement::shown(selection, key) {
+            let rows = self.database.fetch(&mut connection, &statement).await?;
+            shown.push(rows.iter().map(texts).collect::<Result<Vec<_>, Error>>()?);
+        }
+        rows.iter().map(|row| statement::seen(selection, texts(row)?, holders.clone(), shown.clone()).ok_or_else(no_row)).collect()
+    }
+
+    async fn settings(&self, table: &TableRef, of: &ColumnRef, most: u64) -> Result<Vec<String>, Error> {
+        let mut connection = self.database.connection().await?;
+        let rows = self.database.fetch(&mut connection, &statement::settings(Dialect::Sqlite, table, of, most)).await?;
+        Ok(rows.iter().map(texts).collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().flatten().collect())
     }
 
     async fn count_held(&self, table: &TableRef, subjects: &[SubjectTest], scopes: &[String], hold: &str) -> Result<u64, Error> {

@@ -3,10 +3,11 @@
 use super::dragged::{Dragged, What};
 use crate::{
     engine::shape::Shape,
-    policy::{Action, Rule},
+    policy::{Action, ColumnAt, Dialect, Hop, Rule},
     sql::{selection::TableRef, statement::create_index},
     sweep::{
         dragged::fired,
+        elsewhere::{self, Elsewhere},
         partitions::Drops,
         prepare::{Prepared, Target},
     },
@@ -21,26 +22,26 @@ pub struct Advice {
 
 /// Looks at one of the rules of a source.
 pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &[Dragged]) -> Advice {
-    let Prepared { rule, table: Some(shape), outcome: Ok(ready), waited } = prepared else { return Advice::default() };
+    let Prepared { rule, table: Some(shape), outcome: Ok(ready), elsewhere } = prepared else { return Advice::default() };
     let dialect = target.engine.dialect();
     let mut advice = Advice::default();
-    if let Some(term) = rule.term.as_ref().filter(|_| rule.action.acts())
-        && shape.index_on(&term.start.column).is_none()
-    {
-        let start = &term.start.column;
-        advice.warnings.push(format!("no index starts with `{start}`, so every sweep reads the whole table, also when nothing is due"));
+    if rule.term.is_some() && rule.action.acts() {
+        lookups(dialect, rule, shape, elsewhere, &mut advice);
+    }
+    if let Some(walked) = ready.walked.as_ref().filter(|walked| rule.action.acts() && shape.index_on(walked).is_none()) {
+        advice.warnings.push(format!("no index starts with `{walked}`, so every sweep reads the whole table, also when nothing is due"));
         // An index of a partitioned table can't be made without keeping writers out, those of its partitions can.
-        let heaps = shape.family.members.iter().filter(|member| member.has_rows && !member.indexed.contains(start));
+        let heaps = shape.family.members.iter().filter(|member| member.has_rows && !member.indexed.contains(walked));
         let tables: Vec<&TableRef> =
             if shape.family.members.len() > 1 { heaps.map(|member| &member.table).collect() } else { vec![&shape.table] };
-        advice.suggestions.extend(tables.into_iter().map(|table| create_index(dialect, table, std::slice::from_ref(start))));
+        advice.suggestions.extend(tables.into_iter().map(|table| create_index(dialect, table, std::slice::from_ref(walked))));
     }
     let fired = fired(rule, shape);
     for allowed in rule.triggers.iter().filter(|allowed| !fired.contains_key(&allowed.name)) {
         advice.warnings.push(format!("`triggers` lists `{}`, and no trigger of that name fires when the rule acts", allowed.name));
     }
     for wait in &rule.wait_for {
-        let Some(Ok(other)) = waited.get(&wait.table) else { continue };
+        let Some(Ok(other)) = elsewhere.tables.get(&wait.table) else { continue };
         let columns: Vec<String> = wait.on.iter().map(|(_, theirs)| theirs.clone()).collect();
         if !columns.iter().any(|column| other.index_on(column).is_some()) {
             let scans = match other.estimated_rows {
@@ -67,6 +68,38 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
     advice
 }
 
+/// What is looked up in other tables: where several rows may be found, and where none can be found without reading all of them.
+fn lookups(dialect: Dialect, rule: &Rule, shape: &Shape, known: &Elsewhere, advice: &mut Advice) {
+    let mut looked: Vec<&Hop> = elsewhere::hops(rule).collect();
+    looked.sort_unstable();
+    looked.dedup();
+    for hop in looked {
+        let Some(Ok(other)) = known.tables.get(&hop.table) else { continue };
+        let theirs: Vec<String> = hop.on.iter().map(|(_, theirs)| theirs.clone()).collect();
+        if !other.is_key(&theirs) {
+            advice.warnings.push(format!(
+                "several rows of {} may have one {}: the one with the latest end counts, and each of them is a subject",
+                hop.table,
+                theirs.join(" and ")
+            ));
+        }
+        if !theirs.iter().any(|column| other.index_on(column).is_some()) {
+            advice.warnings.push(format!("rows of {} are looked up by {}, with which no index starts", hop.table, theirs.join(" and ")));
+            advice.suggestions.push(create_index(dialect, &other.table, &theirs));
+        }
+    }
+    // The walk can begin on the side of a date elsewhere, if an index finds the early ones.
+    for date in rule.term.iter().flat_map(|term| &term.ends).flat_map(|end| &end.start.dates) {
+        let Some(Ok(other)) = date.at.through.last().and_then(|hop| known.tables.get(&hop.table)) else { continue };
+        if other.index_on(&date.at.column).is_none() && other.table != shape.table {
+            advice
+                .warnings
+                .push(format!("no index of {} starts with `{}`, so every sweep reads all of it", other.table.table, date.at.column));
+            advice.suggestions.push(create_index(dialect, &other.table, std::slice::from_ref(&date.at.column)));
+        }
+    }
+}
+
 /// Columns that an anonymising rule leaves as they are without anybody saying so: no rule of the table anonymises, retains or
 /// reads them, and they are in no key.
 fn unlisted(rule: &Rule, of_table: &[&Rule], shape: &Shape) -> Option<String> {
@@ -81,6 +114,7 @@ fn unlisted(rule: &Rule, of_table: &[&Rule], shape: &Shape) -> Option<String> {
 
 /// Whether a rule says anything of a column.
 fn names(rule: &Rule, name: &String) -> bool {
+    let reads = |at: &ColumnAt| at.read_of_row().any(|read| read == name);
     let is_changed = match &rule.action {
         Action::Anonymise { columns, mark } => columns.iter().any(|(column, _)| column == name) || mark.as_ref() == Some(name),
         Action::Delete | Action::Keep { .. } => false,
@@ -89,8 +123,8 @@ fn names(rule: &Rule, name: &String) -> bool {
         || rule.retains.contains(name)
         || rule.key.contains(name)
         || rule.condition.as_ref().is_some_and(|condition| condition.columns.contains(name))
-        || rule.subjects.all().iter().any(|subject| subject.column == *name)
-        || rule.term.as_ref().is_some_and(|term| term.start.column == *name)
+        || rule.subjects.all().iter().any(|subject| reads(&subject.at))
+        || rule.term.iter().flat_map(|term| term.columns()).any(reads)
         || rule.tenant.as_ref().is_some_and(|tenant| tenant.column == *name)
         || rule.wait_for.iter().any(|wait| wait.on.iter().any(|(own, _)| own == name))
 }

@@ -52,10 +52,7 @@ pub async fn walked(target: &Target, ready: &Ready) -> Result<Option<Walked>, cr
     let selection = &ready.planned.selection;
     let Ok(walk) = Walk::choose(&ready.ways, None) else { return Ok(None) };
     let way = walk.way().clone();
-    let by_start = |way: &Way| {
-        let start = selection.start.as_ref().map(|start| &start.column.name);
-        matches!(way, Way::Columns { columns, .. } if columns.first().map(|column| &column.name) == start && start.is_some())
-    };
+    let by_start = |way: &Way| matches!(way, Way::Columns { columns, .. } if !columns.is_empty() && columns.first().map(|column| column.name.as_str()) == ready.walked.as_deref());
     let range = target.engine.next_range(selection, &way, None, pace::FIRST).await?;
     let range = range.unwrap_or_else(|| Range::whole(way.clone()));
     let (statement, plan) = target.engine.explain(selection, &range).await?;

@@ -141,14 +141,14 @@ pub fn facts(rule: &ScheduledRule, report: &ScheduleReport) -> Vec<Fact> {
         let first = names.next().map(Words::code);
         first.map(|first| names.fold(first, |words, name| words.say(", ").name(name)))
     };
-    let period = Words::text(&told.period).say(format!(" (time zone {})", rule.timezone));
+    let period = told.period.clone().say(format!(" (time zone {})", rule.timezone));
     let optional = |label, words: Option<Words>| words.map(|words| Fact::one(label, words));
     [
         Some(Fact::one("Data", told.rows.clone())),
         Some(Fact::one("Whose data", told.whose.clone())),
         Fact::text("Purpose", rule.purpose.as_ref()),
         Some(Fact::one("Legal basis", Words::text(told.basis.unwrap_or("not stated")))),
-        Some(Fact::one("Period", if told.start.is_some() { period } else { Words::text(&told.period) })),
+        Some(Fact::one("Period", if rule.keep_for.is_some() { period } else { told.period.clone() })),
         optional("Counted from", told.start.clone()),
         told.floor
             .as_ref()

@@ -9,6 +9,7 @@ pub mod document;
 pub mod html;
 pub mod markdown;
 mod protection;
+pub mod time;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use self::words::Words;
 use super::{report::VERSION, world::World};
 use crate::{
-    policy::{Action, Basis, Mode, Policy, Rule, RuleId, StartAt, Subjects, raw::MODES},
+    policy::{Action, Basis, Mode, Policy, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
     state::{self, Blocked, Pause, SweepRecord},
 };
 
@@ -178,7 +179,7 @@ pub struct InWords {
     pub whose: Words,
     /// `None`: nothing is counted.
     pub start: Option<Words>,
-    pub period: String,
+    pub period: Words,
     pub floor: Option<String>,
     pub action: Words,
     pub basis: Option<&'static str>,
@@ -251,7 +252,8 @@ fn scheduled(policy: &Policy, world: &World, memory: &Memory) -> ScheduledPolicy
     }
     let category = |(category, mut rules): (&str, Vec<&Rule>)| {
         // Any start shows which of two periods is longer, well enough to tell the stages of a row in their order.
-        let end = |rule: &Rule| rule.term.as_ref().map_or(Timestamp::MAX, |term| term.end(Timestamp::UNIX_EPOCH, &TimeZone::UTC));
+        let length = |rule: &Rule| rule.term.as_ref()?.length();
+        let end = |rule: &Rule| length(rule).map_or(Timestamp::MAX, |length| length.end(Timestamp::UNIX_EPOCH, &TimeZone::UTC));
         rules.sort_by_key(|rule| (end(rule), !rule.action.acts()));
         let rules = rules.into_iter().map(|rule| entry(rule, world, memory)).collect();
         ScheduledCategory { category: category.to_owned(), rules }
@@ -268,7 +270,8 @@ fn scheduled(policy: &Policy, world: &World, memory: &Memory) -> ScheduledPolicy
 
 fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
     let term = rule.term.as_ref();
-    let (start_at, fiscal_year_start) = match term.map(|term| term.start_at) {
+    let end = term.and_then(Term::only);
+    let (start_at, fiscal_year_start) = match end.map(|end| end.start_at) {
         None | Some(StartAt::Start) => (None, None),
         Some(StartAt::EndOfMonth) => (Some("end_of_month"), None),
         Some(StartAt::EndOfYear(start)) => (Some("end_of_year"), Some(start.to_string())),
@@ -298,11 +301,11 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
         tenant: rule.tenant.as_ref().map(|tenant| ScheduledTenant { column: tenant.column.clone(), is: tenant.is.clone() }),
         subjects: subjects(&rule.subjects),
         no_subject_reason,
-        start: term.map(|term| term.start.column.clone()),
+        start: end.map(|end| time::start(&end.start).to_string()),
         start_at,
         fiscal_year_start,
-        keep_for: term.map(|term| term.keep_for.to_string()),
-        floor: term.and_then(|term| term.floor).map(|floor| floor.to_string()),
+        keep_for: term.map(keep_for),
+        floor: end.and_then(|end| end.floor).map(|floor| floor.to_string()),
         timezone: rule.timezone.iana_name().unwrap_or("UTC").to_owned(),
         anonymise: columns(&rule.action),
         retains: rule.retains.clone(),
@@ -324,13 +327,21 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
             summary: words::summary(rule),
             rows: words::rows(rule, &overridden_by),
             whose: words::whose(&rule.subjects),
-            start: words::counted_from(term),
-            period: words::kept_for(term),
-            floor: term.and_then(|term| term.floor.as_ref()).map(words::period),
+            start: time::counted_from(term),
+            period: time::kept_for(term),
+            floor: end.and_then(|end| end.floor.as_ref()).map(time::period),
             action: words::action(rule),
             basis: rule.basis.map(words::basis),
             sweeps: words::sweeps(&rule.schedule),
         },
+    }
+}
+
+/// The period as the rule says it, or words where it is not one for every row.
+fn keep_for(term: &Term) -> String {
+    match term.length() {
+        Some(length) => length.keep_for.to_string(),
+        None => time::kept_for(Some(term)).to_string(),
     }
 }
 
@@ -340,7 +351,11 @@ fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static 
 }
 
 fn subjects(subjects: &Subjects) -> Vec<ScheduledSubject> {
-    subjects.all().iter().map(|subject| ScheduledSubject { kind: subject.kind.clone(), column: subject.column.clone() }).collect()
+    subjects
+        .all()
+        .iter()
+        .map(|subject| ScheduledSubject { kind: subject.kind.clone(), column: time::column(&subject.at).to_string() })
+        .collect()
 }
 
 fn columns(action: &Action) -> Vec<ScheduledColumn> {

@@ -8,9 +8,8 @@ use std::fmt;
 use jiff::{Timestamp, civil::Date};
 use serde::{Serialize, Serializer};
 
-use crate::policy::{
-    Action, Basis, Mode, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Term, Wait, period::Period, schedule::Schedule,
-};
+use super::time;
+use crate::policy::{Action, Basis, Mode, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Wait, schedule::Schedule};
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +71,7 @@ impl Words {
     }
 
     /// Several, with this between them.
-    fn joined(all: impl IntoIterator<Item = Self>, between: &str) -> Self {
+    pub fn joined(all: impl IntoIterator<Item = Self>, between: &str) -> Self {
         let mut all = all.into_iter();
         let first = all.next().unwrap_or_default();
         all.fold(first, |words, more| words.say(between).with(more))
@@ -101,45 +100,9 @@ impl Serialize for Words {
     }
 }
 
-/// "1 year, 6 months and 14 days".
-pub fn period(period: &Period) -> String {
-    let written = period.to_string();
-    let words: Vec<&str> = written.split(' ').collect();
-    let mut counts: Vec<String> = words.chunks(2).map(|count| count.join(" ")).collect();
-    let last = counts.pop().unwrap_or_default();
-    if counts.is_empty() { last } else { format!("{} and {last}", counts.join(", ")) }
-}
-
-/// How long the rows of a rule are kept.
-pub fn kept_for(term: Option<&Term>) -> String {
-    let Some(term) = term else { return "without end".to_owned() };
-    // A floor that the period covers anyway decides nothing.
-    match term.floor.as_ref().filter(|floor| !term.keep_for.is_nowhere_shorter_than(floor)) {
-        Some(floor) => format!("{} or {}, whichever ends later", period(&term.keep_for), period(floor)),
-        None => period(&term.keep_for),
-    }
-}
-
-/// From where the period counts; `None`: nothing is counted.
-pub fn counted_from(term: Option<&Term>) -> Option<Words> {
-    let term = term?;
-    let column = Words::code(&term.start.column);
-    let end_of = |what: &str| Words::text(format!("the end of the {what} in which ")).with(column.clone()).say(" lies");
-    Some(match term.start_at {
-        StartAt::Start => column,
-        StartAt::EndOfMonth => end_of("month"),
-        StartAt::EndOfYear(start) if start == Default::default() => end_of("calendar year"),
-        StartAt::EndOfYear(start) => {
-            // A year like most.
-            let day = format!("2001-{start}").parse().map_or_else(|_| start.to_string(), |day: Date| day.strftime("%-d %B").to_string());
-            end_of("year").say(format!(" (years begin on {day})"))
-        }
-    })
-}
-
 /// "Deleted after 3 years": the rule in a few words.
 pub fn summary(rule: &Rule) -> String {
-    let kept = kept_for(rule.term.as_ref());
+    let kept = rule.term.as_ref().map(time::kept_in_short).unwrap_or_default();
     let at_once = kept == "0 days";
     match (&rule.action, &rule.term) {
         (Action::Keep { .. }, None) => "Kept without end".to_owned(),
@@ -177,7 +140,7 @@ pub fn whose(subjects: &Subjects) -> Words {
         Subjects::Unstated => Words::text("not stated"),
         Subjects::Nobody { reason } => Words::text(format!("nobody’s: {reason}")),
         Subjects::Of { subjects, on_null } => {
-            let each = subjects.iter().map(|subject| Words::text(format!("{} (", subject.kind)).name(&subject.column).say(")"));
+            let each = subjects.iter().map(|subject| Words::text(format!("{} (", subject.kind)).with(time::column(&subject.at)).say(")"));
             let words = Words::joined(each, ", ");
             match on_null {
                 OnNull::Nobody => words,
@@ -246,22 +209,28 @@ pub fn basis(basis: Basis) -> &'static str {
 
 /// What another rule of the table keeps longer.
 pub fn protection(other: &Rule) -> Words {
-    let (rows, kept) = (rows(other, &[]), kept_for(other.term.as_ref()));
+    let (rows, kept) = (rows(other, &[]), time::kept_for(other.term.as_ref()));
     let words = Words::code(other.id.as_str());
-    let Some(from) = counted_from(other.term.as_ref()) else { return words.say(" keeps ").with(rows).say(" without end") };
-    match other.action {
-        Action::Keep { .. } => words.say(" keeps ").with(rows).say(format!(" for {kept}, counted from ")),
-        Action::Delete => words.say(" lets ").with(rows).say(format!(" go no sooner than after {kept}, counted from ")),
-        Action::Anonymise { .. } => words.say(" anonymises ").with(rows).say(format!(" no sooner than after {kept}, counted from ")),
+    if other.term.is_none() {
+        return words.say(" keeps ").with(rows).say(" without end");
     }
+    let from = time::counted_from(other.term.as_ref()).map(|from| Words::text(", counted from ").with(from)).unwrap_or_default();
+    // What has several ends says "until" by itself.
+    let [for_so_long, after] = if from.pieces().is_empty() { [" ", " "] } else { [" for ", " after "] };
+    match other.action {
+        Action::Keep { .. } => words.say(" keeps ").with(rows).say(for_so_long),
+        Action::Delete => words.say(" lets ").with(rows).say(format!(" go no sooner than{after}")),
+        Action::Anonymise { .. } => words.say(" anonymises ").with(rows).say(format!(" no sooner than{after}")),
+    }
+    .with(kept)
     .with(from)
 }
 
 /// What another rule keeps although this one takes its place.
 pub fn legal_minimum(other: &Rule, floor: &Term) -> Words {
     let words = Words::code(other.id.as_str()).say(" keeps ").with(rows(other, &[]));
-    let words = words.say(format!(" for its legal minimum of {}", period(&floor.keep_for)));
-    counted_from(Some(floor)).into_iter().fold(words, |words, from| words.say(", counted from ").with(from))
+    let words = words.say(" for its legal minimum of ").with(time::kept_for(Some(floor)));
+    time::counted_from(Some(floor)).into_iter().fold(words, |words, from| words.say(", counted from ").with(from))
 }
 
 /// What is waited for.
@@ -287,20 +256,6 @@ pub fn sweeps(schedule: &Schedule) -> Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn periods_are_said_in_the_singular_and_the_plural() {
-        for (written, said) in [
-            ("1 year", "1 year"),
-            ("P2Y", "2 years"),
-            ("18 months", "1 year and 6 months"),
-            ("1 year 1 month 1 day 1 hour", "1 year, 1 month, 1 day and 1 hour"),
-            ("2 weeks", "14 days"),
-            ("0 days", "0 days"),
-        ] {
-            assert_eq!(period(&written.parse().unwrap()), said, "{written}");
-        }
-    }
 
     #[test]
     fn schedules_that_are_simple_are_said_in_words() {

@@ -1,10 +1,11 @@
 //! What a rule file says: every key read into its type, with its place, and nothing decided yet.
 //!
 //! [`RawFile::read`] reports unknown keys, wrong types and values that mean nothing by themselves; whether they fit
-//! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`. A new key of a
+//! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`, `term` those that say when a row ends. A new key of a
 //! rule is a field of [`RawRule`] and a line in `RawRule::read`.
 
 mod strategy;
+mod term;
 mod values;
 
 use std::{
@@ -19,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use self::{
     strategy::RawAnonymised,
+    term::{FORMATS, RawDate, RawEnd, RawEnds, RawKeepFor, RawStart},
     values::{RawSubject, RawTenant, RawTrigger, RawWait},
 };
 use super::{
@@ -31,7 +33,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 7] = ["archive", "dependents", "ends", "evidence", "on_erasure", "residue", "suppress"];
+const LATER: [&str; 6] = ["archive", "dependents", "evidence", "on_erasure", "residue", "suppress"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -71,12 +73,13 @@ pub struct RawRule {
     pub subject: Option<At<RawSubject>>,
     pub no_subject_reason: Option<At<String>>,
     pub on_null_subject: Option<At<OnNull>>,
-    pub start: Option<At<String>>,
+    pub start: Option<At<RawStart>>,
     pub start_format: Option<At<StartFormat>>,
     pub never: Option<At<Vec<Never>>>,
     pub start_at: Option<At<RawStartAt>>,
     pub fiscal_year_start: Option<At<YearStart>>,
-    pub keep_for: Option<At<Period>>,
+    pub keep_for: Option<At<RawKeepFor>>,
+    pub ends: Option<At<RawEnds>>,
     pub floor: Option<At<Period>>,
     pub overrides: Option<At<Vec<At<String>>>>,
     pub timezone: Option<At<TimeZone>>,
@@ -189,24 +192,14 @@ impl RawRule {
             subject: values::subject(fields),
             no_subject_reason: fields.words("no_subject_reason"),
             on_null_subject: fields.choice("on_null_subject", &[("nobody", OnNull::Nobody), ("hold", OnNull::Hold)]),
-            start: values::plain(fields, "start", "a column's name"),
-            start_format: fields.choice(
-                "start_format",
-                &[
-                    ("timestamp", StartFormat::Timestamp),
-                    ("date", StartFormat::Date),
-                    ("iso8601", StartFormat::Iso8601),
-                    ("unix_s", StartFormat::UnixS),
-                    ("unix_ms", StartFormat::UnixMs),
-                    ("unix_us", StartFormat::UnixUs),
-                    ("compact", StartFormat::Compact),
-                ],
-            ),
+            start: term::start(fields),
+            start_format: fields.choice("start_format", &FORMATS),
             never: values::never(fields),
             start_at: fields.choice("start_at", &STARTS_AT),
-            fiscal_year_start: fields.parsed("fiscal_year_start", YearStart::from_str),
-            keep_for: values::period(fields, "keep_for"),
-            floor: values::period(fields, "floor"),
+            fiscal_year_start: values::year_start(fields),
+            keep_for: term::keep_for(fields),
+            ends: term::ends(fields),
+            floor: fields.parsed("floor", Period::parse),
             overrides: values::rules(fields, "overrides"),
             timezone: timezone(fields, "timezone").map(|zone| zone.map(|(zone, _)| zone)),
             schedule: schedule(fields),

@@ -1,11 +1,16 @@
 //! Keys of rules whose values are more than a word.
 
+use std::str::FromStr as _;
+
 use toml::de::DeValue;
 
-use super::{Never, Period};
+use super::{Never, YearStart};
 use crate::{
     diagnostic::fields::{At, Fields},
-    policy::limits::{PACES, RuleLimits, parse_duration},
+    policy::{
+        ColumnAt,
+        limits::{PACES, RuleLimits, parse_duration},
+    },
 };
 
 /// What is written as a table of words: each key and its value, in the order of the file.
@@ -17,7 +22,7 @@ pub enum RawSubject {
     /// `subject = "none"`.
     Nobody,
     /// Kinds and columns; the kinds' places are those of their keys.
-    Of(Pairs),
+    Of(Vec<(At<String>, At<ColumnAt>)>),
 }
 
 /// One table of `wait_for`.
@@ -104,7 +109,7 @@ pub(super) fn waits(fields: &Fields<'_>) -> Option<At<Vec<RawWait>>> {
 }
 
 /// `on`: this table's column = that one's.
-fn pairs(fields: &Fields<'_>) -> Option<At<Pairs>> {
+pub(super) fn pairs(fields: &Fields<'_>) -> Option<At<Pairs>> {
     let at = fields.value("on")?;
     let inner = fields.inner("on")?;
     let pairs: Vec<_> = inner.entries().into_iter().filter_map(|(own, other)| Some((own, column(fields, "on", other)?))).collect();
@@ -165,14 +170,12 @@ fn named_kind(fields: &Fields<'_>, kind: &At<String>) -> Option<At<String>> {
     None
 }
 
-fn subject_column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<String>> {
-    if matches!(value.get_ref(), DeValue::Table(_)) {
-        let unsupported =
-            fields.reader.error("unsupported", &value.span(), format!("the subject `{kind}` can't be looked up in another table"));
-        fields.reader.report(unsupported.help("this version takes a column of the rule's own table"));
-        return None;
-    }
-    column(fields, kind, value)
+fn subject_column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<ColumnAt>> {
+    let DeValue::Table(table) = value.get_ref() else { return Some(column(fields, kind, value)?.map(ColumnAt::own)) };
+    let inner = Fields::new(fields.reader, "a subject", value.span(), table);
+    let at = super::term::column_at(&inner);
+    inner.finish();
+    at
 }
 
 fn column(fields: &Fields<'_>, kind: &str, value: &toml::Spanned<DeValue<'_>>) -> Option<At<String>> {
@@ -204,21 +207,9 @@ pub(super) fn rules(fields: &Fields<'_>, key: &'static str) -> Option<At<Vec<At<
     Some(rules)
 }
 
-/// A value that the language lets be a table, but this version not.
-pub(super) fn plain(fields: &Fields<'_>, key: &'static str, what: &str) -> Option<At<String>> {
-    let at = fields.value(key)?;
-    if matches!(at.value.get_ref(), DeValue::Table(_)) {
-        let unsupported = fields.reader.error("unsupported", &at.span, format!("`{key}` can't be a table in this version"));
-        fields.reader.report(unsupported.label(format!("expected {what}")).help(format!("this version takes {what}")));
-        return None;
-    }
-    fields.words(key)
-}
-
-/// A period.
-pub(super) fn period(fields: &Fields<'_>, key: &'static str) -> Option<At<Period>> {
-    plain(fields, key, "a period such as \"2 years\"")?;
-    fields.parsed(key, Period::parse)
+/// `fiscal_year_start`.
+pub(super) fn year_start(fields: &Fields<'_>) -> Option<At<YearStart>> {
+    fields.parsed("fiscal_year_start", YearStart::from_str)
 }
 
 /// `never`.

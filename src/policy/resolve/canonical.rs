@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::policy::{Action, Never, Normalise, OnNull, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec, Subjects, Tenant, Wait};
+use super::meaning;
+use crate::policy::{Action, Normalise, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Tenant, Term, Wait};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
 pub(super) fn canonical(rule: &Rule) -> String {
+    let end = rule.term.as_ref().and_then(Term::only);
     let mut said = json!({
         "id": rule.id.as_str(),
         "category": rule.category,
@@ -17,16 +19,19 @@ pub(super) fn canonical(rule: &Rule) -> String {
         "where": rule.condition.as_ref().map(|condition| &condition.sql),
         "subject": subjects(&rule.subjects),
         "overrides": overrides(rule),
-        "start": rule.term.as_ref().map(|term| start(&term.start)),
-        "keep_for": rule.term.as_ref().map(|term| term.keep_for.to_string()),
-        "floor": rule.term.as_ref().and_then(|term| term.floor.as_ref()).map(ToString::to_string),
+        "start": end.map(|end| meaning::start(&end.start)),
+        "keep_for": end.map(|end| meaning::keep_for(&end.keep_for)),
+        "floor": end.and_then(|end| end.floor.as_ref()).map(ToString::to_string),
         "timezone": rule.timezone.iana_name(),
         "action": action(&rule.action),
         "max_share": rule.max_share,
     });
     // Left out where it says nothing, as it was before it could be said.
-    if let Some(start_at) = rule.term.as_ref().map(|term| term.start_at).filter(|start_at| *start_at != StartAt::Start) {
+    if let Some(start_at) = end.map(|end| end.start_at).filter(|start_at| *start_at != StartAt::Start) {
         said["start_at"] = json!(start_at.to_string());
+    }
+    if let Some(term) = rule.term.as_ref().filter(|_| end.is_none()) {
+        said["ends"] = meaning::ends(term);
     }
     if let Some(Tenant { column, is }) = &rule.tenant {
         said["tenant"] = json!({ "column": column, "is": is });
@@ -64,8 +69,9 @@ fn overrides(rule: &Rule) -> Vec<&str> {
 fn subjects(subjects: &Subjects) -> Value {
     match subjects {
         Subjects::Of { subjects, on_null } => {
-            let mut of: Vec<(&str, &str)> = subjects.iter().map(|subject| (subject.kind.as_str(), subject.column.as_str())).collect();
-            of.sort_unstable();
+            let mut of: Vec<(&str, Value)> =
+                subjects.iter().map(|subject| (subject.kind.as_str(), meaning::column_at(&subject.at))).collect();
+            of.sort_by_key(|(kind, at)| (*kind, at.to_string()));
             let on_null = match on_null {
                 OnNull::Nobody => "nobody",
                 OnNull::Hold => "hold",
@@ -75,28 +81,6 @@ fn subjects(subjects: &Subjects) -> Value {
         Subjects::Nobody { .. } => json!("none"),
         Subjects::Unstated => Value::Null,
     }
-}
-
-fn start(start: &Start) -> Value {
-    let format = start.format.map(|format| match format {
-        StartFormat::Timestamp => "timestamp",
-        StartFormat::Date => "date",
-        StartFormat::Iso8601 => "iso8601",
-        StartFormat::UnixS => "unix_s",
-        StartFormat::UnixMs => "unix_ms",
-        StartFormat::UnixUs => "unix_us",
-        StartFormat::Compact => "compact",
-    });
-    let mut never: Vec<String> = start
-        .never
-        .iter()
-        .map(|never| match never {
-            Never::Text(text) => json!(text).to_string(),
-            Never::Integer(number) => number.to_string(),
-        })
-        .collect();
-    never.sort_unstable();
-    json!({ "column": start.column, "format": format, "never": never, "naive": start.naive.as_ref().and_then(|zone| zone.iana_name()) })
 }
 
 fn action(action: &Action) -> Value {

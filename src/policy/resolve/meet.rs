@@ -4,10 +4,14 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{Context, undo};
+use super::{
+    Context,
+    elsewhere::{self, Tables, columns_of_term},
+    undo,
+};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place},
-    policy::{Action, Rule, raw::RawFile},
+    policy::{Action, Rule, Term, raw::RawFile},
 };
 
 /// Reports policies and rules that share an id. Looks at what is written, so that a rule with other mistakes counts too.
@@ -37,12 +41,13 @@ fn distinct<'a>(known: &mut BTreeMap<&'a str, Place>, id: &'a str, place: Place,
 
 /// Reports what rules on one table do to each other.
 pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnostics>) {
-    let mut tables: BTreeMap<(&str, &str, &str), Vec<&Rule>> = BTreeMap::new();
+    let mut tables: Tables<'_> = BTreeMap::new();
     for rule in rules {
         let schema = rule.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
         tables.entry((&rule.source, schema, &rule.table.table)).or_default().push(rule);
     }
-    waited_columns(&tables, context, found);
+    elsewhere::columns(&tables, context, found);
+    elsewhere::ends_that_go(&tables, context, found);
     for rules in tables.values() {
         for rule in rules {
             changed_columns(rule, rules, found);
@@ -50,25 +55,6 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
         }
         for (index, rule) in rules.iter().enumerate() {
             rules[index + 1..].iter().for_each(|other| undo::pair(rule, other, found));
-        }
-    }
-}
-
-/// A column by which rows of another table wait for this one's must not be changed: they would go as if nothing was waited for.
-fn waited_columns(tables: &BTreeMap<(&str, &str, &str), Vec<&Rule>>, context: &Context, found: &RefCell<Diagnostics>) {
-    for rule in tables.values().flatten() {
-        for (number, wait) in rule.wait_for.iter().enumerate() {
-            let schema = wait.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
-            let others = tables.get(&(rule.source.as_str(), schema, wait.table.table.as_str())).into_iter().flatten();
-            for (other, (own, theirs)) in others.flat_map(|other| wait.on.iter().map(move |pair| (other, pair))) {
-                let Action::Anonymise { columns, mark } = &other.action else { continue };
-                if columns.iter().any(|(column, _)| column == theirs) || mark.as_ref() == Some(theirs) {
-                    let message = format!("`{theirs}` can't be changed: rows of `{}` wait by it", rule.id);
-                    let key = if mark.as_ref() == Some(theirs) { "mark".to_owned() } else { format!("anonymise.{theirs}") };
-                    let error = Diagnostic::error("column-changed-and-read", other.origin.place(&key), message).label("changed here");
-                    found.borrow_mut().push(error.also(rule.origin.place(&format!("wait_for.{number}.{own}")), "read here"));
-                }
-            }
         }
     }
 }
@@ -81,7 +67,7 @@ pub(super) fn default_schema<'a>(source: &str, context: &'a Context) -> &'a str 
 /// A column that a rule changes must not decide anything: what was decided once would be decided otherwise afterwards.
 fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
     let Action::Anonymise { columns, mark } = &rule.action else { return };
-    let is_subject = |column: &str| rule.subjects.all().iter().any(|subject| subject.column == column);
+    let is_subject = |column: &str| rule.subjects.all().iter().any(|subject| subject.at.of_row() == Some(column));
     let anonymised = columns.iter().map(|(column, _)| (column, rule.origin.place(&format!("anonymise.{column}")), "anonymised"));
     let marked = mark.iter().map(|column| (column, rule.origin.place("mark"), "set as the mark"));
     for (column, place, how) in anonymised.chain(marked) {
@@ -110,8 +96,15 @@ pub const SUBJECT: &str = "a subject";
 /// Each way in which a rule reads a column, and where it says so.
 pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     let mut readings = Vec::new();
-    if rule.term.as_ref().is_some_and(|term| term.start.column == column) {
-        readings.push(("the start", rule.origin.place("start")));
+    for (at, key) in columns_of_term(rule).filter(|(at, _)| at.read_of_row().any(|name| name == column)) {
+        let how = if key.starts_with("keep_for") {
+            "read in `keep_for`"
+        } else if at.of_row().is_some() {
+            "the start"
+        } else {
+            "read to look up the start"
+        };
+        readings.push((how, rule.origin.place(&key)));
     }
     if rule.condition.as_ref().is_some_and(|condition| condition.columns.iter().any(|name| name == column)) {
         readings.push(("read in the `where`", rule.origin.place("where")));
@@ -119,8 +112,9 @@ pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     if rule.tenant.as_ref().is_some_and(|tenant| tenant.column == column) {
         readings.push(("read in the `tenant`", rule.origin.place("tenant")));
     }
-    for subject in rule.subjects.all().iter().filter(|subject| subject.column == column) {
-        readings.push((SUBJECT, rule.origin.place(&format!("subject.{}", subject.kind))));
+    for subject in rule.subjects.all().iter().filter(|subject| subject.at.read_of_row().any(|name| name == column)) {
+        let how = if subject.at.of_row().is_some() { SUBJECT } else { "read to look up a subject" };
+        readings.push((how, rule.origin.place(&format!("subject.{}", subject.kind))));
     }
     for (number, _) in rule.wait_for.iter().enumerate().filter(|(_, wait)| wait.on.iter().any(|(own, _)| own == column)) {
         readings.push(("read in `wait_for`", rule.origin.place(&format!("wait_for.{number}.{column}"))));
@@ -156,7 +150,7 @@ fn never_acts(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) {
                 );
             }
             (Action::Delete, Some(deletion))
-                if matches!(rule.action, Action::Anonymise { .. }) && deletion.start == term.start && !sooner(rule, other) =>
+                if matches!(rule.action, Action::Anonymise { .. }) && one_start(term, deletion) && !sooner(rule, other) =>
             {
                 warn(format!("`{}` can never act: when its rows end, `{}` deletes them", rule.id, other.id), other, "deletes every row");
             }
@@ -169,9 +163,14 @@ fn rows_of(rule: &Rule) -> &'static str {
     if rule.condition.is_none() && rule.tenant.is_none() { "of the table" } else { "that it matches" }
 }
 
+/// Whether both count from the same start, for periods that are the same for every row.
+fn one_start(one: &Term, other: &Term) -> bool {
+    matches!((one.only(), other.only()), (Some(one), Some(other)) if one.start == other.start && one.fixed().is_some() && other.fixed().is_some())
+}
+
 /// Whether some row of one start ends under `rule` before it ends under `other`. Months have different lengths, so starts
 /// of a whole year are tried.
 fn sooner(rule: &Rule, other: &Rule) -> bool {
-    let end = |rule: &Rule, start: Timestamp| rule.term.as_ref().map(|term| term.end(start, &TimeZone::UTC));
+    let end = |rule: &Rule, start: Timestamp| rule.term.as_ref()?.length().map(|length| length.end(start, &TimeZone::UTC));
     (0..366).map(|day| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * day)).any(|start| end(rule, start) < end(other, start))
 }

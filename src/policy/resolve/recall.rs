@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::meaning;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, AllowedTrigger, Dialect, FirstSweep, Mode, Never, OnNull, Origin, Rule, RuleId, Start, StartAt, StartFormat, StrategySpec,
-        Subject, Subjects, TableName, Tenant, Term, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
+        Action, AllowedTrigger, Dialect, FirstSweep, Mode, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName,
+        Tenant, Wait, condition::Condition, limits::RuleLimits, schedule::Schedule,
     },
 };
 
@@ -18,21 +19,7 @@ use crate::{
 pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Option<Rule> {
     let said: Value = serde_json::from_str(canonical).ok()?;
     let text = |key: &str| said[key].as_str().map(str::to_owned);
-    let period = |key: &str| said[key].as_str().map(|period| Period::parse(period).ok());
-    let term = match said["start"].as_object() {
-        None => None,
-        Some(_) => {
-            let floor = match period("floor") {
-                None => None,
-                Some(floor) => Some(floor?),
-            };
-            let start_at = match said["start_at"].as_str() {
-                None => StartAt::Start,
-                Some(start_at) => start_at.parse().ok()?,
-            };
-            Some(Term { start: start(&said["start"])?, start_at, keep_for: period("keep_for")??, floor })
-        }
-    };
+    let term = meaning::term(&said)?;
     Some(Rule {
         id: RuleId::from_full(text("id")?),
         category: text("category")?,
@@ -91,37 +78,12 @@ fn wait(said: &Value) -> Option<Wait> {
     Some(Wait { table, on: said["on"].as_array()?.iter().map(pair).collect::<Option<_>>()? })
 }
 
-fn start(said: &Value) -> Option<Start> {
-    let never = |never: &Value| {
-        let never = never.as_str()?;
-        match serde_json::from_str(never).ok()? {
-            Value::String(text) => Some(Never::Text(text)),
-            Value::Number(number) => number.as_i64().map(Never::Integer),
-            _ => None,
-        }
-    };
-    let format = match said["format"].as_str() {
-        None => None,
-        Some(name) => Some(StartFormat::ALL.into_iter().find(|format| format.name() == name)?),
-    };
-    let naive = match said["naive"].as_str() {
-        None => None,
-        Some(zone) => Some(TimeZone::get(zone).ok()?),
-    };
-    Some(Start {
-        column: said["column"].as_str()?.to_owned(),
-        format,
-        never: said["never"].as_array()?.iter().map(never).collect::<Option<_>>()?,
-        naive,
-    })
-}
-
 fn subjects(said: &Value) -> Option<Subjects> {
     match said {
         Value::Null => Some(Subjects::Unstated),
         Value::String(_) => Some(Subjects::Nobody { reason: String::new() }),
         said => {
-            let subject = |pair: &Value| Some(Subject { kind: pair[0].as_str()?.to_owned(), column: pair[1].as_str()?.to_owned() });
+            let subject = |pair: &Value| Some(Subject { kind: pair[0].as_str()?.to_owned(), at: meaning::read_column_at(&pair[1])? });
             let subjects = said["of"].as_array()?.iter().map(subject).collect::<Option<_>>()?;
             Some(Subjects::Of { subjects, on_null: if said["on_null"] == "hold" { OnNull::Hold } else { OnNull::Nobody } })
         }

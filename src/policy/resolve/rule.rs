@@ -2,16 +2,13 @@
 
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 
-use jiff::{Timestamp, tz::TimeZone};
-
 use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
     policy::{
-        Action, AllowedTrigger, Dialect, OnNull, Origin, Rule, RuleId, Start, StartAt, StrategySpec, Subject, Subjects, TableName, Tenant,
-        Term, Wait,
+        Action, AllowedTrigger, Dialect, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName, Tenant, Wait,
         condition::Condition,
-        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawStartAt, RawSubject, RawTenant, RawTrigger, RawWait},
+        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
     },
 };
 
@@ -72,18 +69,19 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     Some(rule)
 }
 
-struct Check<'a> {
-    file: &'a RawFile,
-    raw: &'a RawRule,
+/// One rule as it is written.
+pub(super) struct Check<'a> {
+    pub(super) file: &'a RawFile,
+    pub(super) raw: &'a RawRule,
     found: &'a RefCell<Diagnostics>,
 }
 
 impl Check<'_> {
-    fn error(&self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn error(&self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(code, self.file.file.at(span.clone()), message)
     }
 
-    fn report(&self, diagnostic: Diagnostic) {
+    pub(super) fn report(&self, diagnostic: Diagnostic) {
         self.found.borrow_mut().push(diagnostic);
     }
 
@@ -95,14 +93,14 @@ impl Check<'_> {
         value.as_ref()
     }
 
-    fn missing(&self, key: &str, message: String, help: Option<String>) {
+    pub(super) fn missing(&self, key: &str, message: String, help: Option<String>) {
         if !self.raw.written.contains(key) && !self.file.broken {
             self.report(self.error("missing-key", &self.raw.header, message).label(format!("`{key}` is required")).maybe_help(help));
         }
     }
 
     /// Reports a key that makes no sense beside the others, unless it came from the category: that may serve other rules.
-    fn misplaced<T>(&self, value: &Option<At<T>>, message: &str, help: &str) {
+    pub(super) fn misplaced<T>(&self, value: &Option<At<T>>, message: &str, help: &str) {
         if let Some(at) = value.as_ref().filter(|at| !at.shared) {
             self.report(self.error("misplaced-key", &at.span, message).help(help));
         }
@@ -123,39 +121,6 @@ impl Check<'_> {
         None
     }
 
-    /// When rows end: `Some(None)` for `keep` without a period.
-    fn term(&self, action: RawAction, facts: Option<&SourceFacts>) -> Option<Option<Term>> {
-        let raw = self.raw;
-        if action == RawAction::Keep && raw.keep_for.is_none() && !raw.written.contains("keep_for") {
-            self.misplaced(&raw.start, "a rule that keeps for ever has no start", "add `keep_for`, or leave `start` out to keep for ever");
-            self.misplaced(&raw.floor, "a rule that keeps for ever needs no floor", "add `keep_for`, or leave `floor` out");
-            return Some(None);
-        }
-        if raw.start.is_none() {
-            self.missing("start", "the rule lacks `start`".to_owned(), Some("name the column that the period counts from".to_owned()));
-        }
-        if raw.keep_for.is_none() {
-            let help = "say how long rows are kept, such as \"2 years\"; `action = \"keep\"` without it keeps for ever";
-            self.missing("keep_for", "the rule lacks `keep_for`".to_owned(), Some(help.to_owned()));
-        }
-        let start = Start {
-            column: value(&raw.start)?,
-            format: value(&raw.start_format),
-            never: value(&raw.never).unwrap_or_default(),
-            naive: facts.and_then(|facts| facts.naive.clone()),
-        };
-        Some(Some(Term { start, start_at: self.start_at(), keep_for: value(&raw.keep_for)?, floor: value(&raw.floor) }))
-    }
-
-    /// From where the period counts. A year begins on 1 January unless the rule says otherwise.
-    fn start_at(&self) -> StartAt {
-        match value(&self.raw.start_at) {
-            None => StartAt::Start,
-            Some(RawStartAt::EndOfMonth) => StartAt::EndOfMonth,
-            Some(RawStartAt::EndOfYear) => StartAt::EndOfYear(value(&self.raw.fiscal_year_start).unwrap_or_default()),
-        }
-    }
-
     fn subjects(&self, action: RawAction) -> Option<Subjects> {
         let raw = self.raw;
         match raw.subject.as_ref().map(|subject| &subject.value) {
@@ -166,7 +131,7 @@ impl Check<'_> {
                     "leave `no_subject_reason` out",
                 );
                 let subjects =
-                    subjects.iter().map(|(kind, column)| Subject { kind: kind.value.clone(), column: column.value.clone() }).collect();
+                    subjects.iter().map(|(kind, column)| Subject { kind: kind.value.clone(), at: column.value.clone() }).collect();
                 Some(Subjects::Of { subjects, on_null: value(&raw.on_null_subject).unwrap_or(OnNull::Nobody) })
             }
             Some(RawSubject::Nobody) => {
@@ -281,36 +246,10 @@ impl Check<'_> {
                 "the rule has no subject that its rows could be unlinked from",
             ));
         };
-        if !subjects.iter().any(|(_, subject)| columns.iter().any(|column| column.column.value == subject.value)) {
-            let names: Vec<&str> = subjects.iter().map(|(_, column)| column.value.as_str()).collect();
+        if !subjects.iter().any(|(_, subject)| columns.iter().any(|column| subject.value.of_row() == Some(&column.column.value))) {
+            let names: Vec<&str> = subjects.iter().filter_map(|(_, column)| column.value.of_row()).collect();
             let error = self.error("unlinks-nothing", &unlinks.span, "`unlinks` says that a subject column is anonymised, but none is");
             self.report(error.help(format!("anonymise {} too, or leave `unlinks` out", suggest::one_of(&names))));
-        }
-    }
-
-    /// A floor above the period is right but decides alone, which may not be what was meant.
-    fn floor(&self) {
-        let (Some(floor), Some(keep_for)) = (&self.raw.floor, &self.raw.keep_for) else { return };
-        let start = Timestamp::UNIX_EPOCH;
-        if floor.value.end(start, &TimeZone::UTC) > keep_for.value.end(start, &TimeZone::UTC) {
-            let warning =
-                Diagnostic::warning("floor-above-period", self.file.file.at(floor.span.clone()), "the floor is longer than the period");
-            let warning = warning.label("rows are kept this long").also(self.file.file.at(keep_for.span.clone()), "and not this long");
-            self.report(warning.help("make `keep_for` at least as long as `floor`"));
-        }
-    }
-
-    /// How a start is written says nothing where there is no start.
-    fn format(&self) {
-        if !self.raw.written.contains("start") {
-            let help = "add `start`, or leave this out";
-            self.misplaced(&self.raw.start_format, "the rule has no start that could have a format", help);
-            self.misplaced(&self.raw.never, "the rule has no start that could mean \"no date\"", help);
-            self.misplaced(&self.raw.start_at, "the rule has no start that could be moved", help);
-        }
-        if value(&self.raw.start_at) != Some(RawStartAt::EndOfYear) {
-            let help = "add `start_at = \"end_of_year\"`, or leave this out";
-            self.misplaced(&self.raw.fiscal_year_start, "only a rule that counts from the end of a year says when years begin", help);
         }
     }
 
@@ -378,12 +317,10 @@ impl Check<'_> {
             ("schema", &raw.schema),
             ("table", &raw.table),
             ("where", &raw.condition),
-            ("start", &raw.start),
             ("mark", &raw.mark),
         ];
         spans.extend(texts.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
-        let periods = [("keep_for", &raw.keep_for), ("floor", &raw.floor)];
-        spans.extend(periods.into_iter().filter_map(|(key, at)| Some((key.to_owned(), at.as_ref()?.span.clone()))));
+        spans.extend(self.spans_of_term());
         spans.extend(overridden(self.file, raw).into_iter().map(|(id, span)| (format!("overrides.{id}"), span)));
         spans.extend(raw.tenant.iter().map(|tenant| ("tenant".to_owned(), tenant.span.clone())));
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
@@ -419,7 +356,7 @@ pub(super) fn overridden(file: &RawFile, raw: &RawRule) -> Vec<(RuleId, Range<us
     names.map(|name| (id(&name.value), name.span.clone())).collect()
 }
 
-fn value<T: Clone>(at: &Option<At<T>>) -> Option<T> {
+pub(super) fn value<T: Clone>(at: &Option<At<T>>) -> Option<T> {
     at.as_ref().map(|at| at.value.clone())
 }
 

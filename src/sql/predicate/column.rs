@@ -6,9 +6,9 @@ use super::super::{
 };
 use crate::policy::Dialect;
 
-/// `t."name"`.
+/// `t."name"`, or the same of another row of the statement.
 pub(in crate::sql) fn column(column: &ColumnRef) -> String {
-    format!("t.{}", quote_identifier(&column.name))
+    format!("{}.{}", column.side.alias(), quote_identifier(&column.name))
 }
 
 /// The value's text, compared byte by byte; total. What strategies are given, and what patterns are matched with.

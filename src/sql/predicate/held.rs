@@ -7,14 +7,14 @@
 use super::{
     super::{
         limits::length,
-        mysql, quote_literal,
-        selection::{ColumnRef, HeldTest, SubjectTest, TypeClass, WorkspaceRef},
+        mysql, quote_identifier, quote_literal,
+        selection::{ColumnRef, HeldTest, HopRef, Side, SubjectTest, TypeClass, WorkspaceRef},
         subject::is_single,
     },
     column::{column, text_of},
-    in_members,
+    in_members, lookup,
 };
-use crate::policy::Dialect;
+use crate::{fault, policy::Dialect};
 
 /// TRUE or FALSE: a hold in one of the scopes covers the row; FALSE without any scope. `hold` narrows it to one hold, by an expression of its id.
 ///
@@ -73,8 +73,10 @@ pub(in crate::sql) struct Cover<'a> {
     pub kind: &'a str,
     /// What must be true of the row by itself.
     pub row: Option<String>,
-    /// What must be true of a row `h` of the `held` table.
-    pub held: String,
+    /// What must be true of a row `h` of the `held` table, with a row that `through` leads to.
+    held: String,
+    /// The way to the rows that name the subject; empty: the row itself.
+    through: &'a [HopRef],
     /// The same in a form that costs less for many held subjects.
     listed: Option<Listed>,
 }
@@ -82,15 +84,21 @@ pub(in crate::sql) struct Cover<'a> {
 impl Cover<'_> {
     /// TRUE or FALSE: it covers the row. `from` names the rows `h` in scope.
     fn question(&self, dialect: Dialect, from: &str) -> String {
-        let Cover { kind, row, held, listed } = self;
-        match (row, listed) {
+        let Cover { kind, row, held, through, listed } = self;
+        let question = match (row, listed) {
             (_, Some(Listed { value, row })) => {
                 let kind = quote_literal(dialect, kind);
                 format!("EXISTS (SELECT 1 FROM (SELECT DISTINCT {value} AS v {from} AND h.kind = {kind}) d WHERE d.v = {row})")
             }
             (None, None) => format!("EXISTS (SELECT 1 {from} AND {held})"),
             (Some(row), None) => format!("{row} AND EXISTS (SELECT 1 {from} AND {held})"),
-        }
+        };
+        if through.is_empty() { question } else { lookup::some(dialect, through, &question) }
+    }
+
+    /// What must be true of a row `h` of the `held` table.
+    pub fn concerns(&self, dialect: Dialect) -> String {
+        if self.through.is_empty() { self.held.clone() } else { lookup::some(dialect, self.through, &self.held) }
     }
 }
 
@@ -104,20 +112,43 @@ struct Listed {
 
 /// Every way in which a hold in scope can cover a row with these subjects.
 pub(in crate::sql) fn covers(dialect: Dialect, subjects: &[SubjectTest]) -> Vec<Cover<'_>> {
-    let cover = |kind, row, held: String| Cover { kind, row, held, listed: None };
+    let cover = |kind, row, held: String| Cover { kind, row, held, through: &[], listed: None };
     let mut covers = vec![cover("", None, "h.kind = ''".to_owned())];
-    for SubjectTest { kind, column: of, null_is_held } in subjects {
+    for SubjectTest { kind, through, column: of, null_is_held } in subjects {
         let quoted = quote_literal(dialect, kind);
         let compared = comparisons(dialect, of).into_iter();
         let listed =
             || (dialect == Dialect::Mysql && matches!(of.class, TypeClass::FoldedText | TypeClass::Enum)).then(|| listed(of)).flatten();
-        let with_list = |comparison| Cover { listed: listed(), ..cover(kind, None, format!("h.kind = {quoted} AND {comparison}")) };
+        let with_list =
+            |comparison| Cover { through, listed: listed(), ..cover(kind, None, format!("h.kind = {quoted} AND {comparison}")) };
         covers.extend(compared.map(with_list));
+        if !through.is_empty() && !fault::seeded("missing-parent-is-nobody") {
+            covers.push(cover(kind, Some(leads_nowhere(dialect, through)), "h.kind <> ''".to_owned()));
+        }
         if *null_is_held {
-            covers.push(cover(kind, Some(format!("{} IS NULL", column(of))), "h.kind <> ''".to_owned()));
+            let is_null = format!("{} IS NULL", column(of));
+            let is_null =
+                if through.is_empty() { is_null } else { format!("({} OR {})", no_key(through), lookup::some(dialect, through, &is_null)) };
+            covers.push(cover(kind, Some(is_null), "h.kind <> ''".to_owned()));
         }
     }
     covers
+}
+
+/// TRUE or FALSE: the row names rows of another table, and there is none, or one that leads no further.
+fn leads_nowhere(dialect: Dialect, through: &[HopRef]) -> String {
+    let last = through.len().checked_sub(2).and_then(|_| through.last()).map(|hop| {
+        let (_, theirs) = &hop.pairs[0];
+        let missing = format!("{}.{} IS NULL", Side::behind(through.len()).alias(), quote_identifier(theirs));
+        format!(" OR {}", lookup::some(dialect, through, &missing))
+    });
+    format!("(NOT {} AND (NOT {}{}))", no_key(through), lookup::any(dialect, through), last.unwrap_or_default())
+}
+
+/// TRUE or FALSE: the row names nothing.
+fn no_key(through: &[HopRef]) -> String {
+    let own = through.first().into_iter().flat_map(|hop| &hop.pairs).map(|(own, _)| format!("t.{} IS NULL", quote_identifier(own)));
+    format!("({})", own.collect::<Vec<_>>().join(" OR "))
 }
 
 /// Ways in which the held value `h` can be the column's; any of them holds the row. Each is on one column of `held`, so

@@ -7,17 +7,19 @@
 pub(super) mod column;
 mod document;
 pub(super) mod done;
+mod end;
 pub(super) mod formula;
 pub(super) mod held;
+pub(super) mod lookup;
 mod start;
 pub(super) mod tenant;
 #[cfg(test)]
 mod tests;
 
-use self::start::Start;
+use self::end::End;
 use super::{
     qualified, quote_identifier,
-    selection::{Override, Protector, Reference, Selection, StartTest},
+    selection::{EndTest, Override, Protector, Reference, Selection},
 };
 use crate::{fault, policy::Dialect};
 
@@ -25,8 +27,8 @@ use crate::{fault, policy::Dialect};
 ///
 /// The comparison of the start comes first and bare, so that an index serves.
 pub(super) fn due(selection: &Selection) -> Vec<String> {
-    let Some(test) = &selection.start else { return vec!["FALSE".to_owned()] };
-    let mut conjuncts = Start::new(selection.workspace.dialect, test).ended();
+    let Some(test) = &selection.end else { return vec!["FALSE".to_owned()] };
+    let mut conjuncts = End::new(selection.workspace.dialect, test).ended();
     conjuncts.extend(in_members(&selection.members));
     conjuncts.extend(selection.condition.as_ref().map(|condition| acts(&condition.sql)));
     conjuncts.extend(overridden(&selection.overridden).map(|overridden| format!("{overridden} IS NOT TRUE")));
@@ -39,13 +41,13 @@ pub(super) fn due(selection: &Selection) -> Vec<String> {
 /// Which class of law 5 a row is in, as a text: the first that applies.
 pub(super) fn class(selection: &Selection) -> String {
     let dialect = selection.workspace.dialect;
-    let start = selection.start.as_ref().map(|test| Start::new(dialect, test));
-    let running = start.as_ref().map_or_else(|| "TRUE".to_owned(), |start| format!("({}) IS NOT TRUE", start.ended().join(" AND ")));
+    let end = selection.end.as_ref().map(|test| End::new(dialect, test));
+    let running = end.as_ref().map_or_else(|| "TRUE".to_owned(), |end| format!("({}) IS NOT TRUE", end.ended().join(" AND ")));
     let classes = [
         ("outside", selection.condition.as_ref().map(|condition| format!("{} IS NOT TRUE", acts(&condition.sql)))),
         ("outside", overridden(&selection.overridden)),
         ("done", done::done(dialect, &selection.done)),
-        ("undated", start.as_ref().map(Start::undated)),
+        ("undated", end.as_ref().map(End::undated)),
         ("running", Some(running)),
         ("held", Some(held(selection))),
         ("protected", protected(selection)),
@@ -56,12 +58,12 @@ pub(super) fn class(selection: &Selection) -> String {
 
 /// TRUE or FALSE: there is a start that can't be read or can't be meant.
 pub(super) fn implausible(selection: &Selection) -> String {
-    selection.start.as_ref().map_or_else(|| "FALSE".to_owned(), |test| Start::new(selection.workspace.dialect, test).implausible())
+    selection.end.as_ref().map_or_else(|| "FALSE".to_owned(), |test| End::new(selection.workspace.dialect, test).implausible())
 }
 
 /// A comparison of the bare start column that every row passes whose start is before the cut-off.
 pub(super) fn before_cutoff(selection: &Selection) -> Option<String> {
-    Start::new(selection.workspace.dialect, selection.start.as_ref()?).before_cutoff()
+    End::new(selection.workspace.dialect, selection.end.as_ref()?).before_cutoff()
 }
 
 /// TRUE or FALSE: the row is in one of these tables of a tree. `None`: they are not told apart.
@@ -73,7 +75,7 @@ pub(super) fn in_members(members: &[u32]) -> Option<String> {
 /// Whether the start's column has its values in the order of time, and nothing that can't be read among them: what is too
 /// early to be meant comes first.
 pub(super) fn start_is_in_order(selection: &Selection) -> bool {
-    selection.start.as_ref().is_some_and(|test| Start::new(selection.workspace.dialect, test).is_in_order())
+    selection.end.as_ref().is_some_and(|test| End::new(selection.workspace.dialect, test).is_in_order())
 }
 
 /// TRUE, or not: the rule's condition is.
@@ -124,11 +126,11 @@ pub(super) fn protections(selection: &Selection) -> impl Iterator<Item = String>
 fn protects(dialect: Dialect, protector: &Protector) -> String {
     let unless = if fault::seeded("protector-null-ignored") { "IS TRUE" } else { "IS NOT FALSE" };
     let matches = protector.condition.as_ref().map(|condition| format!("({}) {unless}", condition.sql));
-    let running = |test: &StartTest| {
-        let start = Start::new(dialect, test);
-        let ended = start.ended().join(" AND ");
+    let running = |test: &EndTest| {
+        let end = End::new(dialect, test);
+        let ended = end.ended().join(" AND ");
         if fault::seeded("undated-protector-ends") {
-            return format!("({ended} OR {}) IS NOT TRUE", start.undated());
+            return format!("({ended} OR {}) IS NOT TRUE", end.undated());
         }
         format!("({ended}) IS NOT TRUE")
     };
@@ -141,7 +143,7 @@ fn protects(dialect: Dialect, protector: &Protector) -> String {
         }
     });
     let parts: Vec<String> =
-        [in_members(&protector.only), matches, protector.start.as_ref().map(running), counts].into_iter().flatten().collect();
+        [in_members(&protector.only), matches, protector.end.as_ref().map(running), counts].into_iter().flatten().collect();
     match parts.as_slice() {
         [] => "TRUE".to_owned(),
         [part] => part.clone(),

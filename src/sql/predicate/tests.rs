@@ -6,7 +6,7 @@ use crate::{
     policy::{StartFormat, start::read},
     sql::{
         Statement, canonical_of,
-        fixture::{CUTOFF, at, column, hostile, start_test, zone},
+        fixture::{CUTOFF, at, column, end_test, hostile, start_test, zone},
         number_of,
         selection::{Cell, ColumnRef, DoneTest, SubjectTest, TypeClass},
         trial::Trial,
@@ -269,8 +269,12 @@ async fn a_subject_is_held_in_its_columns_own_type() {
         let mut trial = one_row(declared, value, &held).await;
         let mut selection = hostile(Dialect::Sqlite);
         selection.workspace.name = "w".to_owned();
-        selection.held.subjects =
-            vec![SubjectTest { kind: "account".to_owned(), column: column("c", class, declared), null_is_held: false }];
+        selection.held.subjects = vec![SubjectTest {
+            kind: "account".to_owned(),
+            through: Vec::new(),
+            column: column("c", class, declared),
+            null_is_held: false,
+        }];
         let rows = trial.text(&format!("SELECT {} FROM x t", super::held(&selection))).await;
         assert_eq!(rows, [[Cell::Integer(is_held.into())]], "{value} in {declared}, {held}");
     }
@@ -288,7 +292,7 @@ async fn nobody_is_held_with_any_subject_where_the_rule_says_so() {
         let mut selection = hostile(Dialect::Sqlite);
         selection.workspace.name = "w".to_owned();
         let subject = column("c", TypeClass::Integer, "INTEGER");
-        selection.held.subjects = vec![SubjectTest { kind: "account".to_owned(), column: subject, null_is_held }];
+        selection.held.subjects = vec![SubjectTest { kind: "account".to_owned(), through: Vec::new(), column: subject, null_is_held }];
         let rows = trial.text(&format!("SELECT {} FROM x t", super::held(&selection))).await;
         assert_eq!(rows, [[Cell::Integer(is_held.into())]], "{held}");
     }
@@ -296,8 +300,8 @@ async fn nobody_is_held_with_any_subject_where_the_rule_says_so() {
 
 #[tokio::test]
 async fn a_protecting_condition_protects_unless_it_is_false_and_an_end_that_is_unknown_never_comes() {
-    let start = || start_test(column("c", TypeClass::Integer, "INTEGER"), StartFormat::UnixS);
-    for (value, condition, start, protects) in [
+    let start = || end_test(column("c", TypeClass::Integer, "INTEGER"), StartFormat::UnixS);
+    for (value, condition, end, protects) in [
         ("1", Some("t.c = 1"), None, true),
         ("1", Some("t.c = 2"), None, false),
         ("NULL", Some("t.c = 2"), None, true),
@@ -311,14 +315,8 @@ async fn a_protecting_condition_protects_unless_it_is_false_and_an_end_that_is_u
     ] {
         let mut trial = one_row("INTEGER", value, "").await;
         let condition = condition.and_then(crate::sql::fixture::condition);
-        let protector = Protector {
-            rule: crate::policy::RuleId::new("p", "r"),
-            only: Vec::new(),
-            condition,
-            overridden: Vec::new(),
-            floor: None,
-            start,
-        };
+        let protector =
+            Protector { rule: crate::policy::RuleId::new("p", "r"), only: Vec::new(), condition, overridden: Vec::new(), floor: None, end };
         let rows = trial.text(&format!("SELECT {} FROM x t", protects_row(&protector))).await;
         assert_eq!(rows, [[Cell::Integer(protects.into())]], "{value}, {protector:?}");
     }

@@ -9,10 +9,11 @@ use crate::{
             class,
             column::{column, text_of},
             held::{covers, in_scope},
+            lookup::leads,
             overridden, overriding, protections,
         },
         qualified, quote_literal,
-        selection::{Cell, KeyPart, Seen, Selection, TypeClass},
+        selection::{Cell, ColumnRef, HopRef, KeyPart, Seen, Selection, Side, TypeClass},
     },
 };
 
@@ -22,7 +23,6 @@ pub fn look(selection: &Selection, key: &[KeyPart]) -> Statement {
     let mut binds = Binds::new(dialect);
     let said = |condition: String| format!("CASE WHEN {condition} THEN '1' ELSE '0' END");
     let mut columns = vec![class(selection)];
-    columns.push(selection.start.as_ref().map_or_else(|| "NULL".to_owned(), |start| text_of(dialect, &start.column)));
     columns.extend(overriding(&selection.overridden).map(said));
     columns.extend(protections(selection).map(said));
     let overridden = selection.protectors.iter().map(|protector| overridden(&protector.overridden));
@@ -36,6 +36,27 @@ pub fn look(selection: &Selection, key: &[KeyPart]) -> Statement {
     binds.statement(text)
 }
 
+/// The texts of each of the columns that a selection shows: one column, in every row that the row of that key leads to.
+pub fn shown(selection: &Selection, key: &[KeyPart]) -> Vec<Statement> {
+    let dialect = selection.workspace.dialect;
+    let one = |(through, of): &(Vec<HopRef>, ColumnRef)| {
+        let mut binds = Binds::new(dialect);
+        let joined: String = through
+            .iter()
+            .enumerate()
+            .map(|(number, hop)| {
+                let (from, to) = (Side::behind(number), Side::behind(number + 1));
+                format!(" LEFT JOIN {} AS {} ON {}", qualified(dialect, &hop.table), to.alias(), leads(hop, from, to))
+            })
+            .collect();
+        let table = qualified(dialect, &selection.table);
+        let text = format!("SELECT {} FROM {table} AS t{joined} WHERE {}", text_of(dialect, of), all(&named(dialect, key, &mut binds)));
+        // A row that leads to more than these is looked at in the database itself.
+        binds.statement(format!("{text} LIMIT 1000"))
+    };
+    selection.shown.iter().map(one).collect()
+}
+
 /// The holds that cover the row: `hold, kind` each, perhaps several times. `None`: the source holds nobody.
 pub fn holders(selection: &Selection, key: &[KeyPart]) -> Option<Statement> {
     let dialect = selection.workspace.dialect;
@@ -45,7 +66,7 @@ pub fn holders(selection: &Selection, key: &[KeyPart]) -> Option<Statement> {
     let mut binds = Binds::new(dialect);
     let row = named(dialect, key, &mut binds);
     let parts = covers(dialect, &selection.held.subjects).into_iter().map(|cover| {
-        let conjuncts: Vec<String> = row.iter().cloned().chain(cover.row).chain([cover.held]).collect();
+        let conjuncts: Vec<String> = row.iter().cloned().chain(cover.row.clone()).chain([cover.concerns(dialect)]).collect();
         format!(
             "SELECT h.hold, {} FROM {} AS t, {} h WHERE {} AND {}",
             quote_literal(dialect, cover.kind),
@@ -59,11 +80,15 @@ pub fn holders(selection: &Selection, key: &[KeyPart]) -> Option<Statement> {
     Some(binds.statement(text))
 }
 
-/// Reads a row of [`look`] with the rows of [`holders`]. `None`: the row has not the columns that were asked for.
-pub fn seen(selection: &Selection, row: Vec<Option<String>>, holders: Vec<Vec<Option<String>>>) -> Option<Seen> {
+/// Reads a row of [`look`] with the rows of [`holders`] and of each of [`shown`]. `None`: the row has not the columns that were asked for.
+pub fn seen(
+    selection: &Selection,
+    row: Vec<Option<String>>,
+    holders: Vec<Vec<Option<String>>>,
+    shown: Vec<Vec<Vec<Option<String>>>>,
+) -> Option<Seen> {
     let mut cells = row.into_iter();
     let class = cells.next()??;
-    let start = cells.next()?;
     let mut flags = cells.map(|cell| cell.as_deref() == Some("1"));
     let overridden = flags.by_ref().take(selection.overridden.len()).collect();
     let protects: Vec<bool> = flags.by_ref().take(selection.protectors.len()).collect();
@@ -78,7 +103,8 @@ pub fn seen(selection: &Selection, row: Vec<Option<String>>, holders: Vec<Vec<Op
         .collect();
     holds.sort_unstable();
     holds.dedup();
-    Some(Seen { class, start, overridden, protectors, referenced, holds })
+    let shown = shown.into_iter().map(|rows| rows.into_iter().filter_map(|mut row| row.pop()).collect()).collect();
+    Some(Seen { class, shown, overridden, protectors, referenced, holds })
 }
 
 /// Conjuncts: the row is the one that is named.

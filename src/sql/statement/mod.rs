@@ -7,6 +7,7 @@
 mod change;
 mod count;
 mod look;
+mod lookup;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -14,7 +15,8 @@ mod walk;
 pub use self::{
     change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, create_new_values, delete, digest, old_values, update},
     count::{count, count_beyond, count_due, count_held, count_protected, find_due, find_ended, find_later, finds_held, is_kept, survey},
-    look::{holders, look, seen},
+    look::{holders, look, seen, shown},
+    lookup::{lock_parents, settings},
     walk::{any_due, boundary, meets_implausible_first, value_below, value_boundary},
 };
 use super::{

@@ -6,7 +6,7 @@ use super::*;
 use crate::policy::StartFormat;
 use crate::sql::{
     Statement,
-    fixture::{at, column, hostile, start_test},
+    fixture::{at, column, end_test, hostile},
     quote_identifier, quote_literal,
     selection::{Act, Assignment, ColumnRef, Compute, KeyPart, NewValue, Override, Range, Selection, TypeClass, Way},
     trial::Trial,
@@ -136,7 +136,7 @@ fn overridden(selection: &Selection) -> Selection {
     let mut selection = Selection { overridden: overridden.clone(), ..selection.clone() };
     for protector in &mut selection.protectors {
         protector.overridden.clone_from(&overridden);
-        protector.floor.clone_from(&protector.start);
+        protector.floor.clone_from(&protector.end);
     }
     selection
 }
@@ -158,7 +158,7 @@ fn starts_of_every_kind() {
         let mut all = String::new();
         for (class, format) in kinds {
             let mut selection = hostile(dialect);
-            selection.start = Some(start_test(column("c", class, "type"), format));
+            selection.end = Some(end_test(column("c", class, "type"), format));
             (selection.done, selection.protectors, selection.references, selection.condition) = Default::default();
             selection.held.subjects.clear();
             let statement = delete(&selection, &Range::whole(Way::Blocks));

@@ -9,7 +9,7 @@ use crate::{
         Statement, mysql,
         predicate::{before_cutoff, column::column, due, in_members, start_is_in_order},
         qualified, quote_identifier,
-        selection::{Cell, ColumnRef, Range, Selection, Way},
+        selection::{Cell, ColumnRef, EndTest, Range, Selection, Way},
     },
 };
 
@@ -156,7 +156,8 @@ pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: 
 
 /// Whether a way meets every start that is too early to be meant before the first one that can be.
 pub fn meets_implausible_first(selection: &Selection, way: &Way) -> bool {
-    let on_start = |column: &ColumnRef| selection.start.as_ref().is_some_and(|start| start.column.name == column.name);
+    let on_start =
+        |column: &ColumnRef| selection.end.as_ref().and_then(EndTest::own_start).is_some_and(|start| start.column.name == column.name);
     matches!(way, Way::Columns { columns, .. } if columns.first().is_some_and(on_start)) && start_is_in_order(selection)
 }
 

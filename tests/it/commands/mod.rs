@@ -10,6 +10,7 @@ mod explain;
 mod grants;
 mod guards;
 mod holds;
+mod lookups;
 mod lost;
 mod mariadb;
 mod output;

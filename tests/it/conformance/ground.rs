@@ -13,7 +13,9 @@ use retentiond::{
     engine::{self, Engine, GateChange, Stamp, grants::Needs, shape::Shape},
     hold::{Held, HeldSubject, Scope},
     policy::{Dialect, Never, RuleId, StartFormat, TableName, condition::Condition, start::Thresholds},
-    sql::selection::{Act, DoneTest, HeldTest, Protector, Range, Selection, StartTest, SubjectTest, TableRef, Way, WorkspaceRef},
+    sql::selection::{
+        Act, DateTest, DoneTest, EndTest, HeldTest, Protector, Range, Selection, StartTest, SubjectTest, TableRef, Way, WorkspaceRef,
+    },
 };
 
 use crate::support::{database::Database, mariadb, sqlite::Sqlite};
@@ -201,11 +203,12 @@ impl Ground {
             workspace,
             condition: None,
             overridden: Vec::new(),
-            start: None,
+            end: None,
             done: Vec::new(),
             held,
             protectors: Vec::new(),
             references: Vec::new(),
+            shown: Vec::new(),
         };
         Rule { shape, selection }
     }
@@ -248,7 +251,7 @@ impl Ground {
     /// Deletes on every way that the engine knows, from the same rows each time, and returns what survived.
     pub async fn survivors_of_deleting(&self, rule: &Rule, fill: &str, rows: u64) -> BTreeSet<i64> {
         let table = &rule.shape.table.table;
-        let start = rule.selection.start.as_ref().map(|start| start.column.name.as_str());
+        let start = rule.selection.end.as_ref().and_then(EndTest::own_start).map(|start| start.column.name.as_str());
         let ways = self.engine.ways(&rule.shape, &[], start);
         assert!(!ways.is_empty(), "no way through {table}");
         let mut survivors = None;
@@ -269,7 +272,7 @@ pub fn limits() -> Limits {
 
 /// The need of a table that is only read.
 fn reading(table: TableRef) -> Needs {
-    Needs { table, delete: false, update: Vec::new(), drop: false, triggers: false, row_security: false }
+    Needs { table, delete: false, update: Vec::new(), drop: false, triggers: false, locked: None, row_security: false }
 }
 
 pub fn stamp() -> Stamp {
@@ -302,13 +305,14 @@ pub struct Rule {
 impl Rule {
     /// Rows end by this column.
     pub fn start(mut self, column: &str, format: StartFormat) -> Self {
-        self.selection.start = Some(self.start_test(column, format, CUTOFF));
+        self.selection.end = Some(self.start_test(column, format, CUTOFF));
         self
     }
 
     /// Values that mean "no date".
     pub fn never(mut self, never: Vec<Never>) -> Self {
-        self.selection.start.as_mut().expect("a start").never = never;
+        let Some(EndTest::Date(date)) = &mut self.selection.end else { panic!("a start") };
+        date.start.never = never;
         self
     }
 
@@ -319,7 +323,7 @@ impl Rule {
 
     pub fn subject(mut self, kind: &str, column: &str) -> Self {
         let column = self.column(column);
-        self.selection.held.subjects.push(SubjectTest { kind: kind.to_owned(), column, null_is_held: false });
+        self.selection.held.subjects.push(SubjectTest { kind: kind.to_owned(), through: Vec::new(), column, null_is_held: false });
         self
     }
 
@@ -343,7 +347,7 @@ impl Rule {
             condition: sql.map(condition),
             overridden: Vec::new(),
             floor: None,
-            start,
+            end: start,
         });
         self
     }
@@ -357,12 +361,12 @@ impl Rule {
         Range::whole(ground.engine.ways(&self.shape, &[], None).remove(0))
     }
 
-    fn start_test(&self, column: &str, format: StartFormat, cutoff: &str) -> StartTest {
+    fn start_test(&self, column: &str, format: StartFormat, cutoff: &str) -> EndTest {
         let cutoff: Timestamp = cutoff.parse().expect("an instant");
         let at = |instant| Thresholds::at(instant, Some(&TimeZone::UTC));
         let epoch = matches!(format, StartFormat::UnixS | StartFormat::UnixMs | StartFormat::UnixUs);
         let hundred_years = Span::new().hours(100 * 366 * 24);
-        StartTest {
+        let start = StartTest {
             column: self.column(column),
             format,
             never: Vec::new(),
@@ -370,7 +374,8 @@ impl Rule {
             before: at(cutoff),
             plausible_from: epoch.then(|| at("1980-01-01T00:00:00Z".parse().expect("an instant"))),
             plausible_until: at(cutoff + hundred_years),
-        }
+        };
+        EndTest::Date(DateTest { through: Vec::new(), start, optional: false })
     }
 }
 

@@ -118,7 +118,7 @@ impl<'a> Start<'a> {
     }
 
     /// TRUE or FALSE: NULL, the empty text, or a value that means "no date".
-    fn absent(&self) -> String {
+    pub(super) fn absent(&self) -> String {
         let mut parts = vec![format!("{} IS NULL", self.column)];
         if self.dialect == Dialect::Sqlite || !self.is_native() {
             parts.push(format!("{} = ''", self.text));

@@ -1,0 +1,81 @@
+//! What rules read in tables that are not their own, and what becomes of it there.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use super::{Context, meet::default_schema};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics},
+    policy::{Action, ColumnAt, Rule, TableName},
+};
+
+/// The rules of each table, by source, schema and name.
+pub(super) type Tables<'a> = BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a Rule>>;
+
+/// A column by which rules find rows of another table must not be changed there: they would find others afterwards, or none.
+pub(super) fn columns(tables: &Tables<'_>, context: &Context, found: &RefCell<Diagnostics>) {
+    for rule in tables.values().flatten() {
+        for (table, column, how, key) in read_elsewhere(rule) {
+            let schema = table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
+            for other in tables.get(&(rule.source.as_str(), schema, table.table.as_str())).into_iter().flatten() {
+                let Action::Anonymise { columns, mark } = &other.action else { continue };
+                if columns.iter().any(|(changed, _)| changed == column) || mark.as_deref() == Some(column) {
+                    let message = format!("`{column}` can't be changed: {}", how.replace("RULE", rule.id.as_str()));
+                    let changed = if mark.as_deref() == Some(column) { "mark".to_owned() } else { format!("anonymise.{column}") };
+                    let error = Diagnostic::error("column-changed-and-read", other.origin.place(&changed), message).label("changed here");
+                    found.borrow_mut().push(error.also(rule.origin.place(&key), "read here"));
+                }
+            }
+        }
+    }
+}
+
+/// Each column of another table that a rule reads: the table, the column, in which words, and the key where it is said.
+fn read_elsewhere(rule: &Rule) -> Vec<(&TableName, &str, &'static str, String)> {
+    let mut read = Vec::new();
+    for (number, wait) in rule.wait_for.iter().enumerate() {
+        let key = |own: &String| format!("wait_for.{number}.{own}");
+        read.extend(wait.on.iter().map(|(own, theirs)| (&wait.table, theirs.as_str(), "rows of `RULE` wait by it", key(own))));
+    }
+    for (at, key) in columns_of_term(rule) {
+        read.extend(at.read_elsewhere().map(|(table, column)| (table, column, "`RULE` looks up by it when its rows end", key.clone())));
+    }
+    for subject in rule.subjects.all() {
+        let key = format!("subject.{}", subject.kind);
+        read.extend(
+            subject.at.read_elsewhere().map(|(table, column)| (table, column, "`RULE` looks up by it whose its rows are", key.clone())),
+        );
+    }
+    read
+}
+
+/// Each column that is read to tell when rows end, with the key where it is said.
+pub(super) fn columns_of_term(rule: &Rule) -> impl Iterator<Item = (&ColumnAt, String)> {
+    let ends = rule.term.iter().flat_map(|term| &term.ends).enumerate();
+    ends.flat_map(|(number, end)| {
+        let dates = end.start.dates.iter().enumerate().map(move |(index, date)| (&date.at, format!("start.{number}.{index}")));
+        dates.chain(end.setting().map(|setting| (&setting.at, format!("keep_for.{number}"))))
+    })
+}
+
+/// Warns of a rule whose rows could never end once the rows are gone that say when.
+pub(super) fn ends_that_go(tables: &Tables<'_>, context: &Context, found: &RefCell<Diagnostics>) {
+    for rule in tables.values().flatten().filter(|rule| rule.action.acts()) {
+        for (hop, key) in columns_of_term(rule)
+            .filter(|(_, key)| key.starts_with("start."))
+            .flat_map(|(at, key)| at.through.iter().map(move |hop| (hop, key.clone())))
+        {
+            let schema = hop.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
+            let others = tables.get(&(rule.source.as_str(), schema, hop.table.table.as_str())).into_iter().flatten();
+            let waits = |other: &Rule| other.wait_for.iter().any(|wait| wait.table.table == rule.table.table);
+            for other in others.filter(|other| matches!(other.action, Action::Delete) && !waits(other)) {
+                let message = format!("`{}` may leave rows of `{}` that never end: it deletes what says when they do", other.id, rule.id);
+                let warning = Diagnostic::warning("end-deleted", other.origin.place("table"), message).label("deleted from here");
+                let help = format!(
+                    "let it wait: wait_for = [{{ table = \"{}\", on = {{ … }} }}], or keep these rows at least as long",
+                    rule.table
+                );
+                found.borrow_mut().push(warning.also(rule.origin.place(&key), "looked up here").help(help));
+            }
+        }
+    }
+}
