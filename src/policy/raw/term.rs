@@ -228,7 +228,7 @@ pub(super) fn column_at(fields: &Fields<'_>) -> Option<At<ColumnAt>> {
     let through: Vec<Hop> = std::iter::once(hop).chain(column.value.through).collect();
     if through.len() > MOST_HOPS {
         let error = fields.reader.error("unsupported", &fields.span, format!("a lookup leads through more than {MOST_HOPS} tables"));
-        fields.reader.report(error.help("let a view or a generated column do a part of the way, or keep the date nearer to the row"));
+        fields.reader.report(error.help("keep a copy of the column nearer to the row"));
         return None;
     }
     Some(At { value: ColumnAt { through, column: column.value.column }, span: fields.span.clone(), shared: column.shared })

@@ -160,6 +160,28 @@ no_subject_reason = "n"
 start = "at"
 start_at = "end_of_month"
 keep_for = "0 days"
+[[rule]]
+id = "f"
+category = "d"
+source = "app"
+table = "x"
+action = "delete"
+subject = { account = { column = { column = "owner", schema = "s", table = "z", on = { k = "l" } }, table = "y", on = { i = "j", g = "h" } } }
+start = { latest = ["b", { column = "c", optional = true, start_format = "date", never = ["x"] }, { column = "d", table = "y", on = { i = "j" } }] }
+keep_for = { column = "n", unit = "months", table = "y", on = { i = "j" }, default = "1 year", min = "1 day", max = "7 years", forever = [0, -1] }
+[[rule]]
+id = "g"
+category = "d"
+source = "app"
+table = "v"
+action = "delete"
+subject = "none"
+no_subject_reason = "n"
+[rule.ends]
+earliest = [
+    { start = { earliest = ["b", "a"] }, keep_for = "1 year", start_at = "end_of_year" },
+    { column = "d", table = "y", on = { i = "j" } },
+]
 "#;
 
     #[test]
@@ -174,11 +196,12 @@ keep_for = "0 days"
         };
         let found = RefCell::default();
         let (rules, _) = resolve(&[SourceFile::new("r.toml", RULES)], &context, &found);
-        assert_eq!(rules.len(), 3, "{}", found.borrow().render(false));
+        assert_eq!(rules.len(), 5, "{}", found.borrow().render(false));
         for rule in rules {
             let condition = rule.condition.as_ref().map(|condition| condition.text.as_str());
             let again = recall(&rule.canonical, condition, Dialect::Postgres).unwrap();
             assert_eq!(canonical(&again), rule.canonical);
+            assert_eq!(again.term.is_some(), rule.term.is_some());
         }
     }
 }

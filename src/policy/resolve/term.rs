@@ -63,8 +63,19 @@ impl Check<'_> {
         let end = |end: &At<RawEnd>| {
             self.optional(end.value.optional.as_ref(), ends.which);
             self.year_start(&end.value.start_at, &end.value.fiscal_year_start);
+            let mut start = self.start(&end.value.start, facts);
+            if let Some(optional) = end.value.optional.as_ref().filter(|optional| optional.value) {
+                match start.dates.as_mut_slice() {
+                    // Of several rows elsewhere some may lack the date, and the others still count.
+                    [date] => date.optional = true,
+                    _ => {
+                        let error = self.error("misplaced-key", &optional.span, "an end with several dates can't be missing as a whole");
+                        self.report(error.help("say `optional = true` of those of its dates that may be missing"));
+                    }
+                }
+            }
             End {
-                start: self.start(&end.value.start, facts),
+                start,
                 start_at: start_at(&end.value.start_at, &end.value.fiscal_year_start),
                 keep_for: end.value.keep_for.as_ref().map_or_else(|| KeepFor::Fixed(Period::default()), |keep_for| self.keep_for(keep_for)),
                 floor: None,

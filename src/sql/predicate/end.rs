@@ -178,7 +178,7 @@ impl<'a> End<'a> {
         }
         let any = lookup::any(self.dialect, &setting.through);
         let open = lookup::some(self.dialect, &setting.through, &format!("({cases}) IS NOT TRUE"));
-        format!("(({any} OR {unset}) AND NOT {open})")
+        format!("(({any} OR {unset}) AND ({open}) IS FALSE)")
     }
 
     /// A comparison that no row fails whose end has come: of the bare start, or of what leads to it.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::policy::StartFormat;
+use crate::policy::{StartFormat, Which};
 use crate::sql::{
     Statement,
-    fixture::{at, column, end_test, hostile},
+    fixture::{at, column, end_test, hostile, start_test},
     quote_identifier, quote_literal,
-    selection::{Act, Assignment, ColumnRef, Compute, KeyPart, NewValue, Override, Range, Selection, TypeClass, Way},
+    selection::{
+        Act, Assignment, ColumnRef, Compute, DateTest, EndTest, HopRef, KeyPart, NewValue, Override, PartTest, Range, Selection,
+        SettingTest, Side, TypeClass, Way,
+    },
     trial::Trial,
     without_nul,
 };
@@ -332,4 +335,58 @@ async fn sqlite_walks_every_due_row_once_whatever_ties() {
     let plan = trial.run(&Statement { text: format!("EXPLAIN QUERY PLAN {}", by_index.text), ..by_index }).await;
     let Cell::Text(step) = &plan[0][3] else { panic!("{plan:?}") };
     assert!(plan.len() == 1 && step.contains("by_start"), "{step}");
+}
+
+/// Ends that are looked up, put together and set, and subjects of other tables, with what is locked for them.
+#[test]
+fn lookups() {
+    for dialect in [Dialect::Postgres, Dialect::Sqlite, Dialect::Mysql] {
+        let hop = |table: &str, own: &str, theirs: &str| HopRef {
+            table: TableRef { schema: "s\"x".to_owned(), table: table.to_owned() },
+            pairs: vec![(own.to_owned(), theirs.to_owned())],
+        };
+        let to_account = vec![hop("acc\"ounts", "own\"er", "i\"d")];
+        let to_tenant = vec![to_account[0].clone(), hop("tenants", "ten\"ant", "id")];
+        let date = |through: &[HopRef], name: &str, optional| {
+            let column = column(name, TypeClass::Integer, "bigint").on(Side::behind(through.len()));
+            EndTest::Date(DateTest { through: through.to_vec(), start: start_test(column, StartFormat::UnixMs), optional })
+        };
+        let part = |end, optional| PartTest { end, optional };
+        let latest = EndTest::Of {
+            which: Which::Latest,
+            parts: vec![part(date(&to_account, "clo\"sed", false), false), part(date(&to_tenant, "left", true), true)],
+        };
+        let set = EndTest::Setting(Box::new(SettingTest {
+            through: to_tenant.clone(),
+            column: column("da\"ys", TypeClass::Integer, "bigint").on(Side::Grandparent),
+            periods: vec![(vec![30, 31], date(&[], "at", false)), (vec![365], date(&[], "at", false))],
+            forever: vec![0],
+            unset: Some(date(&[], "at", false)),
+            dates: date(&[], "at", false),
+        }));
+        let mut all = String::new();
+        for (name, end) in [("latest", latest), ("set", set)] {
+            let mut selection = hostile(dialect);
+            (selection.done, selection.protectors, selection.references, selection.condition) = Default::default();
+            selection.held.subjects.truncate(1);
+            selection.held.subjects[0].through.clone_from(&to_account);
+            selection.held.subjects[0].column.side = Side::Parent;
+            selection.shown = vec![(to_tenant.clone(), column("left", TypeClass::Integer, "bigint").on(Side::Grandparent))];
+            selection.end = Some(end);
+            let range = Range {
+                way: Way::Columns { columns: vec![column("id", TypeClass::Integer, "bigint")], tie: Vec::new() },
+                after: Some(vec![Cell::Integer(7)]),
+                through: None,
+            };
+            all.push_str(&format!("---- {name}\n{}\n", shown(&delete(&selection, &range))));
+            for lock in lock_parents(&selection, &range) {
+                all.push_str(&format!("-- locked\n{}\n", shown(&lock)));
+            }
+            let key = [KeyPart { column: column("id", TypeClass::Integer, "bigint"), value: "7".to_owned() }];
+            for one in super::shown(&selection, &key) {
+                all.push_str(&format!("-- shown\n{}\n", shown(&one)));
+            }
+        }
+        insta::assert_snapshot!(format!("lookups_{dialect:?}"), all);
+    }
 }

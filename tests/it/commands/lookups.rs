@@ -2,7 +2,11 @@
 //! that are put together, on every engine. Survivors are compared as keys.
 
 use super::{NOW, ended, policy, sweep};
-use crate::support::product::{Kind, Product};
+use crate::support::{
+    binary::start,
+    product::{Kind, Product},
+    session::Session,
+};
 
 /// Messages of conversations of accounts. Conversation 1 is of account 1, which was closed long ago; 2 of account 2, closed lately; 3 of account
 /// 3, which is open; 4 of account 4, which is not there; 5 of two contracts; 6 of nobody. Message N0 is in conversation N.
@@ -232,4 +236,40 @@ fn one_row_is_explained() {
             "{kind:?}: {told}"
         );
     }
+}
+
+/// While a batch is under way, nobody changes a row elsewhere by which it goes.
+pub fn what_decides_stays_as_it_is(fault: &str) {
+    for kind in Kind::SERVERS {
+        let subject = "subject = { account = { column = \"email\", table = \"accounts\", on = { account_id = \"id\" } } }";
+        let account = "table = \"accounts\", on = { account_id = \"id\" }";
+        let tenant =
+            format!("{{ column = {{ column = \"days\", table = \"tenants\", on = {{ tenant = \"id\" }} }}, {account}, unit = \"days\" }}");
+        let closed = format!("start = {{ latest = [\"ended_at\", {{ column = \"closed_at\", {account} }}] }}");
+        let text = rule("conversations", &format!("{closed}\nkeep_for = {tenant}"))
+            .replace("subject = \"none\"\nno_subject_reason = \"a test\"", subject);
+        let product = product(kind, &[&text]);
+        let mut command = product.command(["sweep"]);
+        let sweep = start(command.env("RETENTIOND_TEST_POINT", "act.done:1:stop").env("RETENTIOND_TEST_SEEDED", fault));
+        assert!(sweep.has_stopped(), "{kind:?}: {:#?}", sweep.finish());
+        let application = Session::open(&product.data);
+        application.run(kind.pick("", "SET lock_timeout = '300ms'", "SET innodb_lock_wait_timeout = 1"));
+        for change in
+            ["accounts SET closed_at = NULL WHERE id = 1", "accounts SET email = 'x' WHERE id = 1", "tenants SET days = 9999 WHERE id = 1"]
+        {
+            application.send(&format!("UPDATE {change}"));
+            assert!(application.answer().is_err(), "{kind:?}: {change}");
+        }
+        // Others are nobody's business.
+        application.run("UPDATE accounts SET closed_at = NULL WHERE id = 99");
+        sweep.resume();
+        sweep.finish().expect(0);
+        assert_eq!(left(&product, "conversations"), "3 4 5 6", "{kind:?}");
+        application.run("UPDATE accounts SET closed_at = NULL WHERE id = 1");
+    }
+}
+
+#[test]
+fn what_decides_is_locked() {
+    what_decides_stays_as_it_is("none");
 }

@@ -10,7 +10,7 @@ mod explain;
 mod grants;
 mod guards;
 mod holds;
-mod lookups;
+pub mod lookups;
 mod lost;
 mod mariadb;
 mod output;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, dropping, left, partitions, policy, triggers};
+use super::{CLOSED, accounts, dropping, left, lookups, partitions, policy, triggers};
 use crate::support::{
     binary,
     product::{Kind, Product},
@@ -13,6 +13,10 @@ pub const SCENARIOS: &[(&str, fn())] = &[
     ("approval-of-another-form", || caught("approval-of-another-form", a_changed_rule_waits)),
     ("pause-forgotten", || caught("pause-forgotten", a_paused_rule_waits)),
     ("relatives-ignored", || caught_on_postgres("relatives-ignored", partitions::a_part_is_protected_and_held)),
+    ("parents-unlocked", || {
+        lookups::what_decides_stays_as_it_is("none");
+        assert!(catch_unwind(|| lookups::what_decides_stays_as_it_is("parents-unlocked")).is_err(), "nothing noticed the change elsewhere");
+    }),
     ("trigger-body-ignored", || {
         triggers::a_changed_body_waits("none");
         assert!(catch_unwind(|| triggers::a_changed_body_waits("trigger-body-ignored")).is_err(), "nothing noticed the other body");

@@ -4,13 +4,14 @@
 //! Everything follows from the seed of the pack, and from the `stock` that it is drawn from: all that one engine has, or what
 //! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
 //! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
-//! around a table, `waits` what some rules wait for, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! around a table, `waits` what some rules wait for, `parents` what some look up, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
 //! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
 pub mod dice;
 pub mod holds;
 pub mod moments;
 pub mod neighbours;
+mod parents;
 pub mod parts;
 pub mod personal;
 mod rows;
@@ -86,9 +87,10 @@ impl Pack {
         // Dice of their own, so that what was drawn before there were parts is drawn still.
         let mut parts = Dice::new(seed ^ 0x70a6_7500);
         let mut waits = Dice::new(seed ^ 0x3a17_f000);
+        let mut parents = Dice::new(seed ^ 0x9a2e_0000);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
-            let (case, table) = case((&mut dice, &mut parts, &mut waits), (engine, stock), &world, zone, number);
+            let (case, table) = case((&mut dice, &mut parts, &mut waits, &mut parents), (engine, stock), &world, zone, number);
             cases.push(case);
             world.tables.push(table);
         }
@@ -107,7 +109,7 @@ impl Pack {
 }
 
 fn case(
-    (dice, of_parts, of_waits): (&mut Dice, &mut Dice, &mut Dice),
+    (dice, of_parts, of_waits, of_parents): (&mut Dice, &mut Dice, &mut Dice, &mut Dice),
     (engine, stock): (Engine, Stock),
     world: &World,
     zone: &str,
@@ -150,6 +152,10 @@ fn case(
     let mut bystanders = around.bystanders;
     if let Some((waited, made)) = waits::wait(of_waits, &draft, &mut table, &mut written, number) {
         bystanders.push(waited);
+        statements.extend(made);
+    }
+    if let Some((looked_up, made)) = parents::look_up(of_parents, &draft, world, &mut table, &mut written, number) {
+        bystanders.push(looked_up);
         statements.extend(made);
     }
     let toml = file(&written, number);

@@ -198,6 +198,8 @@ impl Common<'_> {
             overrides,
             observe,
             waits: false,
+            elsewhere: None,
+            subject_elsewhere: None,
             of_tenant,
             fires: false,
         };

@@ -2,32 +2,33 @@
 //! every row comes out. It takes nothing from the crate, so that a mistake there can't be repeated here.
 //!
 //! `calendar` is law 1, `condition` is three-valued logic, `model` what goes in and comes out,
-//! `strategies` what becomes of values, this file is laws 2 to 6. A new construct of the rule
+//! `ends` when rows end, `strategies` what becomes of values, this file is laws 2 to 6. A new construct of the rule
 //! language is a field of [`Rule`] or [`Table`] and its meaning in [`World::class`].
 
 pub mod calendar;
 pub mod condition;
 mod documents;
+mod ends;
 mod model;
 mod strategies;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use self::calendar::{Met, Moment, Period, StartAt};
-pub use self::model::*;
+pub use self::{
+    ends::{Date, Elsewhere, Time},
+    model::*,
+};
 
 impl World {
     /// Judges one table.
     pub fn judge(&self, table: &Table) -> Verdict {
-        let cutoff = |term: &Term| term.periods().map(|period| term.cutoff(self.now, period)).min().expect("at least one");
-        let cutoffs = table.rules.iter().map(|rule| rule.term.as_ref().map(cutoff)).collect();
-        let floor = |term: &Term| Some(term.cutoff(self.now, term.floor?));
-        let floors = table.rules.iter().map(|rule| rule.term.as_ref().and_then(floor)).collect();
         let starts_of = |rule: &Rule| table.rows.iter().map(|row| self.start(rule.term.as_ref()?, row)).collect();
         let starts = table.rules.iter().map(starts_of).collect();
-        Judge { world: self, table, cutoffs, floors, starts }.verdict()
+        let cutoffs = table.rules.iter().map(|_| RefCell::default()).collect();
+        Judge { world: self, table, cutoffs, starts }.verdict()
     }
 
     /// The start of a row under a term, if it has one that can be meant.
@@ -50,10 +51,9 @@ impl World {
 struct Judge<'a> {
     world: &'a World,
     table: &'a Table,
-    cutoffs: Vec<Option<Timestamp>>,
-    /// The cut-off of each rule's floor alone.
-    floors: Vec<Option<Timestamp>>,
-    /// For each rule the start of each row.
+    /// For each rule the cut-offs of its periods, as far as they were asked for: to step to one takes long.
+    cutoffs: Vec<RefCell<Vec<(Period, Timestamp)>>>,
+    /// For each rule the start of each row, as its own column says it.
     starts: Vec<Vec<Option<(Timestamp, Met)>>>,
 }
 
@@ -134,14 +134,13 @@ impl Judge<'_> {
                 return Class::Done;
             }
         }
-        let Some(cutoff) = self.cutoffs[index] else {
+        let Some(term) = &rule.term else {
             return Class::Running;
         };
-        let Some((start, _)) = self.starts[index][number] else {
-            return Class::Undated;
-        };
+        let time = self.time(index, term, row, false);
         match &rule.action {
-            _ if start >= cutoff => Class::Running,
+            _ if matches!(time, Time::Undated(_)) => Class::Undated,
+            _ if time == Time::Running => Class::Running,
             Action::Keep => Class::Done,
             _ if self.is_held(row) => Class::Held,
             _ if self.is_protected(index, number, row) => Class::Protected,
@@ -166,20 +165,39 @@ impl Judge<'_> {
     /// A value is there, but it can't be meant.
     fn is_implausible(&self, rule: usize, number: usize) -> bool {
         let term = self.table.rules[rule].term.as_ref();
-        term.is_some_and(|term| !means_nothing(term, &self.table.rows[number].cells[term.start]) && self.starts[rule][number].is_none())
+        term.is_some_and(|term| self.time(rule, term, &self.table.rows[number], false) == Time::Undated(true))
     }
 
-    /// Law 2: any subject that any rule of the table names is held in a scope that reaches the table.
-    fn is_held(&self, row: &Row) -> bool {
+    /// The holds that reach the table.
+    fn in_scope(&self) -> Vec<&Hold> {
         let table = self.table;
         let reaches = |scope: &Scope| match scope {
             Scope::Everywhere => true,
             Scope::Table(name) => *name == table.name,
             Scope::Category(category) => table.rules.iter().any(|rule| rule.category == *category),
         };
-        let in_scope = self.world.holds.iter().filter(|hold| hold.scope.iter().any(reaches)).collect::<Vec<_>>();
+        self.world.holds.iter().filter(|hold| hold.scope.iter().any(reaches)).collect()
+    }
+
+    /// The same of what another table says: where it says nothing of a row, the row may be anybody's.
+    fn is_held_elsewhere(&self, row: &Row) -> bool {
+        let in_scope = self.in_scope();
+        let accounts = || in_scope.iter().flat_map(|hold| &hold.subjects).filter(|(kind, _)| kind == "account");
+        let is_held = |account: i64| accounts().any(|(_, held)| same(Kind::Number, &account.to_string(), held));
+        let of_anybody = in_scope.iter().any(|hold| !hold.subjects.is_empty());
+        self.table.rules.iter().filter_map(|rule| rule.subject_elsewhere).any(|null_is_held| {
+            (row.parents.is_empty() && of_anybody)
+                || row.parents.iter().any(|parent| parent.account.map_or(null_is_held && of_anybody, is_held))
+        })
+    }
+
+    /// Law 2: any subject that any rule of the table names is held in a scope that reaches the table.
+    fn is_held(&self, row: &Row) -> bool {
+        let table = self.table;
+        let in_scope = self.in_scope();
         let subjects = table.rules.iter().flat_map(|rule| &rule.subjects);
         in_scope.iter().any(|hold| hold.subjects.is_empty())
+            || self.is_held_elsewhere(row)
             || subjects.into_iter().any(|subject| match &row.cells[subject.column].text {
                 None => subject.null_is_held && !in_scope.is_empty(),
                 Some(value) => in_scope
@@ -209,15 +227,29 @@ impl Judge<'_> {
         };
         let is_overridden = self.is_overridden(other, row, index);
         let still = if is_overridden {
-            self.floors[other].is_some() && !self.has_ended(other, self.floors[other], number)
+            rule.term.as_ref().is_some_and(|term| term.floor.is_some()) && !self.has_ended(other, true, number)
         } else {
-            !self.has_ended(other, self.cutoffs[other], number)
+            !self.has_ended(other, false, number)
         };
         other != index && matters && self.condition(rule, row) != Some(false) && still
     }
 
-    fn has_ended(&self, rule: usize, cutoff: Option<Timestamp>, number: usize) -> bool {
-        cutoff.is_some_and(|cutoff| self.starts[rule][number].is_some_and(|(start, _)| start < cutoff))
+    fn has_ended(&self, rule: usize, floor_alone: bool, number: usize) -> bool {
+        let term = self.table.rules[rule].term.as_ref();
+        term.is_some_and(|term| self.time(rule, term, &self.table.rows[number], floor_alone) == Time::Ended)
+    }
+
+    fn time(&self, rule: usize, term: &Term, row: &Row, floor_alone: bool) -> Time {
+        self.world.time(&self.table.rules[rule], term, &|period| self.cutoff(rule, term, period), row, floor_alone)
+    }
+
+    fn cutoff(&self, rule: usize, term: &Term, period: Period) -> Timestamp {
+        let known = self.cutoffs[rule].borrow().iter().find(|(other, _)| *other == period).map(|(_, cutoff)| *cutoff);
+        known.unwrap_or_else(|| {
+            let cutoff = term.cutoff(self.world.now, period);
+            self.cutoffs[rule].borrow_mut().push((period, cutoff));
+            cutoff
+        })
     }
 
     /// How many protected rows each other rule keeps from this one.
@@ -253,7 +285,7 @@ impl Judge<'_> {
         sights.override_overridden |= overridden && !mine.overrides.is_empty();
         let stands = self.class(index, number, row);
         for other in (0..rules.len()).filter(|other| *other != index && self.is_overridden(*other, row, index)) {
-            let runs = self.condition(&rules[other], row) != Some(false) && !self.has_ended(other, self.cutoffs[other], number);
+            let runs = self.condition(&rules[other], row) != Some(false) && !self.has_ended(other, false, number);
             let matters = mine.action == Action::Delete || rules[other].action == Action::Keep;
             sights.freed |= stands == Class::Due && runs && matters;
             sights.stopped_at_floor |= stands == Class::Protected && self.protects(other, index, number, row);
@@ -271,7 +303,12 @@ impl Judge<'_> {
                 sights.unknown_condition |= self.condition(rule, row).is_none();
                 sights.implausible |= self.is_implausible(index, number);
                 sights.waited |= row.waited_for && rule.waits && self.class(index, number, row) == Class::Protected;
-                let (Some(term), Some(cutoff)) = (&rule.term, self.cutoffs[index]) else { continue };
+                let due = || self.class(index, number, row) == Class::Due;
+                sights.set_elsewhere |= matches!(rule.elsewhere, Some(Elsewhere::Setting { .. })) && due();
+                sights.looked_up |= rule.elsewhere.is_some() && !matches!(rule.elsewhere, Some(Elsewhere::Setting { .. })) && due();
+                sights.held_elsewhere |= self.is_held_elsewhere(row) && self.class(index, number, row) == Class::Held;
+                let Some(term) = rule.term.as_ref().filter(|_| rule.elsewhere.is_none()) else { continue };
+                let cutoff = term.periods().map(|period| self.cutoff(index, term, period)).min().expect("at least one");
                 let Some((start, met)) = self.starts[index][number] else { continue };
                 let from = calendar::counted_from(start, term.from, &term.zone);
                 let (_, on_the_way) = calendar::end(from, term.period, &term.zone);

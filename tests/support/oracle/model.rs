@@ -7,6 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     calendar::{Met, Moment, Period, StartAt},
     condition::Condition,
+    ends::{Date, Elsewhere},
 };
 
 /// Everything that decides about rows.
@@ -60,6 +61,16 @@ pub struct Row {
     pub referred_to: bool,
     /// Another table has a row that belongs to it, for which some rules wait.
     pub waited_for: bool,
+    /// Rows of another table that it leads to.
+    pub parents: Vec<Parent>,
+}
+
+/// A row of another table, by which rules may decide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parent {
+    pub at: Date,
+    pub days: Option<i64>,
+    pub account: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -84,6 +95,10 @@ pub struct Rule {
     pub observe: bool,
     /// It waits for rows of another table.
     pub waits: bool,
+    /// What it reads in another table to tell when a row ends.
+    pub elsewhere: Option<Elsewhere>,
+    /// Another table says which account's a row is; whether nobody there may be anybody.
+    pub subject_elsewhere: Option<bool>,
     /// A part of its condition is its tenant.
     pub of_tenant: bool,
     /// A trigger may fire when it acts.
@@ -244,6 +259,11 @@ pub struct Sights {
     /// A period counts from the end of a month or year, and has passed.
     pub moved_to_its_end: bool,
     pub implausible: bool,
+    /// A row is due by what another table says of its dates, or of its period.
+    pub looked_up: bool,
+    pub set_elsewhere: bool,
+    /// A row is held by what another table says of whose it is.
+    pub held_elsewhere: bool,
     /// A row stays because of rows of another table.
     pub waited: bool,
     /// A rule does not act on a row because another overrides it there.

@@ -33,7 +33,8 @@ impl Real<'_> {
                 }
                 // A day of the year 1 is one of local mean time, which the oracle's steps of a quarter of an hour don't meet.
                 let zones_began = "1900-01-01T00:00:00Z".parse::<Timestamp>().expect("an instant");
-                let start = rule.term.as_ref().and_then(|term| self.pack.world.start(term, &table.rows[row]));
+                let start =
+                    rule.term.as_ref().filter(|_| rule.elsewhere.is_none()).and_then(|term| self.pack.world.start(term, &table.rows[row]));
                 if let (Some((start, _)), Some(shown)) = (start.filter(|(start, _)| *start >= zones_began), said["start"].as_str())
                     && shown.parse().ok() != Some(start)
                 {
