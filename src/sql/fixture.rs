@@ -43,7 +43,7 @@ pub(super) fn start_test(column: ColumnRef, format: StartFormat) -> StartTest {
 
 /// The same of the row itself, as an end.
 pub(super) fn end_test(column: ColumnRef, format: StartFormat) -> EndTest {
-    EndTest::Date(DateTest { through: Vec::new(), start: start_test(column, format), optional: false })
+    EndTest::Date(Box::new(DateTest { through: Vec::new(), start: start_test(column, format), optional: false }))
 }
 
 /// Every part that a selection can have, with names that no statement may stumble over.

@@ -78,7 +78,7 @@ fn dates(rule: &Rule, (number, start): (usize, &Start), length: &Length, around:
         let key = format!("start.{number}.{index}");
         let (through, column) = reach(rule, &date.at, "start", around.base()).map_err(|obstacle| obstacle.at(rule, &key))?;
         let start = start_test(rule, (date, &key), column, length, around)?;
-        Ok(PartTest { end: EndTest::Date(DateTest { through, start, optional: date.optional }), optional: date.optional })
+        Ok(PartTest { end: EndTest::Date(Box::new(DateTest { through, start, optional: date.optional })), optional: date.optional })
     };
     let parts = start.dates.iter().enumerate().map(part).collect::<Result<Vec<_>, Obstacle>>()?;
     Ok(combined(start.which, parts))

@@ -18,7 +18,7 @@ pub struct HopRef {
 /// Whether the end of a row has come, at a frozen instant.
 #[derive(Debug, Clone)]
 pub enum EndTest {
-    Date(DateTest),
+    Date(Box<DateTest>),
     /// The latest or the earliest of several.
     Of {
         which: Which,
@@ -78,7 +78,7 @@ impl EndTest {
     /// The one column of the row itself that is compared, if it is that simple.
     pub fn own_start(&self) -> Option<&StartTest> {
         match self {
-            Self::Date(DateTest { through, start, .. }) if through.is_empty() => Some(start),
+            Self::Date(date) if date.through.is_empty() => Some(&date.start),
             _ => None,
         }
     }

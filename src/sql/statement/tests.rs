@@ -349,7 +349,7 @@ fn lookups() {
         let to_tenant = vec![to_account[0].clone(), hop("tenants", "ten\"ant", "id")];
         let date = |through: &[HopRef], name: &str, optional| {
             let column = column(name, TypeClass::Integer, "bigint").on(Side::behind(through.len()));
-            EndTest::Date(DateTest { through: through.to_vec(), start: start_test(column, StartFormat::UnixMs), optional })
+            EndTest::Date(Box::new(DateTest { through: through.to_vec(), start: start_test(column, StartFormat::UnixMs), optional }))
         };
         let part = |end, optional| PartTest { end, optional };
         let latest = EndTest::Of {

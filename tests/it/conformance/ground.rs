@@ -375,7 +375,7 @@ impl Rule {
             plausible_from: epoch.then(|| at("1980-01-01T00:00:00Z".parse().expect("an instant"))),
             plausible_until: at(cutoff + hundred_years),
         };
-        EndTest::Date(DateTest { through: Vec::new(), start, optional: false })
+        EndTest::Date(Box::new(DateTest { through: Vec::new(), start, optional: false }))
     }
 }
 
