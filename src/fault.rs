@@ -66,6 +66,8 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("trigger-body-ignored", "4: a trigger fires whose body is another than when it was allowed"),
     ("tenant-ignored", "4: a rule takes rows of other tenants too"),
     ("wait-ignored", "3: rows don't wait for those of `wait_for`"),
+    ("opt-outs-omitted", "4: rows go, and their opt-outs are not written"),
+    ("opt-outs-read-before", "4: an opt-out is made of what a row was before somebody changed it"),
     ("keep-ignored", "3: `keep` rules don't protect"),
     ("undated-protector-ends", "3: a competitor without a date does not protect"),
     ("condition-dropped", "4: the rule's `where` is left out"),

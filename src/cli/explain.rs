@@ -89,6 +89,9 @@ fn why(rule: &Explained) -> Vec<String> {
             why.push(format!("protected by rows of {} that refer to it", rule.referenced_by.join(", ")));
         }
     }
+    if let Some(opt_out) = rule.opt_out.as_ref().filter(|_| rule.verdict.as_deref() != Some("outside")) {
+        why.push(format!("when it goes, {opt_out}"));
+    }
     if rule.mode == "observe" {
         why.push("only observes: it protects, but does not act".to_owned());
     }

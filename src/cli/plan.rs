@@ -65,6 +65,9 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
         if let Some(why) = &rule.row_by_row {
             render::line(&format!("\n{}: no partition is dropped, because {why}", rule.rule))?;
         }
+        if let Some(opt_out) = &rule.opt_out {
+            render::line(&format!("\n{}: when a row goes, {opt_out}", rule.rule))?;
+        }
         if let Some(obstacle) = &rule.blocked {
             render::line(&format!("\n{} would be {}: {}", rule.rule, obstacle.reason.outcome().name(), obstacle.message))?;
         }

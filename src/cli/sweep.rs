@@ -104,6 +104,16 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
         {
             render::line(&format!("\n{}: {}: {message}", rule.rule, swept.outcome.name()))?;
         }
+        if let Some(opt_outs) = rule.swept.as_ref().and_then(|swept| swept.opt_outs.as_ref()) {
+            if opt_outs.without_address > 0 {
+                let rows = render::grouped(opt_outs.without_address);
+                render::line(&format!("\n{}: rows without an address, of which no opt-out was kept: {rows}", rule.rule))?;
+            }
+            for refused in &opt_outs.refused {
+                let row = refused.row.as_deref().unwrap_or("a row without a key");
+                render::line(&format!("\n{}: {row} stays: {}", rule.rule, refused.why))?;
+            }
+        }
         if let Some(waiting) = &rule.waits
             && waiting.blast.is_some()
         {

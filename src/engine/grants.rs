@@ -11,6 +11,8 @@ use crate::sql::selection::TableRef;
 pub struct Needs {
     pub table: TableRef,
     pub delete: bool,
+    /// Opt-outs go there.
+    pub insert: bool,
     /// The columns that are changed.
     pub update: Vec<String>,
     /// Partitions of it are dropped.
@@ -47,10 +49,20 @@ pub struct Grants {
     pub steps: Vec<Step>,
 }
 
+/// What the grants on tables are for.
+pub(super) fn of_tables(needs: &[Needs]) -> &'static str {
+    if needs.iter().any(|needs| needs.insert) {
+        "The tables of the rules, those whose rows a delete has to wait for, and those that opt-outs go to"
+    } else {
+        "The tables of the rules, and those whose rows a delete has to wait for"
+    }
+}
+
 /// The privileges on one table, as GRANT lists them.
 pub(super) fn privileges(needs: &Needs) -> String {
     let columns: Vec<String> = needs.update.iter().map(|column| crate::sql::quote_identifier(column)).collect();
     let update = (!columns.is_empty()).then(|| format!("UPDATE ({})", columns.join(", ")));
     let delete = needs.delete.then(|| "DELETE".to_owned());
-    ["SELECT".to_owned()].into_iter().chain(delete).chain(update).collect::<Vec<_>>().join(", ")
+    let insert = needs.insert.then(|| "INSERT".to_owned());
+    ["SELECT".to_owned()].into_iter().chain(insert).chain(delete).chain(update).collect::<Vec<_>>().join(", ")
 }

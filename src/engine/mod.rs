@@ -8,6 +8,7 @@
 pub mod grants;
 pub mod mysql;
 mod old_values;
+pub mod opt_outs;
 mod pool;
 pub mod postgres;
 mod server;
@@ -21,13 +22,17 @@ use jiff::Timestamp;
 
 use self::{
     grants::{Grants, Needs},
+    opt_outs::OptedOut,
     shape::Shape,
 };
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
-    sql::selection::{Act, Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way},
+    sql::{
+        opt_out::OptOut,
+        selection::{Act, Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way},
+    },
 };
 
 /// Connects to a source. Nothing is created there.
@@ -139,6 +144,11 @@ pub trait Engine: Send + Sync {
     /// rules are many. The answers are in the order of the questions: the server's words for one that can't be evaluated.
     async fn prepare_conditions(&self, conditions: &[(&TableRef, &Condition)]) -> Result<Vec<Result<(), String>>, Error>;
 
+    /// Whether a DELETE can return what it deleted, which opt-outs are made of.
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+
     /// The ways in which this engine can walk the table, best for many due rows first. Empty: it can't be walked in
     /// bounded statements. `start` is the start column, where the rule has one.
     fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way>;
@@ -237,6 +247,9 @@ pub trait Batch: Send {
 
     /// Runs the act on the selected rows of the range; returns how many rows it changed.
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error>;
+
+    /// Deletes the selected rows of the range and writes their opt-outs.
+    async fn delete_with_opt_outs(&mut self, selection: &Selection, range: &Range, opt_out: &OptOut) -> Result<OptedOut, Error>;
 
     /// Keeps writers from a partition and counts its rows, of which every one must be due; [`Batch::mark`] then drops it, or
     /// [`Batch::commit`] where dropping commits by itself.

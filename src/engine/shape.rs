@@ -155,6 +155,8 @@ pub struct Column {
     pub touched: bool,
     /// Our role may change it.
     pub updatable: bool,
+    /// Our role may say what it gets in a row that it inserts.
+    pub insertable: bool,
     /// Why no rule can change it, as a clause: rows would move between partitions, or not all members of a tree would take
     /// the same.
     pub fixed: Option<String>,
@@ -224,6 +226,7 @@ pub struct Trigger {
     pub digest: Option<String>,
     pub on_delete: bool,
     pub on_update: bool,
+    pub on_insert: bool,
     /// Empty: any column.
     pub update_columns: Vec<String>,
     pub enabled: bool,

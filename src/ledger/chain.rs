@@ -171,6 +171,7 @@ mod tests {
             rule_digest: "r".to_owned(),
             statement_digest: "s".to_owned(),
             partition: None,
+            without_address: None,
         }
     }
 

@@ -269,4 +269,7 @@ pub struct Batch {
     /// The partition that was dropped with its rows; absent: the rows went one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<String>,
+    /// Of a rule that leaves opt-outs behind: the rows that had no address. Those of all others are where they belong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_address: Option<u64>,
 }

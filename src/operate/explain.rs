@@ -14,7 +14,7 @@ use crate::{
     diagnostic::suggest::did_you_mean,
     engine::shape::Shape,
     ledger::{Batch, Event},
-    policy::{Mode, Rule},
+    policy::{Mode, Rule, Suppress},
     sql::selection::{KeyPart, TypeClass},
     state::State,
     sweep::{
@@ -69,6 +69,9 @@ pub struct Explained {
     pub referenced_by: Vec<String>,
     pub overridden_by: Vec<String>,
     pub blocked: Option<Obstacle>,
+    /// What the row leaves behind when it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opt_out: Option<String>,
 }
 
 /// What the ledger says of rows that are not there.
@@ -195,6 +198,7 @@ fn unknown(rule: &Rule, obstacle: Obstacle) -> Explained {
         referenced_by: Vec::new(),
         overridden_by: Vec::new(),
         blocked: Some(obstacle),
+        opt_out: rule.suppress.as_ref().map(Suppress::in_words),
     }
 }
 
@@ -211,6 +215,7 @@ fn explained(rule: &Rule, view: View) -> Explained {
         referenced_by: view.referenced_by,
         overridden_by: view.overridden_by,
         blocked: None,
+        opt_out: rule.suppress.as_ref().map(Suppress::in_words),
     }
 }
 

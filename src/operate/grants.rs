@@ -71,6 +71,7 @@ async fn needs(target: &Target, rules: &[Rule]) -> Result<(Vec<Needs>, Vec<Strin
             Some(Ok(shape)) => {
                 needs.of_rule(rule, shape);
                 unseen.extend(needs.elsewhere(rule, target, &shapes));
+                unseen.extend(needs.of_opt_outs(rule, target, &shapes));
             }
             Some(Err(obstacle)) => {
                 needs.blindly(rule, target);
@@ -92,6 +93,7 @@ impl Collected {
         let none = || Needs {
             table: table.clone(),
             delete: false,
+            insert: false,
             update: Vec::new(),
             drop: false,
             triggers: false,
@@ -108,7 +110,7 @@ impl Collected {
         if rule.mode == Mode::Enforce {
             needs.delete |= matches!(rule.action, Action::Delete);
             // Where rows wait for others, or fire triggers, no partition goes as a whole.
-            needs.drop |= rule.drops_partitions && rule.wait_for.is_empty() && rule.triggers.is_empty();
+            needs.drop |= rule.drops_partitions && rule.wait_for.is_empty() && rule.triggers.is_empty() && rule.suppress.is_none();
             needs.add_columns(changed_columns(rule, shape).map(|column| column.name.clone()));
         }
         if matches!(rule.action, Action::Delete) {
@@ -138,6 +140,27 @@ impl Collected {
             needs.locked = needs.locked.take().or_else(|| is_locked.then(|| hop.on[0].1.clone()));
         }
         unseen
+    }
+
+    /// Where its opt-outs go it inserts; told is what could not be looked at.
+    fn of_opt_outs(&mut self, rule: &Rule, target: &Target, shapes: &Tables) -> Option<String> {
+        let table = &rule.suppress.as_ref()?.table;
+        let inserts = rule.mode == Mode::Enforce;
+        match shapes.get(table) {
+            Some(Ok(shape)) => {
+                let needs = self.table(&shape.table);
+                needs.row_security |= shape.row_security != RowSecurity::Off;
+                needs.triggers |= !rule.triggers.is_empty();
+                needs.insert |= inserts;
+                None
+            }
+            Some(Err(obstacle)) => {
+                let schema = table.schema.clone().unwrap_or_else(|| target.config.url.default_schema());
+                self.table(&TableRef { schema, table: table.table.clone() }).insert |= inserts;
+                Some(format!("{}: {}", rule.id, obstacle.message))
+            }
+            None => Some(format!("{}: {table}, where its opt-outs go, is not there, or this role may not see it", rule.id)),
+        }
     }
 
     /// By what the rule says alone.

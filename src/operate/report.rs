@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::waiting::Waiting;
 use crate::{
+    policy::Suppress,
     sql::selection::{Counts, EndTest, Way},
     state::Pause,
     sweep::{
-        Ended,
+        Ended, OptOuts,
         count::ProtectedBy,
         obstacle::{Obstacle, Outcome, Reason},
         partitions::{Drops, Prospect},
@@ -53,6 +54,9 @@ pub struct RuleReport {
     /// Why a rule that would drop partitions drops none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row_by_row: Option<String>,
+    /// What each row that goes leaves behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opt_out: Option<String>,
     /// Rows due by the end of each coming month, now first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Vec<Forecast>>,
@@ -77,6 +81,9 @@ pub struct Swept {
     pub reason: Option<Reason>,
     pub message: Option<String>,
     pub duration_seconds: f64,
+    /// What became of the opt-outs of rows that went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opt_outs: Option<OptOuts>,
 }
 
 impl From<&Ended> for Swept {
@@ -89,6 +96,7 @@ impl From<&Ended> for Swept {
             reason: ended.obstacle.as_ref().map(|obstacle| obstacle.reason),
             message: ended.obstacle.as_ref().map(|obstacle| obstacle.message.clone()),
             duration_seconds: ended.duration.as_secs_f64(),
+            opt_outs: ended.opt_outs.clone(),
         }
     }
 }
@@ -114,6 +122,7 @@ impl RuleReport {
             way: None,
             partitions: Vec::new(),
             row_by_row: ready.and_then(|ready| if let Drops::None(why) = &ready.drops { Some(why.clone()) } else { None }),
+            opt_out: rule.suppress.as_ref().map(Suppress::in_words),
             forecast: None,
             swept: None,
         }

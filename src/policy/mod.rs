@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod schema;
 pub mod start;
 pub mod strategy;
+pub mod suppress;
 pub mod term;
 pub mod window;
 
@@ -30,6 +31,7 @@ use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window:
 pub use self::{
     length::{Length, StartAt, YearStart},
     strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
+    suppress::{OptOutValue, Suppress},
     term::{ColumnAt, Dated, End, Hop, KeepFor, Setting, SettingUnit, Start, Term, Which},
 };
 use crate::diagnostic::{Place, SourceFile};
@@ -157,6 +159,8 @@ pub struct Rule {
     pub triggers: Vec<AllowedTrigger>,
     /// Rows stay while these tables have rows that belong to them.
     pub wait_for: Vec<Wait>,
+    /// What is written elsewhere when a row is deleted. Only of a rule that deletes.
+    pub suppress: Option<Suppress>,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

@@ -110,6 +110,18 @@ fn rule() -> Vec<Key> {
                 ],
             )),
         ),
+        key(
+            "suppress",
+            "Written to another table in the transaction that deletes the row",
+            table(
+                &["table", "columns"],
+                vec![
+                    key("schema", "The other table's schema", text()),
+                    key("table", "The other table; a unique key of it tells which entries it has", text()),
+                    key("columns", "Its columns, each with what it gets", named(opt_out())),
+                ],
+            ),
+        ),
         key("partitions", "Partitions that are due as a whole are dropped", word(PARTITIONS.map(|(word, _)| word))),
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
         key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),
@@ -207,6 +219,21 @@ pub fn limits() -> Vec<Key> {
     ]
 }
 
+/// A column of an opt-out: one of `from`, `fixed` and `now`.
+fn opt_out() -> Value {
+    table(
+        &[],
+        vec![
+            key("from", "The column of the row that goes", text()),
+            key("strategy", "Hashed with a key, or else as it is", word(["hmac"])),
+            key("key", "The secret: [keys.NAME] in retentiond.toml", text()),
+            key("normalise", "What is done to the text before", word(["email"])),
+            key("fixed", "The same for every row", json!({ "type": "string" })),
+            key("now", "When the row was deleted", boolean()),
+        ],
+    )
+}
+
 /// A word, or a table with the word and its settings.
 fn strategy() -> Value {
     let settings = |name: &str, required: &[&str], mut keys: Vec<Key>| {
@@ -251,7 +278,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ntenant = {}\nid = \"r\"\n";
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n";
         RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
         let rule = "/properties/rule/items";
         assert_said(
@@ -262,6 +289,8 @@ mod tests {
                 ("a rule", rule),
                 ("`limits`", &format!("{rule}/properties/limits")),
                 ("`tenant`", &format!("{rule}/properties/tenant")),
+                ("`suppress`", &format!("{rule}/properties/suppress")),
+                ("the column `c`", &format!("{rule}/properties/suppress/properties/columns/additionalProperties")),
                 ("a trigger in `triggers`", &format!("{rule}/properties/triggers/items")),
                 ("a table in `wait_for`", &format!("{rule}/properties/wait_for/items")),
             ],

@@ -12,6 +12,7 @@
 mod fixture;
 pub mod limits;
 mod mysql;
+pub mod opt_out;
 mod predicate;
 pub mod selection;
 pub mod statement;

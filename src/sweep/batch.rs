@@ -24,9 +24,15 @@ use super::{
 };
 use crate::{
     clock::hex,
-    engine::{self, Engine, LaneMark, Partition},
+    engine::{
+        self, Engine, LaneMark, Partition,
+        opt_outs::{OptedOut, Refused},
+    },
     fault, ledger,
-    sql::selection::{Act, Range, Selection},
+    sql::{
+        opt_out::OptOut,
+        selection::{Act, Range, Selection},
+    },
     state::{Claim, GateNumbers, Settled, State},
 };
 
@@ -39,6 +45,8 @@ pub struct Doorway {
     pub intent: ledger::Batch,
     pub selection: Arc<Selection>,
     pub act: Arc<Act>,
+    /// What each row that goes leaves behind.
+    pub opt_out: Option<Arc<OptOut>>,
     /// The statements run and are rolled back.
     pub dry_run: bool,
     /// How many rows may still go, and what waits for a person beyond them; `None`: as many as are due.
@@ -73,10 +81,12 @@ impl Piece {
 }
 
 /// How a batch ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Passage {
     /// Committed, or rolled back on purpose in a dry run, or nothing was due in the range.
-    Done { rows: u64 },
+    Done { rows: u64, without_address: u64 },
+    /// Nothing happened: the database would not take the opt-outs of these rows. Come back without them.
+    OptOutsRefused(Vec<Refused>),
     /// Nothing happened: the gate has moved to this epoch, or a hold was recorded meanwhile. Read the state again and
     /// come back.
     Again { epoch: u64 },
@@ -147,11 +157,13 @@ async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, 
         }
     }
     let acted = match piece {
-        Piece::Rows(range) => batch.act(&door.selection, range, &door.act).await.map(Some),
-        Piece::Partition(partition) => batch.take_partition(&door.selection, partition).await,
+        Piece::Rows(range) => act(door, &mut *batch, range).await.map(Some),
+        Piece::Partition(partition) => {
+            batch.take_partition(&door.selection, partition).await.map(|rows| rows.map(|rows| OptedOut { rows, ..OptedOut::default() }))
+        }
     };
-    let rows = match acted {
-        Ok(Some(rows)) => rows,
+    let OptedOut { rows, without_address, refused } = match acted {
+        Ok(Some(acted)) => acted,
         Ok(None) => {
             roll_back(batch).await;
             return Ok(Passage::Kept { why: "not every row of it is due".to_owned(), lasting: false });
@@ -162,21 +174,39 @@ async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, 
         }
     };
     fault::point("act.done");
+    if !refused.is_empty() {
+        roll_back(batch).await;
+        return Ok(Passage::OptOutsRefused(refused));
+    }
     if rows == 0 || door.dry_run {
         roll_back(batch).await;
-        return Ok(Passage::Done { rows });
+        return Ok(Passage::Done { rows, without_address });
     }
     if let Some((_, guard)) = door.at_most.filter(|(most, _)| rows > *most) {
         roll_back(batch).await;
         return Ok(Passage::Guarded(guard));
     }
-    commit(door, hand, batch, piece, rows).await
+    commit(door, hand, batch, piece, (rows, without_address)).await
+}
+
+/// Step 3.
+async fn act(door: &Doorway, batch: &mut dyn engine::Batch, range: &Range) -> Result<OptedOut, engine::Error> {
+    match &door.opt_out {
+        Some(opt_out) => batch.delete_with_opt_outs(&door.selection, range, opt_out).await,
+        None => Ok(OptedOut { rows: batch.act(&door.selection, range, &door.act).await?, ..OptedOut::default() }),
+    }
 }
 
 /// Steps 4 to 6.
-async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batch>, piece: &Piece, rows: u64) -> Result<Passage, Obstacle> {
+async fn commit(
+    door: &Doorway,
+    hand: &mut Hand,
+    mut batch: Box<dyn engine::Batch>,
+    piece: &Piece,
+    (rows, without_address): (u64, u64),
+) -> Result<Passage, Obstacle> {
     let epoch = batch.epoch();
-    let mut intent = ledger::Batch { rows, epoch, ..door.intent.clone() };
+    let mut intent = ledger::Batch { rows, epoch, without_address: door.opt_out.as_ref().map(|_| without_address), ..door.intent.clone() };
     if let Piece::Partition(partition) = piece {
         intent.statement_digest = hex(&Sha256::digest(format!("drop {:?} after {}", partition.table, intent.statement_digest)));
         intent.partition = Some(partition.table.table.clone());
@@ -209,11 +239,11 @@ async fn commit(door: &Doorway, hand: &mut Hand, mut batch: Box<dyn engine::Batc
     let Err(error) = batch.commit().await else {
         fault::point("commit.after");
         hand.unrecorded = Some(rows);
-        return Ok(Passage::Done { rows });
+        return Ok(Passage::Done { rows, without_address });
     };
     // Unknown, whatever the error says: only the lane knows. Our transaction has marked it, so settlement waits for its end.
     match settle::settle(&door.state, &*door.engine, &mut hand.claim).await.map_err(unknown)? {
-        Verdict::Applied { rows } => Ok(Passage::Done { rows }),
+        Verdict::Applied { rows } => Ok(Passage::Done { rows, without_address }),
         Verdict::Abandoned | Verdict::Clean => Ok(match piece {
             Piece::Rows(_) => Passage::Smaller { why: "the connection was lost at COMMIT".to_owned(), contended: true },
             Piece::Partition(_) => Passage::kept(&error),
@@ -266,5 +296,5 @@ async fn commit_before_intent(
     hand.numbers = intended.gate;
     fault::point("intent.recorded");
     hand.unrecorded = Some(rows);
-    Ok(Passage::Done { rows })
+    Ok(Passage::Done { rows, without_address: 0 })
 }

@@ -108,7 +108,7 @@ impl<'a> Course<'a> {
                     self.pause(pause).await;
                     continue;
                 }
-                Ok(Step::End) => return (Some(hand), Ok(())),
+                Ok(Step::End) => return (Some(hand), progress.opt_outs.all_taken(self.rule)),
                 Err(obstacle) => return (Some(hand), Err(obstacle)),
             };
             let started = Instant::now();
@@ -240,8 +240,9 @@ impl<'a> Course<'a> {
         progress: &mut Progress,
     ) -> Result<Option<Pause>, Obstacle> {
         match passage {
-            Passage::Done { rows } => {
+            Passage::Done { rows, without_address } => {
                 progress.acted += rows;
+                progress.opt_outs.without_address += without_address;
                 progress.batches += u64::from(rows > 0);
                 let pause = match piece {
                     Piece::Rows(range) => {
@@ -281,6 +282,12 @@ impl<'a> Course<'a> {
                         tracing::info!(partition, why, "a partition is swept row by row");
                     }
                 }
+                Ok(Some(Pause { time: Duration::ZERO, why: Throttle::Courtesy }))
+            }
+            Passage::OptOutsRefused(refused) => {
+                progress.opt_outs.refused(self.rule, &refused)?;
+                let values = refused.into_iter().map(|refused| refused.values);
+                self.door.opt_out = self.door.opt_out.as_ref().map(|opt_out| Arc::new(opt_out.without(values)));
                 Ok(Some(Pause { time: Duration::ZERO, why: Throttle::Courtesy }))
             }
             Passage::Again { epoch } => {

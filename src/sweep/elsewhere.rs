@@ -196,7 +196,7 @@ fn lockable(rule: &Rule, table: &TableName, shape: &Shape, base: Base<'_>) -> Re
 }
 
 /// Whether the server compares the two as what they are, and not as what it makes of one of them.
-fn comparable(one: &ColumnRef, other: &ColumnRef) -> bool {
+pub fn comparable(one: &ColumnRef, other: &ColumnRef) -> bool {
     use TypeClass::{Decimal, FoldedText, Integer, Other, PaddedText, Text, Untyped};
     let family = |class: TypeClass| match class {
         Integer | Decimal => Integer,

@@ -134,6 +134,15 @@ impl Form {
         }
     }
 
+    /// The same with triggers of another table that fire too.
+    #[must_use]
+    pub fn firing(mut self, triggers: BTreeMap<String, BTreeSet<String>>) -> Self {
+        for (name, bodies) in triggers {
+            self.triggers.entry(name).or_default().extend(bodies);
+        }
+        self
+    }
+
     /// The form of a [`Form::to_text`]; `None`: a version that kept none wrote it.
     pub fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
@@ -177,7 +186,7 @@ impl Form {
     pub fn changes(&self, now: &Self) -> Changes {
         let mut changes = Changes::default();
         for (key, sentence) in self.rule.differences(&now.rule) {
-            let protects = matches!(key.as_str(), "floor" | "overrides" | "start_at" | "subject" | "wait_for");
+            let protects = matches!(key.as_str(), "floor" | "overrides" | "start_at" | "subject" | "suppress" | "wait_for");
             if protects { &mut changes.protections } else { &mut changes.others }.push(sentence);
         }
         for (id, before) in &self.others {

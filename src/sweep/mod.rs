@@ -27,6 +27,7 @@ pub mod prepare;
 pub mod relatives;
 pub mod settle;
 pub mod stop;
+pub mod suppress;
 pub mod time;
 mod vacuum;
 pub mod view;
@@ -40,6 +41,7 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use serde::Serialize;
 use tracing::Instrument as _;
 
 use self::{
@@ -59,7 +61,10 @@ use crate::{
     config::Config,
     fault, ledger,
     policy::Rule,
-    sql::selection::{Counts, EndTest},
+    sql::{
+        selection::{Counts, EndTest},
+        statement,
+    },
     state::{Claim, GateNumbers, Owner, State, SweepEnd, SweepStart},
 };
 
@@ -93,6 +98,24 @@ pub struct BatchDone {
     pub took: Duration,
 }
 
+/// What became of the opt-outs of rows that went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct OptOuts {
+    /// Rows that went and had no address.
+    pub without_address: u64,
+    /// Rows that stay due, because the database would not take their opt-outs.
+    pub refused: Vec<RefusedOptOut>,
+}
+
+/// A row that stays.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RefusedOptOut {
+    /// Its key; `None`: nothing names it. For people who look after the database: never in a ledger or metric.
+    pub row: Option<String>,
+    /// The database's words.
+    pub why: String,
+}
+
 /// How a sweep of one rule ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
@@ -103,12 +126,14 @@ pub struct Ended {
     pub acted: u64,
     pub batches: u64,
     pub duration: Duration,
+    /// What became of their opt-outs; absent where the rule leaves none.
+    pub opt_outs: Option<OptOuts>,
 }
 
 impl Ended {
     /// Says how it ended; at a level that a command, which prints a report, does not show.
     fn log(&self) {
-        let Self { outcome, obstacle, acted, batches, duration } = self;
+        let Self { outcome, obstacle, acted, batches, duration, opt_outs: _ } = self;
         let (reason, message) = match obstacle {
             Some(obstacle) => (Some(obstacle.reason.name()), Some(obstacle.message.as_str())),
             None => (None, None),
@@ -119,7 +144,14 @@ impl Ended {
 
     /// A sweep that never began.
     pub fn before_it_began(obstacle: Obstacle) -> Self {
-        Self { outcome: obstacle.reason.outcome(), obstacle: Some(obstacle), acted: 0, batches: 0, duration: Duration::ZERO }
+        Self {
+            outcome: obstacle.reason.outcome(),
+            obstacle: Some(obstacle),
+            acted: 0,
+            batches: 0,
+            duration: Duration::ZERO,
+            opt_outs: None,
+        }
     }
 }
 
@@ -143,6 +175,7 @@ pub struct Sweeper<'a> {
 struct Progress {
     acted: u64,
     batches: u64,
+    opt_outs: OptOuts,
 }
 
 impl Sweeper<'_> {
@@ -159,7 +192,9 @@ impl Sweeper<'_> {
             Ok(()) => (Outcome::Complete, None),
             Err(obstacle) => (obstacle.reason.outcome(), Some(obstacle)),
         };
-        let ended = Ended { outcome, obstacle, acted: progress.acted, batches: progress.batches, duration: started.elapsed() };
+        let opt_outs = rule.suppress.as_ref().map(|_| progress.opt_outs);
+        let (acted, batches) = (progress.acted, progress.batches);
+        let ended = Ended { outcome, obstacle, acted, batches, duration: started.elapsed(), opt_outs };
         span.in_scope(|| ended.log());
         self.observer.ended(rule, &ended);
         ended
@@ -249,11 +284,16 @@ impl Sweeper<'_> {
                 epoch: 0,
                 cutoff,
                 rule_digest: ready.digest.clone(),
-                statement_digest: crate::sql::statement::digest(selection, act),
+                statement_digest: match &ready.planned.opt_out {
+                    Some(opt_out) => statement::digest_with_opt_outs(selection, opt_out),
+                    None => statement::digest(selection, act),
+                },
                 partition: None,
+                without_address: None,
             },
             selection: Arc::new(selection.clone()),
             act: Arc::new(act.clone()),
+            opt_out: ready.planned.opt_out.clone().map(Arc::new),
             dry_run: self.request.dry_run,
             at_most: None,
         };

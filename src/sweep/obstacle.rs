@@ -102,6 +102,8 @@ closed! {
         Connection,
         Database,
         State,
+        /// The database would not take the opt-outs of some rows, which stay.
+        OptOut,
         // Interrupted.
         Shutdown,
         Changed,
@@ -116,7 +118,7 @@ impl Reason {
             Self::Window | Self::Paused | Self::HoldPending | Self::ReplicaLag | Self::AnotherWorker | Self::Observe | Self::Turn => {
                 Outcome::Paused
             }
-            Self::Connection | Self::Database | Self::State => Outcome::Failed,
+            Self::Connection | Self::Database | Self::State | Self::OptOut => Outcome::Failed,
             Self::Shutdown | Self::Changed => Outcome::Interrupted,
             _ => Outcome::Refused,
         }

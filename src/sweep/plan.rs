@@ -12,7 +12,7 @@ use super::{
     matching::condition,
     obstacle::{Obstacle, Reason},
     relatives::{self, Relative},
-    waits,
+    suppress, waits,
 };
 use crate::{
     anonymise::{self, Misfit, Target},
@@ -23,6 +23,7 @@ use crate::{
         resolve::{SUBJECT, readings},
     },
     secret::Keys,
+    sql::opt_out::OptOut,
     sql::selection::{
         Act, Assignment, ColumnRef, DoneTest, HeldTest, NewValue, Override, Protector, Selection, SubjectTest, TypeClass, WorkspaceRef,
     },
@@ -34,6 +35,8 @@ pub struct Planned {
     pub selection: Selection,
     /// `None` for `keep`: it protects and never acts.
     pub act: Option<Act>,
+    /// What each row that goes leaves behind.
+    pub opt_out: Option<OptOut>,
 }
 
 /// What planning needs to know beside the rule itself.
@@ -105,7 +108,8 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
         references,
         shown: dates::shown(rule, around.base())?,
     };
-    Ok(Planned { selection, act })
+    let opt_out = suppress::opt_out(rule, &around)?;
+    Ok(Planned { selection, act, opt_out })
 }
 
 /// Whether the whole table can be seen and changed at all.

@@ -14,6 +14,7 @@ use super::{
     partitions::{self, Drops},
     plan::{self, Planned, Surroundings},
     relatives::relatives,
+    suppress,
 };
 use crate::{
     config,
@@ -77,7 +78,7 @@ pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
 pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<Tables, engine::Error> {
-    let others = rules.iter().flat_map(|rule| elsewhere::named(rule));
+    let others = rules.iter().flat_map(|rule| elsewhere::named(rule).chain(rule.suppress.as_ref().map(|suppress| &suppress.table)));
     let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).chain(others).collect();
     let names: Vec<TableName> = names.into_iter().cloned().collect();
     let inspected = target.engine.inspect_all(&names).await?;
@@ -129,13 +130,14 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         };
         let outcome = unreadable_relative(&shape, &rules, &shapes)
             .and_then(|()| plan::plan(rule, around))
+            .and_then(|planned| suppress::possible(rule, &*target.engine).map(|()| planned))
             .and_then(|planned| unfit(rule, &met, &conditions).map(|()| planned))
             .and_then(|planned| {
                 let drops = partitions::drops(rule, &shape, &planned.selection)?;
                 Ok((planned, drops))
             });
         let outcome = outcome.map(|(planned, drops)| {
-            let form = Form::of(rule, &met, &shape);
+            let form = Form::of(rule, &met, &shape).firing(suppress::fired(rule, &elsewhere));
             let walked = walked(rule, &shape);
             let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, walked));
             let walked = walked.map(str::to_owned);

@@ -43,6 +43,7 @@ macro_rules! caught {
 }
 
 caught! {
+    a_lost_opt_out_is_caught: "opt-outs-omitted" about [0, 0, 0],
     a_rule_that_takes_every_tenant_is_caught: "tenant-ignored" about [0, 0, 0],
     a_row_that_does_not_wait_is_caught: "wait-ignored" about [0, 0, 0],
     an_inclusive_cutoff_is_caught: "cutoff-inclusive" about [0, 0, 0],

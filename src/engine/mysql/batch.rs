@@ -5,9 +5,9 @@ use sqlx::{Row as _, mysql::MySqlRow};
 
 use super::{
     Flavour, Mysql,
-    errors::Failure,
+    errors::{DUPLICATE, Failure},
     partitions::Taken,
-    session::{Transaction, bytes},
+    session::{Transaction, bytes, numbers, text},
     workspace::{known, marking},
 };
 use crate::{
@@ -15,11 +15,14 @@ use crate::{
     engine::{
         Batch, Error, LaneMark, Partition,
         old_values::OldValues,
+        opt_outs::{self, Gone, Inserts, OptedOut},
         server::{signed, unsigned},
     },
     fault,
+    policy::Dialect,
     sql::{
         Statement,
+        opt_out::OptOut,
         selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, WorkspaceRef},
         statement::{self, NewValues},
     },
@@ -92,6 +95,39 @@ impl MysqlBatch {
         Ok(values)
     }
 
+    /// The rows that a statement returns of those it deletes.
+    async fn gone(&mut self, statement: &Statement, opt_out: &OptOut) -> Result<Vec<Gone>, Error> {
+        let mut read = OldValues::new();
+        let (names, values) = (opt_out.names.len(), opt_out.read.len());
+        let take = |row: MySqlRow| {
+            let value = |at: usize| {
+                let cell = |bytes: Vec<u8>| String::from_utf8(bytes).map_or_else(|error| Cell::Bytes(error.into_bytes()), Cell::Text);
+                Ok(bytes(&row, at)?.map_or(Cell::Null, cell))
+            };
+            let values = (names..names + values).map(value).collect::<Result<_, sqlx::Error>>()?;
+            opt_outs::take(&mut read, Gone { names: (0..names).map(|at| text(&row, at)).collect::<Result<_, _>>()?, values });
+            Ok(())
+        };
+        self.transaction.each(WHAT, statement, take).await?;
+        read.all(self.limits.max_batch_rows)
+    }
+
+    /// The opt-outs whose keys the table lacks, each once.
+    async fn missing(&mut self, opt_out: &OptOut, rows: &[Vec<Cell>]) -> Result<Vec<Vec<Cell>>, Error> {
+        let found = self.transaction.rows(WHAT, &statement::find_opt_outs(opt_out, rows)).await?;
+        let found = found.first().map(numbers).transpose().map_err(|error| Failure { what: WHAT, error })?.unwrap_or_default();
+        let key = |row: &[Cell]| opt_out.key.iter().filter_map(|at| opt_out.cell(*at, row).cloned()).collect::<Vec<_>>();
+        let mut keys: Vec<Vec<Cell>> = Vec::new();
+        let mut missing = Vec::new();
+        for (row, _) in rows.iter().zip(found).filter(|(_, found)| *found == 0) {
+            if !keys.contains(&key(row)) {
+                keys.push(key(row));
+                missing.push(row.clone());
+            }
+        }
+        Ok(missing)
+    }
+
     /// An estimate of a range's rows may be wrong; a transaction's size may not.
     fn check_size(&self, rows: u64) -> Result<(), Error> {
         let limit = self.limits.max_batch_rows;
@@ -104,6 +140,29 @@ fn insert_new_values(table: &str, values: &[(Cell, Option<String>)]) -> Statemen
     Statement {
         text: format!("INSERT INTO {table} (old, new) VALUES {}", vec!["(?, ?)"; values.len()].join(", ")),
         binds: values.iter().flat_map(cells).collect(),
+    }
+}
+
+#[async_trait]
+impl Inserts for MysqlBatch {
+    async fn insert(&mut self, opt_out: &OptOut, rows: &[Vec<Cell>]) -> Result<Result<(), String>, Error> {
+        let missing = self.missing(opt_out, rows).await?;
+        if missing.is_empty() {
+            return Ok(Ok(()));
+        }
+        self.transaction.run(WHAT, "SAVEPOINT attempt").await?;
+        let insert = statement::insert_opt_outs(Dialect::Mysql, opt_out, &missing);
+        let failure = match self.transaction.attempt_execute(WHAT, &insert).await {
+            Ok(_) => return self.transaction.run(WHAT, "RELEASE SAVEPOINT attempt").await.map(Ok).map_err(Error::from),
+            Err(failure) if failure.is_about_a_row() => failure,
+            Err(failure) => return Err(failure.into()),
+        };
+        self.transaction.run(WHAT, "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt").await?;
+        // Somebody else may have written it in between. Which of several keys was meant the server says in words only.
+        if rows.len() == 1 && failure.is(&[DUPLICATE]) && self.missing(opt_out, rows).await?.is_empty() {
+            return Ok(Ok(()));
+        }
+        Ok(Err(Error::from(failure).to_string()))
     }
 }
 
@@ -132,6 +191,14 @@ impl Batch for MysqlBatch {
         let rows = self.transaction.execute(WHAT, &statement).await?;
         self.check_size(rows)?;
         Ok(rows)
+    }
+
+    async fn delete_with_opt_outs(&mut self, selection: &Selection, range: &Range, opt_out: &OptOut) -> Result<OptedOut, Error> {
+        for lock in statement::lock_parents(selection, range) {
+            self.transaction.rows(WHAT, &lock).await?;
+        }
+        let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
+        opt_outs::write(self, opt_out, &gone).await
     }
 
     async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {

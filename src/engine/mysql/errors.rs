@@ -27,7 +27,16 @@ const ACCESS_DENIED: u16 = 1045;
 /// The lock was not to be had in time; of a row and of a table's definition alike.
 pub(super) const LOCK_TIMEOUT: u16 = 1205;
 
+/// A row with such a key is there already.
+pub(super) const DUPLICATE: u16 = 1062;
+
 impl Failure {
+    /// True if another row might have been taken: NULL or no value where there must be one, a value that does not fit, a key, a
+    /// CHECK, or what a trigger says.
+    pub fn is_about_a_row(&self) -> bool {
+        self.is(&[1048, DUPLICATE, 1216, 1264, 1265, 1292, 1364, 1366, 1406, 1452, 1644, 1690, 3819, 4025])
+    }
+
     /// True if the server answered with one of these numbers.
     pub fn is(&self, numbers: &[u16]) -> bool {
         refusal(&self.error).is_some_and(|refusal| numbers.contains(&refusal.number()))

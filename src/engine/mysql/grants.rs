@@ -12,7 +12,7 @@ use crate::{
     config::Replicas,
     engine::{
         Error,
-        grants::{Grants, Needs, Step, privileges},
+        grants::{Grants, Needs, Step, of_tables, privileges},
     },
     policy::Dialect,
     sql::{qualified, quote_identifier, quote_literal},
@@ -58,7 +58,7 @@ impl Mysql {
         let table = |needs: &Needs| {
             to(&format!("{}{}{}", privileges(needs), drops(needs), triggers(needs)), &qualified(Dialect::Mysql, &needs.table))
         };
-        steps.push(Step::new("The tables of the rules, and those whose rows a delete has to wait for", needs.iter().map(table)));
+        steps.push(Step::new(of_tables(needs), needs.iter().map(table)));
         let schemas: BTreeSet<&str> = needs.iter().filter(|needs| needs.drop).map(|needs| needs.table.schema.as_str()).collect();
         if !schemas.is_empty() {
             let why = "Keeping writers out while a partition is dropped (neither this nor ALTER and DROP above is needed where no rule says \

@@ -198,6 +198,10 @@ impl Engine for Mysql {
         Ok(prepared)
     }
 
+    fn returns_deleted(&self) -> bool {
+        self.server.flavour == Flavour::MariaDb
+    }
+
     fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way> {
         walk::ways(shape, key, start)
     }

@@ -98,6 +98,12 @@ impl Transaction {
         outcome.map(|_| ()).map_err(|error| Failure { what, error })
     }
 
+    /// Runs a statement whose failure changes nothing, and the transaction goes on.
+    pub async fn attempt_execute(&mut self, what: &'static str, statement: &Statement) -> Result<u64, Failure> {
+        let outcome = query(statement).execute(&mut **self.connection(what)?).await;
+        outcome.map(|done| done.rows_affected()).map_err(|error| Failure { what, error })
+    }
+
     /// Asks a question that has no parameters: one round trip to the server, where parameters need two.
     pub async fn ask(&mut self, what: &'static str, text: &str) -> Result<Vec<MySqlRow>, Failure> {
         let outcome = sqlx::raw_sql(named(text)).fetch_all(&mut **self.connection(what)?).await;

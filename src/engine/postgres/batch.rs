@@ -13,11 +13,14 @@ use crate::{
     engine::{
         Batch, Error, LaneMark, Partition,
         old_values::OldValues,
+        opt_outs::{self, Gone, Inserts, OptedOut},
         server::{signed, unsigned},
     },
     fault,
+    policy::Dialect,
     sql::{
         Statement,
+        opt_out::OptOut,
         selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, WorkspaceRef},
         statement::{self, NewValues},
     },
@@ -95,9 +98,36 @@ impl PostgresBatch {
         ))
     }
 
+    /// The rows that a statement returns of those it deletes.
+    async fn gone(&mut self, statement: &Statement, opt_out: &OptOut) -> Result<Vec<Gone>, Error> {
+        let mut read = OldValues::new();
+        let (names, values) = (opt_out.names.len(), opt_out.read.len());
+        let take = |row: PgRow| {
+            let text = |at: usize| row.try_get::<Option<String>, _>(at);
+            let value = |at: usize| Ok(text(at)?.map_or(Cell::Null, Cell::Text));
+            let values = (names..names + values).map(value).collect::<Result<_, sqlx::Error>>()?;
+            opt_outs::take(&mut read, Gone { names: (0..names).map(text).collect::<Result<_, _>>()?, values });
+            Ok(())
+        };
+        self.transaction.each(WHAT, query(statement), take).await?;
+        read.all(self.max_rows)
+    }
+
     /// An estimate of a range's rows may be wrong; a transaction's size may not.
     fn check_size(&self, rows: u64) -> Result<(), Error> {
         if rows > self.max_rows { Err(Error::TooManyRows { rows, limit: self.max_rows }) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Inserts for PostgresBatch {
+    async fn insert(&mut self, opt_out: &OptOut, rows: &[Vec<Cell>]) -> Result<Result<(), String>, Error> {
+        let statement = statement::insert_opt_outs(Dialect::Postgres, opt_out, rows);
+        match self.transaction.try_execute(WHAT, query(&statement)).await? {
+            Ok(_) => Ok(Ok(())),
+            Err(failure) if failure.is_about_a_row() => Ok(Err(Error::from(failure).to_string())),
+            Err(failure) => Err(failure.into()),
+        }
     }
 }
 
@@ -124,6 +154,18 @@ impl Batch for PostgresBatch {
         let rows = self.transaction.execute(WHAT, query(&statement)).await?;
         self.check_size(rows)?;
         Ok(rows)
+    }
+
+    async fn delete_with_opt_outs(&mut self, selection: &Selection, range: &Range, opt_out: &OptOut) -> Result<OptedOut, Error> {
+        let before = match fault::seeded("opt-outs-read-before") {
+            true => Some(self.gone(&statement::read_before(selection, range, opt_out), opt_out).await?),
+            false => None,
+        };
+        for lock in statement::lock_parents(selection, range) {
+            self.transaction.rows(WHAT, query(&lock)).await?;
+        }
+        let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
+        opt_outs::write(self, opt_out, &before.unwrap_or(gone)).await
     }
 
     async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {

@@ -21,6 +21,11 @@ impl Failure {
         sqlstate(&self.error).is_some_and(|code| codes.contains(&code.as_str()))
     }
 
+    /// True if another row might have been taken: it is about values (class 22) or a constraint (class 23).
+    pub fn is_about_a_row(&self) -> bool {
+        sqlstate(&self.error).is_some_and(|code| code.starts_with("22") || code.starts_with("23") || code == "P0001")
+    }
+
     /// For statements on the workspace: a missing table, schema or column of it is [`Error::NoWorkspace`].
     pub fn of_workspace(self) -> Error {
         if self.is(&["42P01", "3F000"]) { Error::NoWorkspace } else { self.into() }

@@ -14,7 +14,7 @@ use crate::{
     config::Replicas,
     engine::{
         Error,
-        grants::{Grants, Needs, Step, privileges},
+        grants::{Grants, Needs, Step, of_tables, privileges},
     },
     policy::Dialect,
     sql::{qualified, quote_identifier, quote_literal},
@@ -38,6 +38,20 @@ impl Postgres {
                 owners.insert(owner);
             }
             owners.remove(role.unwrap_or(&ourselves));
+        }
+        let mut sequences = BTreeSet::new();
+        for table in needs.iter().filter(|needs| needs.insert).map(|needs| qualified(Dialect::Postgres, &needs.table)) {
+            // Those of serial columns; those of identity columns take no privilege.
+            let drawn = format!(
+                "SELECT format('%I.%I', n.nspname, s.relname) FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
+                 JOIN pg_namespace n ON n.oid = s.relnamespace \
+                 WHERE d.classid = 'pg_class'::regclass AND d.refobjid = {}::regclass AND d.deptype = 'a'",
+                quote_literal(Dialect::Postgres, &table)
+            );
+            for row in transaction.ask(what, &drawn).await? {
+                let sequence: String = row.try_get(0).map_err(|error| Failure { what, error })?;
+                sequences.insert(sequence);
+            }
         }
         let is_made = has_gate(&mut transaction, &self.workspace).await?;
         transaction.commit().await?;
@@ -68,7 +82,11 @@ impl Postgres {
             _ => needs.clone(),
         };
         let tables = needs.iter().map(|needs| to(&privileges(&locking(needs)), &qualified(Dialect::Postgres, &needs.table)));
-        steps.push(Step::new("The tables of the rules, and those whose rows a delete has to wait for", usage.chain(tables)));
+        steps.push(Step::new(of_tables(needs), usage.chain(tables)));
+        if !sequences.is_empty() {
+            let why = "What numbers the entries of the tables that opt-outs go to";
+            steps.push(Step::new(why, sequences.iter().map(|sequence| to("USAGE", &format!("SEQUENCE {sequence}")))));
+        }
         if !owners.is_empty() {
             let why = "Only their owner can drop partitions (not needed where no rule says `partitions = \"drop\"`, and more than any other step)";
             steps.push(Step::new(why, owners.iter().map(|owner| format!("GRANT {} TO {role}", quote_identifier(owner)))));

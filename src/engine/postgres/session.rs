@@ -113,6 +113,27 @@ impl Transaction {
         }
     }
 
+    /// Tries a statement with values; where it failed it is undone, and the transaction goes on.
+    ///
+    /// # Errors
+    /// A failure of what goes around it.
+    pub async fn try_execute(
+        &mut self,
+        what: &'static str,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Result<u64, Failure>, Failure> {
+        let intact = self.intact;
+        self.run(what, "SAVEPOINT attempt").await?;
+        match self.execute(what, query).await {
+            Ok(rows) => self.run(what, "RELEASE SAVEPOINT attempt").await.map(|()| Ok(rows)),
+            Err(failure) => {
+                self.run(what, "ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt").await?;
+                self.intact = intact;
+                Ok(Err(failure))
+            }
+        }
+    }
+
     /// Asks a question that has no parameters: one round trip to the server, where parameters need two.
     pub async fn ask(&mut self, what: &'static str, text: &str) -> Result<Vec<PgRow>, Failure> {
         let outcome = sqlx::raw_sql(checked(text)).fetch_all(&mut **self.connection(what)?).await;

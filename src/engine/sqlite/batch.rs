@@ -6,14 +6,20 @@ use async_trait::async_trait;
 use sqlx::{Row as _, Sqlite, pool::PoolConnection, sqlite::SqliteRow};
 
 use super::{
-    database::{Database, count_cell},
+    database::{Database, cell, count_cell},
     workspace,
 };
 use crate::{
-    engine::{Batch, Error, LaneMark, old_values::OldValues},
+    engine::{
+        Batch, Error, LaneMark,
+        old_values::OldValues,
+        opt_outs::{self, Gone, Inserts, OptedOut},
+    },
     fault,
+    policy::Dialect,
     sql::{
         Statement,
+        opt_out::OptOut,
         selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, WorkspaceRef},
         statement,
     },
@@ -101,10 +107,57 @@ impl SqliteBatch {
         Ok(())
     }
 
+    /// The rows that a statement returns of those it deletes.
+    async fn gone(&mut self, statement: &Statement, opt_out: &OptOut) -> Result<Vec<Gone>, Error> {
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let mut read = OldValues::new();
+        let mut unread = None;
+        let (names, values) = (opt_out.names.len(), opt_out.read.len());
+        let take = |row: SqliteRow| {
+            let names_of = (0..names).map(|at| row.try_get::<Option<String>, _>(at)).collect::<Result<_, _>>()?;
+            match (names..names + values).map(|at| cell(&row, at)).collect() {
+                Ok(values) => opt_outs::take(&mut read, Gone { names: names_of, values }),
+                Err(error) => unread = Some(error),
+            }
+            Ok(())
+        };
+        let outcome = self.database.each(connection, statement, take).await;
+        let outcome = outcome.and_then(|()| unread.map_or(Ok(()), Err)).and_then(|()| read.all(self.database.limits().max_batch_rows));
+        if outcome.is_err() {
+            self.give_up();
+        }
+        outcome
+    }
+
     /// Closes the connection, which rolls back. It takes no runtime, so it serves `drop` as well.
     fn give_up(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection.detach());
+        }
+    }
+}
+
+#[async_trait]
+impl Inserts for SqliteBatch {
+    async fn insert(&mut self, opt_out: &OptOut, rows: &[Vec<Cell>]) -> Result<Result<(), String>, Error> {
+        self.execute(&Statement::plain("SAVEPOINT attempt")).await?;
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let statement = statement::insert_opt_outs(Dialect::Sqlite, opt_out, rows);
+        match self.database.try_execute(connection, &statement).await {
+            Ok(Ok(())) => {
+                self.execute(&Statement::plain("RELEASE attempt")).await?;
+                Ok(Ok(()))
+            }
+            Ok(Err(why)) => {
+                // Where the table's own constraint has ended the transaction, there is no such savepoint, and that is an error.
+                self.execute(&Statement::plain("ROLLBACK TO attempt")).await?;
+                self.execute(&Statement::plain("RELEASE attempt")).await?;
+                Ok(Err(why))
+            }
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
         }
     }
 }
@@ -142,6 +195,11 @@ impl Batch for SqliteBatch {
             return Err(Error::TooManyRows { rows, limit });
         }
         Ok(rows)
+    }
+
+    async fn delete_with_opt_outs(&mut self, selection: &Selection, range: &Range, opt_out: &OptOut) -> Result<OptedOut, Error> {
+        let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
+        opt_outs::write(self, opt_out, &gone).await
     }
 
     async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {

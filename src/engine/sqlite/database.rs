@@ -128,6 +128,20 @@ impl Database {
         Ok(bound(statement).execute(connection).await.map_err(database_error)?.rows_affected())
     }
 
+    /// Runs a statement that changes nothing where the database refuses a row for what it is; then its words are returned.
+    pub(super) async fn try_execute(&self, connection: &mut SqliteConnection, statement: &Statement) -> Result<Result<(), String>, Error> {
+        const TOO_BIG: u32 = 18;
+        const CONSTRAINT: u32 = 19;
+        const MISMATCH: u32 = 20;
+        set_deadline(connection, self.limits.statement_timeout).await?;
+        let Err(error) = bound(statement).execute(connection).await else { return Ok(Ok(())) };
+        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).unwrap_or_default();
+        match (code & 0xFF, database_error(error)) {
+            (TOO_BIG | CONSTRAINT | MISMATCH, error) => Ok(Err(error.to_string())),
+            (_, error) => Err(error),
+        }
+    }
+
     /// Gives all statements that [`look_up`] runs next on the connection the time of one.
     ///
     /// The driver runs a connection on a thread of its own, so a deadline costs as much as a statement; the many small

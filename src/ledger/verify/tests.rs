@@ -66,6 +66,7 @@ fn batch(lane: &str, lane_seq: u64) -> Batch {
         rule_digest: "d".to_owned(),
         statement_digest: "s".to_owned(),
         partition: None,
+        without_address: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         elsewhere::{self, Elsewhere},
         partitions::Drops,
         prepare::{Prepared, Target},
+        suppress,
     },
 };
 
@@ -36,7 +37,8 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
             if shape.family.members.len() > 1 { heaps.map(|member| &member.table).collect() } else { vec![&shape.table] };
         advice.suggestions.extend(tables.into_iter().map(|table| create_index(dialect, table, std::slice::from_ref(walked))));
     }
-    let fired = fired(rule, shape);
+    let mut fired = fired(rule, shape);
+    fired.extend(suppress::fired(rule, elsewhere));
     for allowed in rule.triggers.iter().filter(|allowed| !fired.contains_key(&allowed.name)) {
         advice.warnings.push(format!("`triggers` lists `{}`, and no trigger of that name fires when the rule acts", allowed.name));
     }
@@ -127,4 +129,5 @@ fn names(rule: &Rule, name: &String) -> bool {
         || rule.term.iter().flat_map(|term| term.columns()).any(reads)
         || rule.tenant.as_ref().is_some_and(|tenant| tenant.column == *name)
         || rule.wait_for.iter().any(|wait| wait.on.iter().any(|(own, _)| own == name))
+        || rule.suppress.as_ref().is_some_and(|suppress| suppress.read().any(|(from, _)| from == name))
 }

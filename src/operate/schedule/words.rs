@@ -158,6 +158,10 @@ pub fn action(rule: &Rule) -> Words {
         (Action::Keep { .. }, None) => "the rows are kept: no rule deletes or anonymises them",
         (Action::Keep { .. }, Some(_)) => "until then no rule deletes or anonymises the rows; then this rule keeps them no more",
     });
+    let words = match &rule.suppress {
+        Some(suppress) => words.say(", and of each ").say(suppress.in_words()),
+        None => words,
+    };
     match rule.mode {
         Mode::Enforce => words,
         Mode::Observe if !rule.action.acts() => words,

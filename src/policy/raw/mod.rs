@@ -5,6 +5,7 @@
 //! rule is a field of [`RawRule`] and a line in `RawRule::read`.
 
 mod strategy;
+mod suppress;
 mod term;
 mod values;
 
@@ -20,6 +21,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use self::{
     strategy::RawAnonymised,
+    suppress::{RawOptOut, RawSuppress},
     term::{FORMATS, RawDate, RawEnd, RawEnds, RawKeepFor, RawStart},
     values::{RawSubject, RawTenant, RawTrigger, RawWait},
 };
@@ -33,7 +35,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 6] = ["archive", "dependents", "evidence", "on_erasure", "residue", "suppress"];
+const LATER: [&str; 5] = ["archive", "dependents", "evidence", "on_erasure", "residue"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -105,6 +107,7 @@ pub struct RawRule {
     pub triggers: Option<At<Vec<RawTrigger>>>,
     /// In the order of the file.
     pub wait_for: Option<At<Vec<RawWait>>>,
+    pub suppress: Option<At<RawSuppress>>,
 }
 
 /// The word after `action`.
@@ -228,6 +231,7 @@ impl RawRule {
             drops_partitions: fields.choice("partitions", &PARTITIONS),
             triggers: values::triggers(fields),
             wait_for: values::waits(fields),
+            suppress: suppress::suppress(fields),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

@@ -43,6 +43,9 @@ pub(super) fn canonical(rule: &Rule) -> String {
     if !rule.wait_for.is_empty() {
         said["wait_for"] = waits(&rule.wait_for);
     }
+    if let Some(suppress) = &rule.suppress {
+        said["suppress"] = super::suppress::canonical(suppress);
+    }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");
     }
@@ -95,7 +98,7 @@ fn action(action: &Action) -> Value {
     }
 }
 
-fn strategy(spec: &StrategySpec) -> Value {
+pub(super) fn strategy(spec: &StrategySpec) -> Value {
     match spec {
         StrategySpec::Null => json!({ "strategy": "null" }),
         StrategySpec::Fixed { value, replace_null } => json!({ "strategy": "fixed", "value": value, "replace_null": replace_null }),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place},
-    policy::{Action, Rule, Term, raw::RawFile},
+    policy::{Action, OptOutValue, Rule, Term, raw::RawFile},
 };
 
 /// Reports policies and rules that share an id. Looks at what is written, so that a rule with other mistakes counts too.
@@ -74,7 +74,9 @@ fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) 
         // A subject of its own is the one column that a rule may unlink rows from, if it says so.
         let may_unlink = how == "anonymised" && is_subject(column);
         for other in others {
-            for (what, read) in readings(other, column).into_iter().filter(|(what, _)| !(may_unlink && rule.unlinks && *what == SUBJECT)) {
+            let is_settled =
+                |what: &str| may_unlink && rule.unlinks && what == SUBJECT || what == SUPPRESS && hashes_alike(rule, other, column);
+            for (what, read) in readings(other, column).into_iter().filter(|(what, _)| !is_settled(what)) {
                 let message = format!("`{column}` can't be {how}: it is {what} of `{}`", other.id);
                 let error = Diagnostic::error("column-changed-and-read", place.clone(), message).label("changed here");
                 let way_out = (may_unlink && what == SUBJECT)
@@ -90,8 +92,22 @@ fn changed_columns(rule: &Rule, others: &[&Rule], found: &RefCell<Diagnostics>) 
     }
 }
 
+/// What was anonymised to the very pseudonym that an opt-out would be is that opt-out still.
+fn hashes_alike(rule: &Rule, other: &Rule, column: &str) -> bool {
+    let Action::Anonymise { columns, .. } = &rule.action else { return false };
+    let anonymised = columns.iter().find(|(name, _)| name == column).map(|(_, strategy)| strategy);
+    let alike = |value: &OptOutValue| match value {
+        OptOutValue::Hashed { from, strategy } if from == column => Some(strategy) == anonymised,
+        value => value.from() != Some(column),
+    };
+    other.suppress.iter().flat_map(|suppress| &suppress.columns).all(|(_, value)| alike(value))
+}
+
 /// How a rule reads the column of a subject.
 pub const SUBJECT: &str = "a subject";
+
+/// How a rule reads the column of which it keeps an opt-out.
+pub const SUPPRESS: &str = "read in `suppress`";
 
 /// Each way in which a rule reads a column, and where it says so.
 pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
@@ -118,6 +134,9 @@ pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     }
     for (number, _) in rule.wait_for.iter().enumerate().filter(|(_, wait)| wait.on.iter().any(|(own, _)| own == column)) {
         readings.push(("read in `wait_for`", rule.origin.place(&format!("wait_for.{number}.{column}"))));
+    }
+    if rule.suppress.as_ref().is_some_and(|suppress| suppress.read().any(|(from, _)| from == column)) {
+        readings.push((SUPPRESS, rule.origin.place(&format!("suppress.from.{column}"))));
     }
     if rule.key.iter().any(|name| name == column) {
         readings.push(("in the `key`", rule.origin.place(&format!("key.{column}"))));

@@ -11,6 +11,7 @@ mod meet;
 mod overrides;
 mod recall;
 mod rule;
+mod suppress;
 mod term;
 mod undo;
 

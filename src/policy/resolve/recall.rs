@@ -59,6 +59,10 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             None => Vec::new(),
             Some(waits) => waits.iter().map(wait).collect::<Option<_>>()?,
         },
+        suppress: match &said["suppress"] {
+            Value::Null => None,
+            said => Some(super::suppress::recall(said)?),
+        },
         basis: None,
         purpose: None,
         reason: None,
@@ -135,6 +139,7 @@ keep_for = "1 year 6 months"
 triggers = [{ name = "y", reason = "r" }, { name = "x", reason = "r" }]
 wait_for = [{ table = "w", on = { b = "c", a = "d" } }, { schema = "z", table = "v", on = { a = "a" } }]
 partitions = "drop"
+suppress = { table = "o", columns = { h = { from = "mail", strategy = "hmac", key = "k", normalise = "email" }, l = { from = "list" }, w = { fixed = "x" }, n = { now = true } } }
 floor = "P40DT3H"
 timezone = "Europe/Berlin"
 max_share = 0.25
@@ -189,7 +194,7 @@ earliest = [
         let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Postgres), naive: Some(TimeZone::UTC), schema: None })];
         let context = Context {
             sources: sources.into(),
-            keys: Vec::new(),
+            keys: vec!["k".to_owned()],
             timezone: TimeZone::UTC,
             defaults: RuleDefaults::default(),
             complete: true,

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 
 use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
-    diagnostic::{Diagnostic, Diagnostics, fields::At, suggest},
+    diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
     policy::{
         Action, AllowedTrigger, Dialect, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName, Tenant, Wait,
         condition::Condition,
@@ -32,6 +32,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.overrides();
     check.partitions(facts);
     let (wait_for, triggers) = (check.waits(), check.triggers());
+    let suppress = check.suppress(context);
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -58,6 +59,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         drops_partitions: value(&raw.drops_partitions).unwrap_or(false),
         triggers: triggers?,
         wait_for: wait_for?,
+        suppress: suppress?,
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         reason: value(&raw.reason),
@@ -79,6 +81,10 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     pub(super) fn error(&self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(code, self.file.file.at(span.clone()), message)
+    }
+
+    pub(super) fn place(&self, span: &Range<usize>) -> Place {
+        self.file.file.at(span.clone())
     }
 
     pub(super) fn report(&self, diagnostic: Diagnostic) {
@@ -201,13 +207,7 @@ impl Check<'_> {
                     self.missing("anonymise", "a rule that anonymises lacks `anonymise`".to_owned(), Some(help.to_owned()));
                 }
                 let columns = &raw.anonymise.as_ref()?.value;
-                for key in
-                    columns.iter().flat_map(|column| &column.keys).filter(|key| context.complete && !context.keys.contains(&key.value))
-                {
-                    let unknown = self.error("unknown-key-name", &key.span, format!("there is no key `{}`", key.value));
-                    let help = suggest::did_you_mean(&key.value, context.keys.iter().map(String::as_str));
-                    self.report(unknown.help(help.unwrap_or_else(|| format!("add [keys.{}] to retentiond.toml", key.value))));
-                }
+                columns.iter().flat_map(|column| &column.keys).for_each(|key| self.known_key(key, context));
                 for column in columns.iter().filter(|column| column.strategy == StrategySpec::Random && !raw.written.contains("mark")) {
                     let message = "`random` can't tell from a value that it is done, so the rule needs a `mark`";
                     let error = self.error("mark-needed", &column.column.span, message).label("anonymised by `random`");
@@ -292,6 +292,15 @@ impl Check<'_> {
         raw.wait_for.iter().flat_map(|waits| &waits.value).map(wait).collect()
     }
 
+    /// A secret that a rule names must be there.
+    pub(super) fn known_key(&self, key: &At<String>, context: &Context) {
+        if context.complete && !context.keys.contains(&key.value) {
+            let unknown = self.error("unknown-key-name", &key.span, format!("there is no key `{}`", key.value));
+            let help = suggest::did_you_mean(&key.value, context.keys.iter().map(String::as_str));
+            self.report(unknown.help(help.unwrap_or_else(|| format!("add [keys.{}] to retentiond.toml", key.value))));
+        }
+    }
+
     /// Only rows that go can go with their partition.
     fn partitions(&self, facts: Option<&SourceFacts>) {
         let raw = self.raw;
@@ -339,6 +348,7 @@ impl Check<'_> {
             let pairs = wait.on.iter().flat_map(|on| &on.value);
             spans.extend(pairs.map(|(own, other)| (format!("wait_for.{number}.{}", own.value), own.span.start..other.span.end)));
         }
+        spans.extend(raw.suppress.iter().flat_map(|suppress| super::suppress::spans(&suppress.value)));
         if let Some(RawSubject::Of(subjects)) = raw.subject.as_ref().map(|subject| &subject.value) {
             spans.extend(subjects.iter().map(|(kind, column)| (format!("subject.{}", kind.value), column.span.clone())));
         }

@@ -182,7 +182,7 @@ fn entry((old, new): &(Cell, Option<String>)) -> Option<(String, serde_json::Val
 
 /// A text as a value of the column. Types of text are left to assignment, which refuses what is too long where a cast
 /// would cut it off.
-fn literal(dialect: Dialect, of: &ColumnRef, value: &str) -> String {
+pub(super) fn literal(dialect: Dialect, of: &ColumnRef, value: &str) -> String {
     match dialect {
         Dialect::Postgres => cast(of, &quote_literal(dialect, value)),
         Dialect::Sqlite => quote_literal(dialect, value),
@@ -219,7 +219,7 @@ fn is_text(of: &ColumnRef) -> bool {
 }
 
 /// What says that a row was anonymised: true, 1, or when.
-fn mark_value(mark: &ColumnRef, instant: Timestamp, binds: &mut Binds) -> String {
+pub(super) fn mark_value(mark: &ColumnRef, instant: Timestamp, binds: &mut Binds) -> String {
     let at = instant.to_string();
     let is_time = || ["date", "time"].iter().any(|word| mark.declared.to_ascii_lowercase().contains(word));
     match (binds.dialect, mark.class) {

@@ -8,6 +8,7 @@ mod change;
 mod count;
 mod look;
 mod lookup;
+mod opt_out;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -17,6 +18,7 @@ pub use self::{
     count::{count, count_beyond, count_due, count_held, count_protected, find_due, find_ended, find_later, finds_held, is_kept, survey},
     look::{holders, look, seen, shown},
     lookup::{lock_parents, settings},
+    opt_out::{create_unique_index, delete_returning, digest_with_opt_outs, find_opt_outs, insert_opt_outs, read_before},
     walk::{any_due, boundary, meets_implausible_first, value_below, value_boundary},
 };
 use super::{

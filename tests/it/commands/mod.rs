@@ -13,6 +13,7 @@ mod holds;
 pub mod lookups;
 mod lost;
 mod mariadb;
+pub mod opt_outs;
 mod output;
 mod partitions;
 mod pauses;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, dropping, left, lookups, partitions, policy, triggers};
+use super::{CLOSED, accounts, dropping, left, lookups, opt_outs, partitions, policy, triggers};
 use crate::support::{
     binary,
     product::{Kind, Product},
@@ -16,6 +16,11 @@ pub const SCENARIOS: &[(&str, fn())] = &[
     ("parents-unlocked", || {
         lookups::what_decides_stays_as_it_is("none");
         assert!(catch_unwind(|| lookups::what_decides_stays_as_it_is("parents-unlocked")).is_err(), "nothing noticed the change elsewhere");
+    }),
+    ("opt-outs-read-before", || {
+        let scenario = opt_outs::the_opt_out_is_of_the_row_that_went;
+        scenario(Kind::Postgres, "none");
+        assert!(catch_unwind(|| scenario(Kind::Postgres, "opt-outs-read-before")).is_err(), "nothing noticed the older address");
     }),
     ("trigger-body-ignored", || {
         triggers::a_changed_body_waits("none");

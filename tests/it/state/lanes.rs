@@ -47,6 +47,7 @@ fn batch(rows: u64) -> Batch {
         rule_digest: "d".to_owned(),
         statement_digest: "s".to_owned(),
         partition: None,
+        without_address: None,
     }
 }
 

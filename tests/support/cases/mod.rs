@@ -4,13 +4,14 @@
 //! Everything follows from the seed of the pack, and from the `stock` that it is drawn from: all that one engine has, or what
 //! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
 //! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
-//! around a table, `waits` what some rules wait for, `parents` what some look up, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! around a table, `waits` what some rules wait for, `parents` what some look up, `opt_outs` what some leave behind, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
 //! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
 pub mod dice;
 pub mod holds;
 pub mod moments;
 pub mod neighbours;
+mod opt_outs;
 mod parents;
 pub mod parts;
 pub mod personal;
@@ -26,6 +27,7 @@ mod waits;
 use self::{
     dice::Dice,
     holds::Order,
+    opt_outs::List,
     rules::Written,
     stock::Stock,
     table::{Draft, Engine},
@@ -63,6 +65,8 @@ pub struct Case {
     /// The types of its columns, as its stock calls them.
     pub types: Vec<String>,
     pub bystanders: Vec<String>,
+    /// Where the opt-outs of what is deleted go.
+    pub list: Option<List>,
     /// Its table comes in parts, where the engine has any.
     pub in_parts: bool,
 }
@@ -88,9 +92,12 @@ impl Pack {
         let mut parts = Dice::new(seed ^ 0x70a6_7500);
         let mut waits = Dice::new(seed ^ 0x3a17_f000);
         let mut parents = Dice::new(seed ^ 0x9a2e_0000);
+        let mut opt_outs = Dice::new(seed ^ 0x0070_0075);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
-            let (case, table) = case((&mut dice, &mut parts, &mut waits, &mut parents), (engine, stock), &world, zone, number);
+            let dice =
+                Many { dice: &mut dice, of_parts: &mut parts, of_waits: &mut waits, of_parents: &mut parents, of_opt_outs: &mut opt_outs };
+            let (case, table) = case(dice, (engine, stock), &world, zone, number);
             cases.push(case);
             world.tables.push(table);
         }
@@ -108,8 +115,17 @@ impl Pack {
     }
 }
 
+/// Dice of their own for each part, so that what was drawn before there was another is drawn still.
+struct Many<'a> {
+    dice: &'a mut Dice,
+    of_parts: &'a mut Dice,
+    of_waits: &'a mut Dice,
+    of_parents: &'a mut Dice,
+    of_opt_outs: &'a mut Dice,
+}
+
 fn case(
-    (dice, of_parts, of_waits, of_parents): (&mut Dice, &mut Dice, &mut Dice, &mut Dice),
+    Many { dice, of_parts, of_waits, of_parents, of_opt_outs }: Many<'_>,
     (engine, stock): (Engine, Stock),
     world: &World,
     zone: &str,
@@ -158,9 +174,11 @@ fn case(
         bystanders.push(looked_up);
         statements.extend(made);
     }
+    let list = opt_outs::list(of_opt_outs, &draft, &table, &mut written, &world.pepper, number);
+    statements.extend(list.iter().flat_map(|list| list.statements.iter().cloned()));
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
-    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, in_parts };
+    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, in_parts };
     (case, table)
 }
 

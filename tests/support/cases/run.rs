@@ -3,6 +3,7 @@
 
 mod contents;
 mod explained;
+mod kept;
 mod snapshots;
 mod standing;
 
@@ -144,6 +145,7 @@ impl<'a> Real<'a> {
             self.compare_sweep(verdicts, &sweep.json());
         }
         self.compare_rows(verdicts, &before, &after);
+        self.compare_lists(verdicts);
         if self.caught() {
             return None;
         }

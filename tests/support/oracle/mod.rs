@@ -20,6 +20,7 @@ use self::calendar::{Met, Moment, Period, StartAt};
 pub use self::{
     ends::{Date, Elsewhere, Time},
     model::*,
+    strategies::act,
 };
 
 impl World {

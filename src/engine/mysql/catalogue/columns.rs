@@ -78,6 +78,7 @@ fn column(row: &MySqlRow) -> Result<Column, sqlx::Error> {
         computed_from: expression.map(|expression| names_in(&expression)).unwrap_or_default(),
         touched: extra.contains("on update"),
         updatable: may(&word(row, 8)?, "update"),
+        insertable: may(&word(row, 8)?, "insert"),
         fixed: None,
         labels,
     })

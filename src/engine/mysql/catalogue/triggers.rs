@@ -37,6 +37,7 @@ pub(super) async fn of(transaction: &mut Transaction, table: &TableRef, flavour:
             digest: (!parts[3].is_empty()).then(|| digest(&parts.join("\n"))),
             on_delete: event == "DELETE",
             on_update: event == "UPDATE",
+            on_insert: event == "INSERT",
             update_columns: Vec::new(),
             enabled: true,
         })

@@ -26,6 +26,7 @@ const COLUMNS: &str = "
       coalesce(c.collisdeterministic, true) AS deterministic,
       NOT typed.not_null AS nullable, a.attgenerated <> '' OR a.attidentity = 'a' AS generated,
       has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS updatable,
+      has_column_privilege(a.attrelid, a.attnum, 'INSERT') AS insertable,
       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS labels,
       CASE WHEN a.attgenerated = '' THEN '{}' ELSE ARRAY(
         SELECT DISTINCT b.attname::text FROM pg_depend d
@@ -63,6 +64,7 @@ pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Resu
             computed_from: row.try_get("computed_from")?,
             touched: false,
             updatable: row.try_get("updatable")?,
+            insertable: row.try_get("insertable")?,
             fixed: None,
             labels: row.try_get("labels")?,
         })

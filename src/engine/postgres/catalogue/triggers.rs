@@ -13,7 +13,7 @@ const TRIGGERS: &str = "
     WITH RECURSIVE family AS (
       SELECT root.oid AS root, root.oid FROM unnest($1) AS root (oid)
       UNION SELECT family.root, i.inhrelid FROM pg_inherits i JOIN family ON i.inhparent = family.oid)
-    SELECT family.root, t.tgname::text AS name, t.tgtype & 8 <> 0 AS on_delete, t.tgtype & 16 <> 0 AS on_update,
+    SELECT family.root, t.tgname::text AS name, t.tgtype & 8 <> 0 AS on_delete, t.tgtype & 16 <> 0 AS on_update, t.tgtype & 4 <> 0 AS on_insert,
       ARRAY(SELECT a.attname::text FROM unnest(t.tgattr::int2[]) WITH ORDINALITY AS u (attnum, place)
             JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = u.attnum ORDER BY place) AS update_columns,
       fires.enabled,
@@ -23,7 +23,7 @@ const TRIGGERS: &str = "
     WHERE NOT t.tgisinternal AND (t.tgrelid = family.root OR t.tgtype & 1 <> 0
       AND NOT EXISTS (SELECT FROM pg_trigger p WHERE p.oid = t.tgparentid AND p.tgenabled = t.tgenabled))
     UNION ALL
-    SELECT r.ev_class, 'rule ' || r.rulename, r.ev_type = '4', r.ev_type = '2', '{}', fires.enabled,
+    SELECT r.ev_class, 'rule ' || r.rulename, r.ev_type = '4', r.ev_type = '2', r.ev_type = '3', '{}', fires.enabled,
       encode(sha256(convert_to(pg_get_ruledef(r.oid), 'UTF8')), 'hex')
     FROM pg_rewrite r
     CROSS JOIN LATERAL (SELECT r.ev_enabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)) AS fires (enabled)
@@ -37,6 +37,7 @@ pub(super) async fn of(transaction: &mut Transaction, relations: &[Oid]) -> Resu
             digest: row.try_get("digest")?,
             on_delete: row.try_get("on_delete")?,
             on_update: row.try_get("on_update")?,
+            on_insert: row.try_get("on_insert")?,
             update_columns: row.try_get("update_columns")?,
             enabled: row.try_get("enabled")?,
         })

@@ -86,6 +86,7 @@ pub(super) async fn read(connection: &mut SqliteConnection, table: &TableRef, fa
             computed_from: Vec::new(),
             touched: false,
             updatable: facts.writable,
+            insertable: facts.writable,
             fixed: None,
             labels: Vec::new(),
         });

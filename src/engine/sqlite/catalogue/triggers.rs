@@ -20,13 +20,14 @@ use crate::{
 struct Event {
     delete: bool,
     update: bool,
+    insert: bool,
     /// Empty: any column.
     columns: Vec<String>,
 }
 
 impl Event {
     /// What can't be read may fire on everything.
-    const UNKNOWN: Self = Self { delete: true, update: true, columns: Vec::new() };
+    const UNKNOWN: Self = Self { delete: true, update: true, insert: true, columns: Vec::new() };
 }
 
 pub(super) async fn read(connection: &mut SqliteConnection, table: &str, columns: &[Column]) -> Result<Vec<Trigger>, Error> {
@@ -48,6 +49,7 @@ pub(super) async fn read(connection: &mut SqliteConnection, table: &str, columns
                 digest: Some(digest(&text)),
                 on_delete: event.delete,
                 on_update: event.update,
+                on_insert: event.insert,
                 update_columns: event.columns.into_iter().map(exact).collect(),
                 enabled: true,
             })
@@ -61,9 +63,10 @@ fn event(text: &str) -> Event {
     let mut tokens = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).skip_while(|token| !is(token, "TRIGGER"));
     // The name may itself be one of the words that are looked for.
     tokens.nth(1);
-    let mut event = Event { delete: false, update: false, columns: Vec::new() };
+    let mut event = Event { delete: false, update: false, insert: false, columns: Vec::new() };
     let Some(first) = tokens.find(|token| ["DELETE", "INSERT", "UPDATE"].iter().any(|word| is(token, word))) else { return Event::UNKNOWN };
     if is(&first, "INSERT") {
+        event.insert = true;
         return event;
     }
     event.delete = is(&first, "DELETE");
@@ -91,7 +94,7 @@ mod tests {
     use super::*;
 
     fn on(delete: bool, update: bool, columns: &[&str]) -> Event {
-        Event { delete, update, columns: columns.iter().map(|&name| name.to_owned()).collect() }
+        Event { delete, update, insert: !delete && !update, columns: columns.iter().map(|&name| name.to_owned()).collect() }
     }
 
     #[test]
