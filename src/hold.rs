@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::TableName;
 
+/// The kind of subject that tenants are held as: the column of a rule's `tenant` names it, and so may any subject of this kind.
+pub const TENANT: &str = "tenant";
+
 /// A data subject: a kind that rules name, and a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HeldSubject {

@@ -30,6 +30,12 @@ pub async fn run(common: &Common, world: &World, args: Args) -> Done {
             Some(obstacle) => render::line(&format!("blocked  source {}: {}", source.source, obstacle.message))?,
         }
     }
+    for identity in &report.identities {
+        match &identity.blocked {
+            None => render::line(&format!("ok       identity {} of {}", identity.table, identity.source))?,
+            Some(obstacle) => render::line(&format!("refused  identity {} of {}: {}", identity.table, identity.source, obstacle.message))?,
+        }
+    }
     for rule in &report.rules {
         match &rule.blocked {
             None => render::line(&format!("ok       {} ({} {})", rule.rule, rule.action, rule.table))?,

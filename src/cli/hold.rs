@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Common, Done, failure::Failure, render};
 use crate::{
-    hold::HeldSubject,
+    hold::{HeldSubject, TENANT},
     operate::{
         holds::{self, HoldReport, HoldsReport, PlaceRequest},
         report::VERSION,
@@ -45,6 +45,9 @@ pub struct Place {
     /// A file with one `KIND:VALUE` a line, or JSON Lines `{"kind": …, "value": …}`
     #[arg(long, value_name = "FILE")]
     subjects_file: Vec<PathBuf>,
+    /// Everything of one tenant, where rules say whose rows are which tenant's; may be repeated
+    #[arg(long, value_name = "TENANT")]
+    tenant: Vec<String>,
     /// Only in this table, `SOURCE.TABLE` as rules name it; may be repeated
     #[arg(long, value_name = "SOURCE.TABLE")]
     table: Vec<String>,
@@ -103,6 +106,7 @@ async fn place(common: &Common, world: &World, args: Place) -> Done {
     for file in &args.subjects_file {
         read_subjects(file, &mut subjects)?;
     }
+    subjects.extend(args.tenant.into_iter().map(|tenant| HeldSubject { kind: TENANT.to_owned(), value: tenant }));
     let request = PlaceRequest {
         matter: args.matter,
         subjects,

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     diagnostic::suggest::did_you_mean,
     engine::shape::Shape,
-    hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, scopes_of_table},
+    hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, TENANT, scopes_of_table},
     policy::{self, Rule},
     sql::{
         is_recordable,
@@ -234,7 +234,7 @@ fn reached(world: &World, scope: &HoldScope) -> Vec<String> {
 fn check_names(world: &World, request: &PlaceRequest) -> Result<(), Error> {
     if request.subjects.is_empty() && request.tables.is_empty() && request.categories.is_empty() && request.sources.is_empty() {
         return Err(Error::Asked(
-            "a hold needs at least one of --subject, --subjects-file, --table, --category, --source: a hold on everything is said with every --source".to_owned(),
+            "a hold needs at least one of --subject, --subjects-file, --tenant, --table, --category, --source: a hold on everything is said with every --source".to_owned(),
         ));
     }
     for source in &request.sources {
@@ -251,8 +251,14 @@ fn check_names(world: &World, request: &PlaceRequest) -> Result<(), Error> {
         // In any workspace, so that no source is kept waiting for a hold that can never be written to it.
         is_recordable(kind, value).map_err(|why| Error::Asked(format!("{kind}:{value:?} {why}; nothing was placed")))?;
     }
-    let kinds: Vec<&str> = world.rules.iter().flat_map(|rule| rule.subjects.all()).map(|subject| subject.kind.as_str()).collect();
+    let subjects = world.rules.iter().flat_map(|rule| rule.subjects.all()).map(|subject| subject.kind.as_str());
+    let tenants = world.rules.iter().filter(|rule| rule.tenant.is_some()).map(|_| TENANT);
+    let kinds: Vec<&str> = subjects.chain(tenants).collect();
     for subject in &request.subjects {
+        if subject.kind == TENANT && !kinds.contains(&TENANT) && !request.accept_uncovered {
+            let way_out = "say it: tenant = { column = \"…\", is = \"…\" }, or subject = { tenant = \"…\" }";
+            return Err(Error::Asked(format!("no rule says which rows are a tenant's; {way_out}")));
+        }
         if !kinds.contains(&subject.kind.as_str()) && !request.accept_uncovered {
             return Err(Error::Asked(format!("no rule names subjects of the kind `{}`{}", subject.kind, hint(&subject.kind, kinds))));
         }

@@ -115,6 +115,8 @@ pub struct Policy {
     pub owner: Option<String>,
     /// When somebody last compared the rules with it.
     pub reviewed: Option<Date>,
+    /// `[[identity]]` of its file.
+    pub identities: Vec<Identity>,
 }
 
 /// A valid rule: everything that a file says, with defaults filled in.
@@ -161,6 +163,8 @@ pub struct Rule {
     pub wait_for: Vec<Wait>,
     /// What is written elsewhere when a row is deleted. Only of a rule that deletes.
     pub suppress: Option<Suppress>,
+    /// What a confirmed request for erasure does to its rows; absent: what the last stage of the table does.
+    pub on_erasure: Option<OnErasure>,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.
@@ -213,6 +217,33 @@ impl Basis {
         ("public_task", Self::PublicTask),
         ("legitimate_interests", Self::LegitimateInterests),
     ];
+}
+
+/// What a confirmed request for erasure does to the rows of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnErasure {
+    Delete,
+    /// By the rule's own strategies.
+    Anonymise,
+    /// They stay until their end, for a reason that the answer to the request tells.
+    Withhold,
+}
+
+impl OnErasure {
+    /// Each with its word in TOML and JSON.
+    pub const ALL: [(&'static str, Self); 3] = [("delete", Self::Delete), ("anonymise", Self::Anonymise), ("withhold", Self::Withhold)];
+}
+
+/// How kinds of subject belong together: a row of this table names one person in several ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The name of a source in `retentiond.toml`.
+    pub source: String,
+    pub table: TableName,
+    /// Kinds and columns; at least two.
+    pub columns: Vec<(String, String)>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// Whose rows a rule is about: one of several customers that share a table.

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Basis, StartFormat,
+    Basis, OnErasure, StartFormat,
     limits::PACES,
     raw::{FIRST_SWEEPS, MODES, PARTITIONS, STARTS_AT},
 };
@@ -33,10 +33,24 @@ pub fn schema() -> Value {
         vec![
             key("policy", "What the rules of this file come from", policy),
             key("category", "What the rules of a category in this file share", named(shared)),
+            key("identity", "Kinds of subject that belong together, and the table that tells", list(identity())),
             key("rule", "A rule: which rows, from when, for how long, and then what", list(table(&["id", "category"], rule()))),
         ],
     );
     document("retentiond rules", file)
+}
+
+/// An identity.
+fn identity() -> Value {
+    table(
+        &["source", "table", "columns"],
+        vec![
+            key("source", "The database: [sources.NAME] in retentiond.toml", text()),
+            key("schema", "The table's schema", text()),
+            key("table", "A row of it names one person in several ways", text()),
+            key("columns", "KIND = column", named(text())),
+        ],
+    )
 }
 
 /// Every key of a rule.
@@ -128,6 +142,7 @@ fn rule() -> Vec<Key> {
         key("window", "When it may be swept: \"01:00-05:30\"; narrows the source's", pattern("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")),
         key("limits", "Limits narrower than the source's", table(&[], limits())),
         key("reason", "Why rows are kept", text()),
+        key("on_erasure", "What a confirmed request for erasure does to the rows", word(OnErasure::ALL.map(|(word, _)| word))),
         key("basis", "The legal basis", word(Basis::ALL.map(|(word, _)| word))),
         key("purpose", "What the data are for", text()),
         key("owner", "Who answers for the rule", text()),
@@ -278,7 +293,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n";
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n[[identity]]\n";
         RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
         let rule = "/properties/rule/items";
         assert_said(
@@ -287,6 +302,7 @@ mod tests {
                 ("a rule file", ""),
                 ("`policy`", "/properties/policy"),
                 ("a rule", rule),
+                ("an identity", "/properties/identity/items"),
                 ("`limits`", &format!("{rule}/properties/limits")),
                 ("`tenant`", &format!("{rule}/properties/tenant")),
                 ("`suppress`", &format!("{rule}/properties/suppress")),

@@ -336,6 +336,13 @@ pub fn subject_tests(rules: &[&Rule], base: Base<'_>) -> Result<Vec<SubjectTest>
     for rule in rules {
         let null_is_held =
             matches!(&rule.subjects, crate::policy::Subjects::Of { on_null: OnNull::Hold, .. }) && !fault::seeded("null-subject-is-nobody");
+        // A tenant can be held as a whole, where any rule of the table tells whose its rows are.
+        if let Some(tenant) = &rule.tenant {
+            let column = column(base.shape, &tenant.column, "tenant").map_err(|obstacle| obstacle.at(rule, "tenant"))?;
+            if !tests.iter().any(|test| test.kind == hold::TENANT && test.column == column) {
+                tests.push(SubjectTest { kind: hold::TENANT.to_owned(), through: Vec::new(), column, null_is_held: false });
+            }
+        }
         for subject in rule.subjects.all() {
             let key = format!("subject.{}", subject.kind);
             let (through, column) = elsewhere::reach(rule, &subject.at, "subject", base).map_err(|obstacle| obstacle.at(rule, &key))?;

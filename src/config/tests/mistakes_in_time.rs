@@ -68,6 +68,12 @@ fn mistakes_in_time_and_waits() {
             "{RULES}{ANONYMISE}anonymise = {{ ip = \"null\" }}\n{customers}wait_for = [{{ table = \"logs\", on = {{ account_id = \"ip\" }} }}]\n"
         ),
         format!("{RULES}wait_for = [{{ table = \"x\", on = {{ ip = \"y\" }} }}]\n{ANONYMISE}anonymise = {{ ip = \"null\" }}\n"),
+        with("on_erasure = \"anonymise\""),
+        with("on_erasure = \"delete\"")
+            .replace("start = \"sent_at\"\nkeep_for = \"2 years\"\naction = \"delete\"", "action = \"keep\"\nreason = \"law\""),
+        format!(
+            "{RULES}[[identity]]\nsource = \"ap\"\ntable = \"people\"\ncolumns = {{ account = \"id\", mail = \"mail\" }}\n[[identity]]\ncolumns = {{ account = \"id\" }}\n"
+        ),
         // What a lookup reads is changed, or goes, in the other table.
         format!(
             "{RULES}{}",

@@ -5,6 +5,7 @@
 
 mod advice;
 pub mod dragged;
+pub mod identities;
 pub mod walked;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use self::{
     advice::{Advice, advice},
     dragged::Dragged,
+    identities::{CheckedIdentity, identities},
     walked::Walked,
 };
 use super::{
@@ -36,6 +38,9 @@ pub struct CheckReport {
     pub version: u32,
     pub rules: Vec<CheckedRule>,
     pub sources: Vec<CheckedSource>,
+    /// `[[identity]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<CheckedIdentity>,
 }
 
 /// One rule.
@@ -86,7 +91,8 @@ impl CheckReport {
     pub fn exit_status(&self) -> u8 {
         let obstacles = || {
             let of_rules = self.rules.iter().filter_map(|rule| rule.blocked.as_ref());
-            of_rules.chain(self.sources.iter().filter_map(|source| source.blocked.as_ref()))
+            let of_sources = self.sources.iter().filter_map(|source| source.blocked.as_ref());
+            of_rules.chain(of_sources).chain(self.identities.iter().filter_map(|identity| identity.blocked.as_ref()))
         };
         let ends = |outcome| obstacles().any(|obstacle| obstacle.reason.outcome() == outcome && obstacle.reason != Reason::NoWorkspace);
         match () {
@@ -105,7 +111,7 @@ impl CheckReport {
 pub async fn check(world: &World) -> Result<CheckReport, Error> {
     let state = world.existing_state().await?;
     let now = world.now();
-    let mut report = CheckReport { version: VERSION, rules: Vec::new(), sources: Vec::new() };
+    let mut report = CheckReport { version: VERSION, rules: Vec::new(), sources: Vec::new(), identities: Vec::new() };
     for name in world.config.sources.keys() {
         let blocked = match world.connect(name).await {
             Ok(target) => {
@@ -113,6 +119,7 @@ pub async fn check(world: &World) -> Result<CheckReport, Error> {
                 let blocked = match rules(world, &target, now).await {
                     Ok(rules) => {
                         report.rules.extend(rules);
+                        report.identities.extend(identities(world, &target).await?);
                         stands_against(world, state.as_ref(), &target, name).await
                     }
                     Err(Error::Engine(error)) => Some(Obstacle::from(error)),

@@ -147,6 +147,7 @@ pub fn facts(rule: &ScheduledRule, report: &ScheduleReport) -> Vec<Fact> {
         Some(Fact::one("Data", told.rows.clone())),
         Some(Fact::one("Whose data", told.whose.clone())),
         Fact::text("Purpose", rule.purpose.as_ref()),
+        told.on_erasure.map(|on_erasure| Fact::one("On a request for erasure", Words::text(on_erasure))),
         Some(Fact::one("Legal basis", Words::text(told.basis.unwrap_or("not stated")))),
         Some(Fact::one("Period", if rule.keep_for.is_some() { period } else { told.period.clone() })),
         optional("Counted from", told.start.clone()),

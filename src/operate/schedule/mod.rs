@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::words::Words;
 use super::{report::VERSION, world::World};
 use crate::{
-    policy::{Action, Basis, Mode, Policy, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
+    policy::{Action, Basis, Mode, OnErasure, Policy, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
     state::{self, Blocked, Pause, SweepRecord},
 };
 
@@ -94,6 +94,9 @@ pub struct ScheduledRule {
     pub timezone: String,
     pub anonymise: Vec<ScheduledColumn>,
     pub retains: Vec<String>,
+    /// What a confirmed request for erasure does, where the rule says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_erasure: Option<&'static str>,
     pub basis: Option<&'static str>,
     pub purpose: Option<String>,
     pub reason: Option<String>,
@@ -182,6 +185,8 @@ pub struct InWords {
     pub period: Words,
     pub floor: Option<String>,
     pub action: Words,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_erasure: Option<&'static str>,
     pub basis: Option<&'static str>,
     pub sweeps: Words,
 }
@@ -309,6 +314,7 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
         timezone: rule.timezone.iana_name().unwrap_or("UTC").to_owned(),
         anonymise: columns(&rule.action),
         retains: rule.retains.clone(),
+        on_erasure: rule.on_erasure.map(|on_erasure| word(&OnErasure::ALL, on_erasure)),
         basis: rule.basis.map(|basis| word(&Basis::ALL, basis)),
         purpose: rule.purpose.clone(),
         reason,
@@ -331,6 +337,7 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
             period: time::kept_for(term),
             floor: end.and_then(|end| end.floor.as_ref()).map(time::period),
             action: words::action(rule),
+            on_erasure: rule.on_erasure.map(words::on_erasure),
             basis: rule.basis.map(words::basis),
             sweeps: words::sweeps(&rule.schedule),
         },

@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Serialize, Serializer};
 
 use super::time;
-use crate::policy::{Action, Basis, Mode, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Wait, schedule::Schedule};
+use crate::policy::{Action, Basis, Mode, OnErasure, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Wait, schedule::Schedule};
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +196,15 @@ pub fn strategy(spec: &StrategySpec) -> Words {
             let each = places.iter().map(|(path, spec)| Words::code(path.to_string()).say(" ").with(strategy(spec)));
             Words::text("inside the document: ").with(Words::joined(each, "; "))
         }
+    }
+}
+
+/// What becomes of the rows on a request.
+pub fn on_erasure(on_erasure: OnErasure) -> &'static str {
+    match on_erasure {
+        OnErasure::Delete => "the rows are deleted",
+        OnErasure::Anonymise => "the rows are anonymised",
+        OnErasure::Withhold => "the rows are withheld until their end",
     }
 }
 

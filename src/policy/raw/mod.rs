@@ -4,6 +4,7 @@
 //! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`, `term` those that say when a row ends. A new key of a
 //! rule is a field of [`RawRule`] and a line in `RawRule::read`.
 
+mod identity;
 mod strategy;
 mod suppress;
 mod term;
@@ -20,13 +21,15 @@ use jiff::{civil::Date, tz::TimeZone};
 use toml::de::{DeTable, DeValue};
 
 pub use self::{
+    identity::RawIdentity,
     strategy::RawAnonymised,
     suppress::{RawOptOut, RawSuppress},
     term::{FORMATS, RawDate, RawEnd, RawEnds, RawKeepFor, RawStart},
     values::{RawSubject, RawTenant, RawTrigger, RawWait},
 };
 use super::{
-    Basis, FirstSweep, Mode, Never, OnNull, StartFormat, YearStart, limits::RuleLimits, period::Period, schedule::Schedule, window::Window,
+    Basis, FirstSweep, Mode, Never, OnErasure, OnNull, StartFormat, YearStart, limits::RuleLimits, period::Period, schedule::Schedule,
+    window::Window,
 };
 use crate::diagnostic::{
     Diagnostics, SourceFile,
@@ -35,7 +38,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 5] = ["archive", "dependents", "evidence", "on_erasure", "residue"];
+const LATER: [&str; 4] = ["archive", "dependents", "evidence", "residue"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct RawFile {
     pub broken: bool,
     pub policy: RawPolicy,
     pub rules: Vec<RawRule>,
+    pub identities: Vec<RawIdentity>,
 }
 
 /// `[policy]`.
@@ -96,6 +100,7 @@ pub struct RawRule {
     pub mode: Option<At<Mode>>,
     pub first_sweep: Option<At<FirstSweep>>,
     pub max_share: Option<At<f64>>,
+    pub on_erasure: Option<At<OnErasure>>,
     pub basis: Option<At<Basis>>,
     pub purpose: Option<At<String>>,
     pub owner: Option<At<String>>,
@@ -159,8 +164,9 @@ impl RawFile {
             RawRule::read(&own.sharing(category.copied()), header, false)
         });
         let rules = rules.collect();
+        let identities = top.list("identity", "an identity").into_iter().map(|fields| identity::identity(&fields)).collect();
         top.finish();
-        Self { file: file.clone(), broken: reader.is_broken(), policy: policy.unwrap_or_default(), rules }
+        Self { file: file.clone(), broken: reader.is_broken(), policy: policy.unwrap_or_default(), rules, identities }
     }
 }
 
@@ -223,6 +229,7 @@ impl RawRule {
             mode: fields.choice("mode", &MODES),
             first_sweep: fields.choice("first_sweep", &FIRST_SWEEPS),
             max_share: share(fields, "max_share"),
+            on_erasure: fields.choice("on_erasure", &OnErasure::ALL),
             basis: fields.choice("basis", &Basis::ALL),
             purpose: fields.words("purpose"),
             owner: fields.words("owner"),

@@ -159,7 +159,7 @@ pub(super) fn subject(fields: &Fields<'_>) -> Option<At<RawSubject>> {
     }
 }
 
-fn named_kind(fields: &Fields<'_>, kind: &At<String>) -> Option<At<String>> {
+pub(super) fn named_kind(fields: &Fields<'_>, kind: &At<String>) -> Option<At<String>> {
     let good = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if !kind.value.is_empty() && kind.value.chars().all(good) {
         return Some(kind.clone());

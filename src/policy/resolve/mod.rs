@@ -6,6 +6,7 @@
 
 mod canonical;
 mod elsewhere;
+mod identity;
 mod meaning;
 mod meet;
 mod overrides;
@@ -81,7 +82,13 @@ pub fn resolve(files: &[SourceFile], context: &Context, found: &RefCell<Diagnost
     rules.sort_by(|one, other| one.id.cmp(&other.id));
     meet::tables(&rules, context, found);
     overrides::meet(&rules, context, found);
-    let mut policies: Vec<Policy> = raw.into_iter().filter_map(|file| policy(file.policy)).collect();
+    let mut policies: Vec<Policy> = raw
+        .into_iter()
+        .filter_map(|file| {
+            let identities = identity::identities(&file, &rules, context, found);
+            Some(Policy { identities, ..policy(file.policy)? })
+        })
+        .collect();
     policies.sort_by(|one, other| one.id.cmp(&other.id));
     (rules, policies)
 }
@@ -95,5 +102,6 @@ fn policy(raw: RawPolicy) -> Option<Policy> {
         reference: text(raw.reference),
         owner: text(raw.owner),
         reviewed: raw.reviewed.map(|at| at.value),
+        identities: Vec::new(),
     })
 }

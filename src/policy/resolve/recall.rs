@@ -63,6 +63,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             Value::Null => None,
             said => Some(super::suppress::recall(said)?),
         },
+        on_erasure: None,
         basis: None,
         purpose: None,
         reason: None,

@@ -6,7 +6,7 @@ use super::{Context, SourceFacts, canonical::canonical};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
     policy::{
-        Action, AllowedTrigger, Dialect, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName, Tenant, Wait,
+        Action, AllowedTrigger, Dialect, OnErasure, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName, Tenant, Wait,
         condition::Condition,
         raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
     },
@@ -30,6 +30,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.floor();
     check.format();
     check.overrides();
+    check.on_erasure();
     check.partitions(facts);
     let (wait_for, triggers) = (check.waits(), check.triggers());
     let suppress = check.suppress(context);
@@ -60,6 +61,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         triggers: triggers?,
         wait_for: wait_for?,
         suppress: suppress?,
+        on_erasure: value(&raw.on_erasure),
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         reason: value(&raw.reason),
@@ -250,6 +252,22 @@ impl Check<'_> {
             let names: Vec<&str> = subjects.iter().filter_map(|(_, column)| column.value.of_row()).collect();
             let error = self.error("unlinks-nothing", &unlinks.span, "`unlinks` says that a subject column is anonymised, but none is");
             self.report(error.help(format!("anonymise {} too, or leave `unlinks` out", suggest::one_of(&names))));
+        }
+    }
+
+    /// A request can't pass what a rule keeps, and has only the strategies that the rule has.
+    fn on_erasure(&self) {
+        let action = self.raw.action.as_ref().map(|action| action.value);
+        match self.raw.on_erasure.as_ref().map(|on_erasure| on_erasure.value) {
+            Some(OnErasure::Delete | OnErasure::Anonymise) if action == Some(RawAction::Keep) => {
+                let help = "say `on_erasure = \"withhold\"`, or leave it out, which means the same here";
+                self.misplaced(&self.raw.on_erasure, "a rule that keeps its rows withholds them from requests", help);
+            }
+            Some(OnErasure::Anonymise) if action == Some(RawAction::Delete) => {
+                let help = "say it of a rule that anonymises, which has the strategies";
+                self.misplaced(&self.raw.on_erasure, "a rule that deletes has no strategies to anonymise with", help);
+            }
+            _ => {}
         }
     }
 

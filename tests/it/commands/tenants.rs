@@ -112,3 +112,39 @@ fn what_can_be_no_tenant_refuses_the_rule() {
         assert_eq!(ended(&sweep(&product, "", 3)), "refused missing_column");
     }
 }
+
+/// A tenant is held as a whole, under every rule of a table that one of them scopes to a tenant.
+#[test]
+fn a_tenant_is_held_as_a_whole() {
+    for kind in Kind::ALL {
+        let (of, values) = (kind.pick("text", "text", "varchar(20)"), ["'acme'", "'other'"]);
+        let general = CLOSED.replace("\"closed\"", "\"general\"");
+        let product = product(kind, of, values, &[of_tenant("\"acme\""), general]);
+        let placed = product.cli("hold place --matter M --tenant other --reason r --by b --output json").expect(0).json();
+        assert_eq!(placed["holds"][0]["rows"][0]["rows"], 1, "{kind:?}: {placed}");
+        sweep(&product, "", 0);
+        assert_eq!(left(&product), "2", "{kind:?}");
+        let told = product.run(["explain", "app.accounts", "id=2"]).expect(0).stdout;
+        assert!(told.contains("held"), "{kind:?}: {told}");
+    }
+}
+
+#[test]
+fn a_tenant_that_no_rule_tells_is_not_held_in_silence() {
+    let product = product(Kind::Sqlite, "text", ["'acme'", "'other'"], &[CLOSED.to_owned()]);
+    let told = product.cli("hold place --matter M --tenant acme --reason r --by b").expect(2).stderr;
+    assert!(told.contains("no rule says which rows are a tenant's"), "{told}");
+}
+
+#[test]
+fn identities_are_looked_at() {
+    for kind in Kind::ALL {
+        let identity = |columns: &str| format!("{CLOSED}\n[[identity]]\nsource = \"app\"\ntable = \"accounts\"\ncolumns = {columns}\n");
+        let product =
+            product(kind, kind.pick("text", "text", "varchar(20)"), ["'a'", "'b'"], &[identity("{ account = \"id\", email = \"email\" }")]);
+        assert!(product.cli("check").expect(0).stdout.contains("ok       identity accounts of app"), "{kind:?}");
+        product.rules("p", &policy(&[&identity("{ account = \"id\", email = \"mail\" }")]));
+        let told = product.cli("check").expect(2).stdout;
+        assert!(told.contains("the identity names `mail` as email, which accounts does not have"), "{kind:?}: {told}");
+    }
+}
