@@ -2,6 +2,7 @@
 
 mod loading;
 mod mistakes;
+mod mistakes_in_opt_outs;
 mod mistakes_in_time;
 
 use std::{fs, path::Path};

@@ -84,7 +84,6 @@ fn the_opt_out_of_each_row_that_goes_is_kept() {
     }
 }
 
-/// No key is in what reaches a server's log.
 #[test]
 fn a_row_that_the_list_does_not_take_stays_and_is_named() {
     for kind in Kind::ALL {
@@ -245,6 +244,28 @@ fn a_list_that_takes_nothing_ends_the_sweep() {
         assert!(report.to_string().contains("100 rows and perhaps more stay due"), "{kind:?}: {report}");
         assert_eq!(left(&product).split(' ').count(), 308, "{kind:?}");
     }
+}
+
+/// Row and opt-out go and come together, wherever the process dies.
+#[test]
+fn a_crash_leaves_both_or_neither() {
+    std::thread::scope(|scope| {
+        for kind in Kind::ALL {
+            scope.spawn(move || {
+                for point in ["act.done", "intent.recorded", "mark.done", "commit.before", "commit.after"] {
+                    let product = product(kind);
+                    let killed = run(product.command(["sweep"]).env("RETENTIOND_TEST_POINT", format!("{point}:1:kill")));
+                    assert_eq!(killed.signal, Some(9), "{kind:?} at {point}: {killed:?}");
+                    let together = (left(&product), entries(&product).lines().count());
+                    let (before, after) = (("1 2 3 4 5 6 7".to_owned(), 1), ("7".to_owned(), 3));
+                    assert!(together == before || together == after, "{kind:?} at {point}: {together:?}");
+                    sweep(&product, "", 0);
+                    assert_eq!((left(&product), entries(&product).lines().count()), after, "{kind:?} at {point}");
+                    product.cli("ledger verify").expect(0);
+                }
+            });
+        }
+    });
 }
 
 /// Somebody changes an address while the batch waits for the row: what goes to the list is what went.
