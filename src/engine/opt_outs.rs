@@ -2,7 +2,7 @@
 //!
 //! All of them are written at once. Where the database refuses some for what they are (too long, a CHECK, NULL where none may
 //! be), the rows are halved until those are found; what is wrong with the statement itself is an error like any other. An engine
-//! tries some rows with [`Inserts`], under a savepoint of its own.
+//! tries some rows with `Inserts`, under a savepoint of its own.
 
 use async_trait::async_trait;
 
