@@ -9,8 +9,6 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::TableName;
-
 /// The kind of subject that tenants are held as: the column of a rule's `tenant` names it, and so may any subject of this kind.
 pub const TENANT: &str = "tenant";
 
@@ -130,8 +128,8 @@ impl HoldScope {
 }
 
 /// The keys of the scopes that concern a table: `categories` are those of all rules on it, whatever their `where`.
-pub fn scopes_of_table(schema: &str, table: &TableName, categories: &[String]) -> Vec<String> {
-    let mut keys = vec![Scope::Source.key(), Scope::Table { schema: schema.to_owned(), table: table.table.clone() }.key()];
+pub fn scopes_of_table(schema: &str, table: &str, categories: &[String]) -> Vec<String> {
+    let mut keys = vec![Scope::Source.key(), Scope::Table { schema: schema.to_owned(), table: table.to_owned() }.key()];
     keys.extend(categories.iter().map(|category| Scope::Category(category.clone()).key()));
     keys
 }

@@ -85,6 +85,15 @@ fn why(rule: &Explained) -> Vec<String> {
         if !rule.protected_by.is_empty() {
             why.push(format!("protected by {}", rule.protected_by.join(", ")));
         }
+        if !rule.protected_by_dependents.is_empty() {
+            why.push(format!("protected by rows of {} that belong to it", rule.protected_by_dependents.join(", ")));
+        }
+        if !rule.held_by_dependents.is_empty() {
+            why.push(format!("held by rows of {} that would go along", rule.held_by_dependents.join(", ")));
+        }
+        for along in &rule.dependents {
+            why.push(super::plan::along("when it goes", along));
+        }
         if !rule.referenced_by.is_empty() {
             why.push(format!("protected by rows of {} that refer to it", rule.referenced_by.join(", ")));
         }

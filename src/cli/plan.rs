@@ -8,7 +8,7 @@ use crate::{
         world::World,
     },
     sql::selection::Counts,
-    sweep::approval::Guard,
+    sweep::{approval::Guard, count::GoesAlong},
 };
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +54,9 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
             let what = by.rule.clone().or_else(|| by.table.as_ref().map(|table| format!("rows of {table} that refer to them")));
             render::line(&format!("\n{}: {} protected by {}", rule.rule, render::grouped(by.rows), what.unwrap_or_default()))?;
         }
+        for along in &rule.dependents {
+            render::line(&format!("\n{}: {}", rule.rule, self::along("with the due rows", along)))?;
+        }
         for partition in &rule.partitions {
             let rows = partition.rows.map(|rows| format!(", {} rows", render::grouped(rows))).unwrap_or_default();
             let what = match &partition.kept {
@@ -92,6 +95,16 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What goes with rows, in words.
+pub(super) fn along(when: &str, along: &GoesAlong) -> String {
+    let what = match along.then {
+        "delete" => "go too",
+        "detach" => "are detached",
+        _ => "are anonymised",
+    };
+    format!("{when}, {} of {} {what}", render::grouped(along.rows), along.table)
 }
 
 fn row(rule: &RuleReport) -> Vec<String> {

@@ -5,6 +5,7 @@
 //! set on the server, and returns reports; it logs nothing and counts no metrics. To add one: implement [`Engine`] and
 //! [`Batch`], add a line to [`connect`], and pass the conformance suite of the tests.
 
+pub mod drag;
 pub mod grants;
 pub mod mysql;
 mod old_values;
@@ -30,6 +31,7 @@ use crate::{
     hold::Held,
     policy::{Dialect, TableName, condition::Condition},
     sql::{
+        Statement,
         opt_out::OptOut,
         selection::{Act, Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way},
     },
@@ -183,6 +185,9 @@ pub trait Engine: Send + Sync {
     /// The protected rows within the range by what protects them: a number for each protector, then for each reference.
     async fn count_protected(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error>;
 
+    /// What goes with the due rows of the range: a number for each of [`Selection::along`].
+    async fn count_along(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error>;
+
     /// The rows within the range that are due under `selection` and would not be under `before`.
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error>;
 
@@ -250,6 +255,12 @@ pub trait Batch: Send {
 
     /// Deletes the selected rows of the range and writes their opt-outs.
     async fn delete_with_opt_outs(&mut self, selection: &Selection, range: &Range, opt_out: &OptOut) -> Result<OptedOut, Error>;
+
+    /// Locks the rows of other tables that decide what becomes of those of the range.
+    async fn lock_parents(&mut self, selection: &Selection, range: &Range) -> Result<(), Error>;
+
+    /// The rows of a [`pick`](crate::sql::statement::pick), each with the values that were asked for.
+    async fn pick(&mut self, statement: &Statement) -> Result<Vec<Vec<Cell>>, Error>;
 
     /// Keeps writers from a partition and counts its rows, of which every one must be due; [`Batch::mark`] then drops it, or
     /// [`Batch::commit`] where dropping commits by itself.

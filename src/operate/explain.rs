@@ -18,6 +18,7 @@ use crate::{
     sql::selection::{KeyPart, TypeClass},
     state::State,
     sweep::{
+        count::GoesAlong,
         obstacle::Obstacle,
         prepare::{Prepared, Target, prepare_around},
         view::{self, View},
@@ -67,6 +68,15 @@ pub struct Explained {
     pub due_from: Option<Timestamp>,
     pub protected_by: Vec<String>,
     pub referenced_by: Vec<String>,
+    /// What goes with it when it goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<GoesAlong>,
+    /// Tables with rows that would go along and are held, and so hold the row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_by_dependents: Vec<String>,
+    /// Tables with rows that would go along and are protected, or that would not and refer to the row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protected_by_dependents: Vec<String>,
     pub overridden_by: Vec<String>,
     pub blocked: Option<Obstacle>,
     /// What the row leaves behind when it goes.
@@ -196,6 +206,9 @@ fn unknown(rule: &Rule, obstacle: Obstacle) -> Explained {
         due_from: None,
         protected_by: Vec::new(),
         referenced_by: Vec::new(),
+        dependents: Vec::new(),
+        held_by_dependents: Vec::new(),
+        protected_by_dependents: Vec::new(),
         overridden_by: Vec::new(),
         blocked: Some(obstacle),
         opt_out: rule.suppress.as_ref().map(Suppress::in_words),
@@ -213,6 +226,9 @@ fn explained(rule: &Rule, view: View) -> Explained {
         due_from: view.due_from,
         protected_by: view.protected_by,
         referenced_by: view.referenced_by,
+        dependents: view.along,
+        held_by_dependents: view.held_dependents,
+        protected_by_dependents: view.protected_dependents,
         overridden_by: view.overridden_by,
         blocked: None,
         opt_out: rule.suppress.as_ref().map(Suppress::in_words),

@@ -16,6 +16,7 @@ use crate::{
     policy::{Action, Mode, Rule},
     sql::selection::TableRef,
     sweep::{
+        dependents::as_rule,
         dragged::forbidding,
         elsewhere::{self, Tables},
         plan::changed_columns,
@@ -72,6 +73,7 @@ async fn needs(target: &Target, rules: &[Rule]) -> Result<(Vec<Needs>, Vec<Strin
                 needs.of_rule(rule, shape);
                 unseen.extend(needs.elsewhere(rule, target, &shapes));
                 unseen.extend(needs.of_opt_outs(rule, target, &shapes));
+                needs.of_dependents(rule, shape, &shapes);
             }
             Some(Err(obstacle)) => {
                 needs.blindly(rule, target);
@@ -110,7 +112,8 @@ impl Collected {
         if rule.mode == Mode::Enforce {
             needs.delete |= matches!(rule.action, Action::Delete);
             // Where rows wait for others, or fire triggers, no partition goes as a whole.
-            needs.drop |= rule.drops_partitions && rule.wait_for.is_empty() && rule.triggers.is_empty() && rule.suppress.is_none();
+            let goes_alone = rule.wait_for.is_empty() && rule.dependents.is_empty() && rule.triggers.is_empty() && rule.suppress.is_none();
+            needs.drop |= rule.drops_partitions && goes_alone;
             needs.add_columns(changed_columns(rule, shape).map(|column| column.name.clone()));
         }
         if matches!(rule.action, Action::Delete) {
@@ -160,6 +163,26 @@ impl Collected {
                 Some(format!("{}: {}", rule.id, obstacle.message))
             }
             None => Some(format!("{}: {table}, where its opt-outs go, is not there, or this role may not see it", rule.id)),
+        }
+    }
+
+    /// What goes along is what a rule of its own would need, and is locked before it goes, as is the row that it goes with.
+    fn of_dependents(&mut self, rule: &Rule, shape: &Shape, shapes: &Tables) {
+        for dependent in &rule.dependents {
+            self.lock(rule, shape, &dependent.on[0].0);
+            // What could not be looked at is told above.
+            let Some(Ok(below)) = shapes.get(&dependent.table) else { continue };
+            let as_rule = as_rule(rule, dependent);
+            self.of_rule(&as_rule, below);
+            self.lock(rule, below, &dependent.on[0].1);
+            self.of_dependents(&as_rule, below, shapes);
+        }
+    }
+
+    fn lock(&mut self, rule: &Rule, shape: &Shape, column: &str) {
+        let needs = self.table(&shape.table);
+        if rule.mode == Mode::Enforce && shape.column(column).is_some() {
+            needs.locked.get_or_insert_with(|| column.to_owned());
         }
     }
 

@@ -307,7 +307,7 @@ async fn tables_in_scope(world: &World, target: &Target, scope: &HoldScope, subj
         let others = tables.iter().flat_map(|(shape, rules)| rules.iter().map(|rule| (*rule, &**shape)));
         // A rule of a partition or a parent may say whose rows these are.
         let met: Vec<&Rule> = rules.iter().copied().chain(relatives(shape, others).into_iter().map(|one| one.rule)).collect();
-        let scopes = scopes_of_table(&shape.table.schema, &rules[0].table, &policy::categories(rules.iter().copied()));
+        let scopes = scopes_of_table(&shape.table.schema, &rules[0].table.table, &policy::categories(rules.iter().copied()));
         if !scopes.iter().any(|scope| reaches.contains(scope)) {
             continue;
         }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     policy::Rule,
     sweep::{
-        count::{count, count_due, count_protected},
+        count::{count, count_along, count_due, count_protected},
         guard,
         obstacle::Obstacle,
         partitions::prospects,
@@ -101,6 +101,12 @@ async fn report(
                 report.blocked = guard::plausible(&prepared.rule, counts.implausible, counts.total).err();
             }
             Err(obstacle) => report.blocked = Some(obstacle),
+        }
+        if !prepared.rule.dependents.is_empty() && report.blocked.is_none() {
+            match count_along(target, &prepared.rule, ready).await {
+                Ok(along) => report.dependents = along,
+                Err(obstacle) => report.blocked = Some(obstacle),
+            }
         }
         if report.rows.is_some_and(|rows| rows.protected > 0) {
             match count_protected(target, ready).await {

@@ -12,7 +12,7 @@ use crate::{
     state::Pause,
     sweep::{
         Ended, OptOuts,
-        count::ProtectedBy,
+        count::{GoesAlong, ProtectedBy},
         obstacle::{Obstacle, Outcome, Reason},
         partitions::{Drops, Prospect},
         prepare::Prepared,
@@ -39,6 +39,9 @@ pub struct RuleReport {
     /// What protects the rows that are protected; only in a plan that counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protected_by: Vec<ProtectedBy>,
+    /// What goes with the due rows; only in a plan that counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<GoesAlong>,
     /// What a sweep would wait for a person for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<Waiting>,
@@ -90,7 +93,7 @@ impl From<&Ended> for Swept {
     fn from(ended: &Ended) -> Self {
         Self {
             acted: ended.acted,
-            dragged: 0,
+            dragged: ended.dragged,
             batches: ended.batches,
             outcome: ended.outcome,
             reason: ended.obstacle.as_ref().map(|obstacle| obstacle.reason),
@@ -117,6 +120,7 @@ impl RuleReport {
             rows: None,
             blocked: prepared.outcome.as_ref().err().cloned(),
             protected_by: Vec::new(),
+            dependents: Vec::new(),
             waits: None,
             paused: None,
             way: None,
@@ -139,8 +143,9 @@ pub fn way_name(way: &Way) -> String {
     match way {
         Way::Blocks | Way::Rowid(_) => "physical".to_owned(),
         Way::Unordered => "unordered".to_owned(),
+        Way::Picked(columns) if columns.is_empty() => "physical".to_owned(),
         Way::Columns { columns, .. } if columns.is_empty() => "physical".to_owned(),
-        Way::Columns { columns, .. } => {
+        Way::Columns { columns, .. } | Way::Picked(columns) => {
             let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
             format!("index on {}", names.join(", "))
         }

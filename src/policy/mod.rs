@@ -6,6 +6,7 @@
 //! how gently rules are swept. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
 
 pub mod condition;
+mod dependent;
 pub mod length;
 pub mod limits;
 pub mod period;
@@ -29,6 +30,7 @@ use jiff::{civil::Date, tz::TimeZone};
 
 use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window::Window};
 pub use self::{
+    dependent::{Dependent, Then},
     length::{Length, StartAt, YearStart},
     strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
     suppress::{OptOutValue, Suppress},
@@ -165,6 +167,8 @@ pub struct Rule {
     pub suppress: Option<Suppress>,
     /// What a confirmed request for erasure does to its rows; absent: what the last stage of the table does.
     pub on_erasure: Option<OnErasure>,
+    /// What goes with the rule's rows. Only of a rule that deletes.
+    pub dependents: Vec<Dependent>,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

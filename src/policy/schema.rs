@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Basis, OnErasure, StartFormat,
     limits::PACES,
-    raw::{FIRST_SWEEPS, MODES, PARTITIONS, STARTS_AT},
+    raw::{FIRST_SWEEPS, MODES, PARTITIONS, STARTS_AT, THENS},
 };
 use crate::diagnostic::schema::{Key, any, boolean, document, duration, integer, key, list, named, pattern, table, text, word};
 
@@ -37,7 +37,28 @@ pub fn schema() -> Value {
             key("rule", "A rule: which rows, from when, for how long, and then what", list(table(&["id", "category"], rule()))),
         ],
     );
-    document("retentiond rules", file)
+    let mut schema = document("retentiond rules", file);
+    // By name, because it lies within itself.
+    schema["definitions"] = json!({ "dependent": dependent() });
+    schema
+}
+
+/// A table whose rows go with those of another.
+fn dependent() -> Value {
+    table(
+        &["table", "on", "then"],
+        vec![
+            key("schema", "The table's schema", text()),
+            key("table", "The table whose rows go along", text()),
+            key("on", "A column of the table above = the one of this table that names it", named(text())),
+            key("where", "Which of them go: one boolean expression; a row that does not go keeps the one that a foreign key names", text()),
+            key("then", "What happens to them; \"detach\" makes the referring columns NULL", word(THENS.map(|(word, _)| word))),
+            key("anonymise", "COLUMN = strategy", named(strategy())),
+            key("anonymize", "The same as `anonymise`", named(strategy())),
+            key("unlinks", "Says that a column that changes names a subject", boolean()),
+            key("dependents", "What goes with these", list(json!({ "$ref": "#/definitions/dependent" }))),
+        ],
+    )
 }
 
 /// An identity.
@@ -135,6 +156,11 @@ fn rule() -> Vec<Key> {
                     key("columns", "Its columns, each with what it gets", named(opt_out())),
                 ],
             ),
+        ),
+        key(
+            "dependents",
+            "What goes with the rule's rows: children first, in the same transaction",
+            list(json!({ "$ref": "#/definitions/dependent" })),
         ),
         key("partitions", "Partitions that are due as a whole are dropped", word(PARTITIONS.map(|(word, _)| word))),
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
@@ -293,7 +319,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n[[identity]]\n";
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ndependents = [{}]\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n[[identity]]\n";
         RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
         let rule = "/properties/rule/items";
         assert_said(
@@ -308,6 +334,7 @@ mod tests {
                 ("`suppress`", &format!("{rule}/properties/suppress")),
                 ("the column `c`", &format!("{rule}/properties/suppress/properties/columns/additionalProperties")),
                 ("a trigger in `triggers`", &format!("{rule}/properties/triggers/items")),
+                ("a table in `dependents`", "/definitions/dependent"),
                 ("a table in `wait_for`", &format!("{rule}/properties/wait_for/items")),
             ],
         );

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     operate::world::World,
-    policy::{Dialect, Rule},
+    policy::{Dependent, Dialect, Rule},
     service::runner::Job,
 };
 
@@ -32,12 +32,15 @@ pub(super) fn ends_sweep(rule: &str, old: &World, new: &World) -> bool {
         || around(rule, old) != around(rule, new)
 }
 
-/// All that the rules on a rule's table say about rows, and about when and how they may be touched. Tables of one name
+/// All that the rules on a rule's table, and on those of its dependents, say about rows, and about when and how they may be touched. Tables of one name
 /// count as one here, whatever their schema: a schema may be written out or not. On PostgreSQL any table of the source may have
 /// rows of this one, as a partition, a child or a parent, which only the catalogue knows: there all rules of the source count.
 fn around(rule: &Rule, world: &World) -> BTreeSet<String> {
     let shares_rows = world.config.sources.get(&rule.source).is_some_and(|source| source.url.dialect() == Dialect::Postgres);
-    let same = |other: &&Rule| other.source == rule.source && (shares_rows || other.table.table == rule.table.table);
+    // What goes with its rows is kept by the rules of its own table.
+    let along: Vec<&str> = Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| dependent.table.table.as_str()).collect();
+    let is_met = |table: &str| table == rule.table.table || along.contains(&table);
+    let same = |other: &&Rule| other.source == rule.source && (shares_rows || is_met(&other.table.table));
     let says = |rule: &Rule| {
         let Rule { canonical, mode, first_sweep, window, limits, .. } = rule;
         format!("{canonical} {mode:?} {first_sweep:?} {window:?} {limits:?}")

@@ -102,7 +102,10 @@ pub(super) fn hostile(dialect: Dialect) -> Selection {
                 end: Some(end_test(column("paid at", TypeClass::Text, text), StartFormat::Compact)),
             },
         ],
+        dependents: Vec::new(),
+        follows: false,
         references: vec![super::selection::Reference {
+            own: false,
             child: TableRef { schema: "main".to_owned(), table: "child".to_owned() },
             pairs: vec![("parent".to_owned(), "id".to_owned())],
         }],

@@ -8,6 +8,8 @@
 //!
 //! In every statement the rule's table goes by the alias `t`, because conditions name their columns as `t."name"`.
 
+mod alias;
+mod counts;
 #[cfg(test)]
 mod fixture;
 pub mod limits;

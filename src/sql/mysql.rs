@@ -1,4 +1,4 @@
-//! What MariaDB and MySQL need beside a dialect's arms: parameters by their order, a DELETE without an alias, and values
+//! What MariaDB and MySQL need beside a dialect's arms: parameters by their order, and values
 //! in each type's own way.
 //!
 //! Every text is written for the session that `engine::mysql` sets up: double quotes around names, and no backslash in a
@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use jiff::tz::TimeZone;
 
 use super::{
+    alias::outside_quotes,
     limits::{digits, fits_decimal_type},
     quote_literal,
-    selection::{Cell, ColumnRef, TableRef, TypeClass},
+    selection::{Cell, ColumnRef, TypeClass},
 };
 use crate::policy::Dialect;
 
@@ -26,44 +27,6 @@ pub(super) fn positional(text: &str, cells: &[Cell]) -> (String, Vec<Cell>) {
         Some(("?".to_owned(), 1 + length))
     });
     (written, binds)
-}
-
-/// Names the table in full wherever the alias `t` stands: MariaDB knows no alias in a DELETE from one table, and the
-/// DELETE from several, which does, can't look at its own table in a subquery. No table or alias in a subquery of ours
-/// is of that name in that schema unless it means the same table.
-pub(super) fn without_alias(text: &str, table: &TableRef) -> String {
-    let name = super::qualified(Dialect::Mysql, table);
-    outside_quotes(text, |rest, before| {
-        let is_alias = rest.starts_with("t.\"") && !before.is_some_and(|sign| sign.is_alphanumeric() || matches!(sign, '_' | '.' | '"'));
-        is_alias.then(|| (format!("{name}."), 2))
-    })
-}
-
-/// Rewrites what is neither in a literal nor in a quoted name: `replace` gets the rest of the text and the sign before
-/// it, and says what stands for how many of its bytes.
-fn outside_quotes(text: &str, mut replace: impl FnMut(&str, Option<char>) -> Option<(String, usize)>) -> String {
-    let mut written = String::with_capacity(text.len());
-    let (mut at, mut quote, mut before) = (0, None, None);
-    while let Some(sign) = text[at..].chars().next() {
-        match quote {
-            // A doubled quote closes and opens again, with nothing between.
-            Some(open) if sign == open => quote = None,
-            Some(_) => {}
-            None => {
-                if let Some((new, length)) = replace(&text[at..], before) {
-                    before = new.chars().next_back();
-                    written.push_str(&new);
-                    at += length;
-                    continue;
-                }
-                quote = matches!(sign, '\'' | '"').then_some(sign);
-            }
-        }
-        written.push(sign);
-        before = Some(sign);
-        at += sign.len_utf8();
-    }
-    written
 }
 
 /// The type that a text is cast to, so that it is compared as a value of the column and not as text: a number would be
@@ -243,15 +206,6 @@ mod tests {
         let (text, binds) = positional("SET x = '$1 it''s' WHERE \"$2\" = $3 AND (y > $1 OR y = $1) LIMIT $2", &cells);
         assert_eq!(text, "SET x = '$1 it''s' WHERE \"$2\" = ? AND (y > ? OR y = ?) LIMIT ?");
         assert_eq!(binds, [2, 0, 0, 1].map(|number: usize| cells[number].clone()));
-    }
-
-    #[test]
-    fn only_the_alias_becomes_the_table() {
-        let table = TableRef { schema: "a\"pp".to_owned(), table: "t".to_owned() };
-        let text = "t.\"x\" = 't.\"x\"' AND \"t.\"\"x\" < (t.\"t.\") AND tt.\"x\" = \"t\".\"x\" OR h.t.\"x\"";
-        let written =
-            "\"a\"\"pp\".\"t\".\"x\" = 't.\"x\"' AND \"t.\"\"x\" < (\"a\"\"pp\".\"t\".\"t.\") AND tt.\"x\" = \"t\".\"x\" OR h.t.\"x\"";
-        assert_eq!(without_alias(text, &table), written);
     }
 
     #[test]

@@ -7,10 +7,13 @@
 //! For each row the first that applies (law 5): `outside`, `done`, `undated`, `running`, `held`, `protected`, `due`.
 
 mod act;
+mod along;
 mod end;
 
 pub use self::act::{Act, Assignment, Compute, Formula, NewValue};
+pub use self::along::{Dependency, Reference};
 pub use self::end::{DateTest, EndTest, HopRef, PartTest, SettingTest, StartTest};
+pub use super::counts::{Counts, Survey};
 use crate::policy::{Dialect, RuleId, Step, condition::Condition};
 
 /// What a column holds, as far as statements and strategies care; an engine's shape assigns it.
@@ -139,16 +142,12 @@ pub struct Selection {
     pub protectors: Vec<Protector>,
     /// Foreign keys that forbid a delete while a child is there: such rows count as protected. Empty for other acts.
     pub references: Vec<Reference>,
+    /// What goes with these rows. A row is held or protected if something is that would go with it.
+    pub dependents: Vec<Dependency>,
+    /// These rows end with those that they belong to: they have no start of their own.
+    pub follows: bool,
     /// What decides the end of a row: columns to show when one is looked at, with the ways to them.
     pub shown: Vec<(Vec<HopRef>, ColumnRef)>,
-}
-
-/// A foreign key that points at the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference {
-    pub child: TableRef,
-    /// Pairs of a child's column and the column of this table that it names; never empty.
-    pub pairs: Vec<(String, String)>,
 }
 
 /// How a value tells that an anonymised column is done. NULL is done, unless `null_is_done` says otherwise.
@@ -243,6 +242,8 @@ impl Selection {
             held: HeldTest::default(),
             protectors: Vec::new(),
             references: Vec::new(),
+            dependents: Vec::new(),
+            follows: false,
             shown: Vec::new(),
         }
     }
@@ -286,59 +287,6 @@ pub struct Protector {
     pub end: Option<EndTest>,
 }
 
-/// Why a row is where it is: the classes of law 5, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    pub total: u64,
-    pub outside: u64,
-    pub undated: u64,
-    pub running: u64,
-    pub due: u64,
-    pub held: u64,
-    pub protected: u64,
-    pub done: u64,
-    /// Those of `undated` whose value is there but can't be meant.
-    #[serde(skip)]
-    pub implausible: u64,
-}
-
-impl Counts {
-    /// The counts in the order in which `statement::count` asks for them; `None`: they are others.
-    pub fn of(numbers: &[u64]) -> Option<Self> {
-        let [total, outside, undated, running, due, held, protected, done, implausible] = *numbers else { return None };
-        Some(Self { total, outside, undated, running, due, held, protected, done, implausible })
-    }
-
-    /// Adds another part of the same table.
-    pub fn add(&mut self, other: &Self) {
-        self.total += other.total;
-        self.outside += other.outside;
-        self.undated += other.undated;
-        self.running += other.running;
-        self.due += other.due;
-        self.held += other.held;
-        self.protected += other.protected;
-        self.done += other.done;
-        self.implausible += other.implausible;
-    }
-}
-
-/// What a sweep that counted nothing beforehand learns of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Survey {
-    pub rows: u64,
-    /// Undated rows whose start can't be read or can't be meant.
-    pub implausible: u64,
-}
-
-impl Survey {
-    /// The numbers in the order in which `statement::survey` asks for them; `None`: they are others.
-    pub fn of(numbers: &[u64]) -> Option<Self> {
-        let &[rows, implausible] = numbers else { return None };
-        Some(Self { rows, implausible })
-    }
-}
-
 /// A value that marks a place in a walk, as its engine reads and writes it. Never logged.
 #[derive(Clone, PartialEq)]
 pub enum Cell {
@@ -373,6 +321,9 @@ pub enum Way {
     /// MariaDB: no order at all, for a table without a key. The cell of the upper bound is how many rows an act may take;
     /// it takes those that it comes upon first. There is no lower bound, and each range begins at the table's start.
     Unordered,
+    /// Rows that were picked beforehand, by the values of these columns: the cells of the upper bound are those of all rows,
+    /// one after the other. There is no lower bound.
+    Picked(Vec<ColumnRef>),
 }
 
 /// A part of a table, open below and closed above: `after < row <= through`; a missing bound is no bound.
@@ -410,6 +361,10 @@ pub struct Seen {
     pub protectors: Vec<(bool, bool)>,
     /// Of each reference: a child refers to the row.
     pub referenced: Vec<bool>,
+    /// Of each dependency: a row of it is held, and one is protected.
+    pub dependents: Vec<(bool, bool)>,
+    /// The rows that go along, in the order of [`Selection::along`].
+    pub along: Vec<u64>,
     /// Holds that cover the row, each with the kind of subject that is held; empty: everything in its scope.
     pub holds: Vec<(String, String)>,
 }

@@ -3,7 +3,7 @@
 //! 1. begin, with every limit set on the server, and take the gate shared;
 //! 2. read the gate's epoch in a later statement and compare it with the state;
 //! 3. act: the statement restates the whole predicate, holds included (of a partition that goes as a whole: every row of it
-//!    is asked, and nobody can write to it from then on);
+//!    is asked, and nobody can write to it from then on); what goes with the rows goes first, as `engine::drag` says;
 //! 4. write the outcome of the batch before and the intent of this one to the ledger, durably;
 //! 5. mark the lane (and drop what goes as a whole);
 //! 6. commit; anything but success is *unknown* and is settled.
@@ -26,6 +26,7 @@ use crate::{
     clock::hex,
     engine::{
         self, Engine, LaneMark, Partition,
+        drag::{Acted, act_with_dependents},
         opt_outs::{OptedOut, Refused},
     },
     fault, ledger,
@@ -49,6 +50,8 @@ pub struct Doorway {
     pub opt_out: Option<Arc<OptOut>>,
     /// The statements run and are rolled back.
     pub dry_run: bool,
+    /// The most rows that one batch changes, those of dependents among them.
+    pub most: u64,
     /// How many rows may still go, and what waits for a person beyond them; `None`: as many as are due.
     pub at_most: Option<(u64, Guard)>,
 }
@@ -80,11 +83,29 @@ impl Piece {
     }
 }
 
+/// What a batch took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Rows of the rule's own table.
+    pub rows: u64,
+    /// Rows of other tables that went with them.
+    pub dragged: u64,
+    /// Rows that had no address, so that no opt-out was to be kept.
+    pub without_address: u64,
+}
+
+impl Taken {
+    /// Rows that nothing went with.
+    fn alone(rows: u64) -> Self {
+        Self { rows, ..Self::default() }
+    }
+}
+
 /// How a batch ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Passage {
     /// Committed, or rolled back on purpose in a dry run, or nothing was due in the range.
-    Done { rows: u64, without_address: u64 },
+    Done { taken: Taken },
     /// Nothing happened: the database would not take the opt-outs of these rows. Come back without them.
     OptOutsRefused(Vec<Refused>),
     /// Nothing happened: the gate has moved to this epoch, or a hold was recorded meanwhile. Read the state again and
@@ -159,10 +180,10 @@ async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, 
     let acted = match piece {
         Piece::Rows(range) => act(door, &mut *batch, range).await.map(Some),
         Piece::Partition(partition) => {
-            batch.take_partition(&door.selection, partition).await.map(|rows| rows.map(|rows| OptedOut { rows, ..OptedOut::default() }))
+            batch.take_partition(&door.selection, partition).await.map(|rows| rows.map(|rows| (Taken::alone(rows), Vec::new())))
         }
     };
-    let OptedOut { rows, without_address, refused } = match acted {
+    let (taken, refused) = match acted {
         Ok(Some(acted)) => acted,
         Ok(None) => {
             roll_back(batch).await;
@@ -178,23 +199,32 @@ async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, 
         roll_back(batch).await;
         return Ok(Passage::OptOutsRefused(refused));
     }
+    let rows = taken.rows;
     if rows == 0 || door.dry_run {
         roll_back(batch).await;
-        return Ok(Passage::Done { rows, without_address });
+        return Ok(Passage::Done { taken });
     }
     if let Some((_, guard)) = door.at_most.filter(|(most, _)| rows > *most) {
         roll_back(batch).await;
         return Ok(Passage::Guarded(guard));
     }
-    commit(door, hand, batch, piece, (rows, without_address)).await
+    commit(door, hand, batch, piece, taken).await
 }
 
-/// Step 3.
-async fn act(door: &Doorway, batch: &mut dyn engine::Batch, range: &Range) -> Result<OptedOut, engine::Error> {
-    match &door.opt_out {
-        Some(opt_out) => batch.delete_with_opt_outs(&door.selection, range, opt_out).await,
-        None => Ok(OptedOut { rows: batch.act(&door.selection, range, &door.act).await?, ..OptedOut::default() }),
-    }
+/// Step 3: what was taken, and the rows whose opt-outs were refused.
+async fn act(door: &Doorway, batch: &mut dyn engine::Batch, range: &Range) -> Result<(Taken, Vec<Refused>), engine::Error> {
+    let selection = &door.selection;
+    Ok(match &door.opt_out {
+        Some(opt_out) => {
+            let OptedOut { rows, without_address, refused } = batch.delete_with_opt_outs(selection, range, opt_out).await?;
+            (Taken { without_address, ..Taken::alone(rows) }, refused)
+        }
+        None if selection.dependents.is_empty() => (Taken::alone(batch.act(selection, range, &door.act).await?), Vec::new()),
+        None => {
+            let Acted { rows, dragged } = act_with_dependents(batch, selection, range, &door.act, door.most).await?;
+            (Taken { dragged, ..Taken::alone(rows) }, Vec::new())
+        }
+    })
 }
 
 /// Steps 4 to 6.
@@ -203,10 +233,12 @@ async fn commit(
     hand: &mut Hand,
     mut batch: Box<dyn engine::Batch>,
     piece: &Piece,
-    (rows, without_address): (u64, u64),
+    taken: Taken,
 ) -> Result<Passage, Obstacle> {
+    let Taken { rows, dragged, without_address } = taken;
     let epoch = batch.epoch();
-    let mut intent = ledger::Batch { rows, epoch, without_address: door.opt_out.as_ref().map(|_| without_address), ..door.intent.clone() };
+    let without_address = door.opt_out.as_ref().map(|_| without_address);
+    let mut intent = ledger::Batch { rows, dragged, epoch, without_address, ..door.intent.clone() };
     if let Piece::Partition(partition) = piece {
         intent.statement_digest = hex(&Sha256::digest(format!("drop {:?} after {}", partition.table, intent.statement_digest)));
         intent.partition = Some(partition.table.table.clone());
@@ -239,11 +271,11 @@ async fn commit(
     let Err(error) = batch.commit().await else {
         fault::point("commit.after");
         hand.unrecorded = Some(rows);
-        return Ok(Passage::Done { rows, without_address });
+        return Ok(Passage::Done { taken });
     };
     // Unknown, whatever the error says: only the lane knows. Our transaction has marked it, so settlement waits for its end.
     match settle::settle(&door.state, &*door.engine, &mut hand.claim).await.map_err(unknown)? {
-        Verdict::Applied { rows } => Ok(Passage::Done { rows, without_address }),
+        Verdict::Applied { rows } => Ok(Passage::Done { taken: Taken { rows, ..taken } }),
         Verdict::Abandoned | Verdict::Clean => Ok(match piece {
             Piece::Rows(_) => Passage::Smaller { why: "the connection was lost at COMMIT".to_owned(), contended: true },
             Piece::Partition(_) => Passage::kept(&error),
@@ -284,7 +316,7 @@ async fn commit_before_intent(
     mut batch: Box<dyn engine::Batch>,
     intent: ledger::Batch,
 ) -> Result<Passage, Obstacle> {
-    let rows = intent.rows;
+    let (rows, dragged) = (intent.rows, intent.dragged);
     let mark = LaneMark { seq: hand.claim.lane_seq + 1, rows, intent_hash: String::new() };
     batch.mark(&hand.claim.lane, hand.claim.fence, &mark).await?;
     fault::point("mark.done");
@@ -296,5 +328,5 @@ async fn commit_before_intent(
     hand.numbers = intended.gate;
     fault::point("intent.recorded");
     hand.unrecorded = Some(rows);
-    Ok(Passage::Done { rows, without_address: 0 })
+    Ok(Passage::Done { taken: Taken { dragged, ..Taken::alone(rows) } })
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use super::{
     count::count_beyond,
+    dependents::ROOT,
     elsewhere::Elsewhere,
     form::Form,
     plan::{self, Surroundings},
-    prepare::{Prepared, Ready, Target},
+    prepare::{Prepared, Ready, Target, along},
 };
 use crate::{engine::shape::Shape, policy::Rule, secret::Keys, sql::selection::Selection, state::Approval};
 
@@ -54,10 +55,19 @@ async fn rows_more(
     keys: &Keys,
     now: Timestamp,
 ) -> Option<u64> {
-    let rules: Vec<&Rule> = rules.iter().collect();
+    // Those that keep what goes along are on tables of their own.
+    let along: Vec<&Shape> = along(rule, elsewhere).into_iter().map(|(_, shape)| shape).collect();
+    let is_of = |rule: &Rule, shape: &Shape| {
+        shape.table.table == rule.table.table && rule.table.schema.as_ref().is_none_or(|schema| *schema == shape.table.schema)
+    };
+    let another = |rule: &Rule| along.iter().copied().find(|shape| is_of(rule, shape));
+    let everyone: Vec<(&Rule, &Shape)> = rules.iter().map(|rule| (rule, another(rule).unwrap_or(shape))).collect();
+    let rules: Vec<&Rule> = rules.iter().filter(|rule| another(rule).is_none()).collect();
+    let (everyone, rules, within) = (&everyone, &rules, ROOT);
     let workspace = target.workspace();
     let has_workspace = !ready.planned.selection.held.scopes.is_empty();
-    let around = Surroundings { shape, rules: &rules, relatives: &[], elsewhere, workspace: &workspace, has_workspace, keys, now };
+    let around =
+        Surroundings { shape, rules, relatives: &[], elsewhere, everyone, within, workspace: &workspace, has_workspace, keys, now };
     let before: Selection = plan::plan(rule, around).ok()?.selection;
     match count_beyond(target, ready, &before).await {
         Ok(rows) => Some(rows),

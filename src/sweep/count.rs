@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{Limits, Pace},
     engine,
-    policy::{Action, Rule},
+    policy::{Action, Dependent, Rule},
     sql::selection::{Counts, Range, Selection},
 };
 
@@ -66,7 +66,7 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection],
 /// What keeps rows from a rule.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ProtectedBy {
-    /// The rule that protects; `None`: rows of a table that refer to these.
+    /// The rule that protects; `None`: rows of a table that refer to these, or that would go along.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,9 @@ pub async fn count_protected(target: &Target, ready: &Ready) -> Result<Vec<Prote
     let selection = &ready.planned.selection;
     let rules = selection.protectors.iter().map(|protector| (Some(protector.rule.to_string()), None));
     let references = selection.references.iter().map(|reference| (None, Some(reference.child.table.clone())));
-    let mut by: Vec<ProtectedBy> = rules.chain(references).map(|(rule, table)| ProtectedBy { rule, table, rows: 0 }).collect();
+    let dependents = selection.dependents.iter().map(|dependency| (None, Some(dependency.rows.table.table.clone())));
+    let mut by: Vec<ProtectedBy> =
+        rules.chain(references).chain(dependents).map(|(rule, table)| ProtectedBy { rule, table, rows: 0 }).collect();
     if by.is_empty() {
         return Ok(by);
     }
@@ -100,6 +102,45 @@ pub async fn count_protected(target: &Target, ready: &Ready) -> Result<Vec<Prote
     }
     by.retain(|by| by.rows > 0);
     Ok(by)
+}
+
+/// Rows of another table that go with the due rows of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct GoesAlong {
+    pub table: String,
+    /// `delete`, or for rows that stay `anonymise` or `detach`.
+    pub then: &'static str,
+    pub rows: u64,
+}
+
+/// Counts what goes with the due rows of a rule, in the order of its `dependents`, each before what is nested in it.
+///
+/// # Errors
+/// An [`Obstacle`] with the database's words.
+pub async fn count_along(target: &Target, rule: &Rule, ready: &Ready) -> Result<Vec<GoesAlong>, Obstacle> {
+    let mut along = goes_along(rule, ready);
+    if along.is_empty() {
+        return Ok(along);
+    }
+    let never = StopSignal::never();
+    let mut pass = Pass::new(target, ready, &never)?;
+    while let Some(range) = pass.next().await? {
+        match target.engine.count_along(&ready.planned.selection, &range).await {
+            Ok(found) => {
+                along.iter_mut().zip(found).for_each(|(along, rows)| along.rows += rows);
+                pass.passed(&range);
+            }
+            Err(error) => pass.smaller(error).await?,
+        }
+    }
+    Ok(along)
+}
+
+/// What goes with the rows of a rule, uncounted.
+pub fn goes_along(rule: &Rule, ready: &Ready) -> Vec<GoesAlong> {
+    let declared = Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| dependent.then.name());
+    let tables = ready.planned.selection.along().into_iter().map(|dependency| dependency.rows.table.table.clone());
+    tables.zip(declared).map(|(table, then)| GoesAlong { table, then, rows: 0 }).collect()
 }
 
 /// Counts the rows that are due under a rule and would not be under another selection on its table.

@@ -10,7 +10,7 @@ use std::{
 use super::{
     BatchDone, LEASE, Progress, Sweeper,
     approval::{Guard, Leave},
-    batch::{self, Doorway, Hand, Passage, Piece},
+    batch::{self, Doorway, Hand, Passage, Piece, Taken},
     guard, lag,
     obstacle::{Obstacle, Reason},
     pace::{Pacer, Pause, Throttle},
@@ -240,14 +240,15 @@ impl<'a> Course<'a> {
         progress: &mut Progress,
     ) -> Result<Option<Pause>, Obstacle> {
         match passage {
-            Passage::Done { rows, without_address } => {
+            Passage::Done { taken: Taken { rows, dragged, without_address } } => {
                 progress.acted += rows;
                 progress.opt_outs.without_address += without_address;
+                progress.dragged += dragged;
                 progress.batches += u64::from(rows > 0);
                 let pause = match piece {
                     Piece::Rows(range) => {
                         self.walk.passed(range, rows);
-                        self.pacer.succeeded(took, rows)
+                        self.pacer.succeeded(took, rows + dragged)
                     }
                     // Says nothing of how long so many rows take.
                     Piece::Partition(partition) => {

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
+    dependents::{Covered, block, covered},
     obstacle::{Obstacle, Reason},
-    plan::changed_columns,
+    plan::{Surroundings, changed_columns},
 };
 use crate::{
     engine::shape::{ForeignKey, ReferentialAction, Shape, Sight, Trigger},
@@ -22,18 +23,40 @@ use crate::{
 ///
 /// # Errors
 /// An [`Obstacle`] that names the first foreign key or trigger.
-pub fn refuse(rule: &Rule, shape: &Shape) -> Result<(), Obstacle> {
+pub fn refuse(rule: &Rule, around: &Surroundings<'_>) -> Result<(), Obstacle> {
+    let shape = around.shape;
     if fault::seeded("undeclared-cascade") {
         return Ok(());
     }
     let change = Change::of(rule, shape);
-    // A key that forbids a delete drags nothing along.
-    let is_waited_for = |effect: Effect| effect == Effect::Forbids && change == Change::Deleted;
-    if let Some((key, effect)) = change.keys(shape).find(|(_, effect)| !is_waited_for(*effect)) {
+    for (key, effect) in change.keys(shape) {
         let (name, child) = (&key.name, &key.child.table);
-        let effect = effect.words();
-        let message = format!("the foreign key `{name}` of {child} {effect}; this version acts on the rule's own table only");
-        return Err(Obstacle::new(Reason::Cascade, message));
+        let deleting = change == Change::Deleted;
+        let says = |way_out: String| {
+            let message = format!("the foreign key `{name}` of {child} {}; {way_out}", effect.words());
+            Err(Obstacle::new(Reason::Cascade, message))
+        };
+        match covered(rule, key, around) {
+            Covered::Declared if deleting => {}
+            Covered::StillRefers if deleting => {
+                return says(format!(
+                    "rows of {child} that are anonymised go on referring; let a column of the key become `null`, or detach them"
+                ));
+            }
+            // A key that forbids a delete drags nothing along.
+            _ if effect == Effect::Forbids && deleting => {}
+            // Rows of a dependent's table that refer to one another go one after the other.
+            _ if deleting && around.follows() && key.child == shape.table => {}
+            _ if deleting && key.child == shape.table => {
+                return says("rows of one table end by their own rule: let the key forbid the delete (NO ACTION), and each waits for those that refer to it".to_owned());
+            }
+            _ if deleting => {
+                let place =
+                    if around.follows() { format!("beside the dependents of {}, within them, ", shape.table.table) } else { String::new() };
+                return says(format!("if those rows may go along, {place}add {}", block(key)));
+            }
+            _ => return says("`dependents` go only with rows that are deleted".to_owned()),
+        }
     }
     let is_allowed = |trigger: &Trigger| rule.triggers.iter().any(|allowed| allowed.name == trigger.name);
     if let Some(trigger) = change.triggers(shape).find(|trigger| !is_allowed(trigger)) {
@@ -172,7 +195,8 @@ impl Change {
 ///
 /// # Errors
 /// An [`Obstacle`] if some of those children might not be seen.
-pub fn references(rule: &Rule, shape: &Shape) -> Result<Vec<Reference>, Obstacle> {
+pub fn references(rule: &Rule, around: &Surroundings<'_>) -> Result<Vec<Reference>, Obstacle> {
+    let shape = around.shape;
     let reference = |key: &ForeignKey| {
         let child = &key.child.table;
         let why = format!("{child} refers to this table, and a row that it refers to has to stay; but");
@@ -200,9 +224,10 @@ pub fn references(rule: &Rule, shape: &Shape) -> Result<Vec<Reference>, Obstacle
             );
         }
         let pairs = key.child_columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect();
-        Ok(Reference { child: key.child.clone(), pairs })
+        Ok(Reference { child: key.child.clone(), pairs, own: key.child == shape.table })
     };
-    forbidding(shape).map(reference).collect()
+    let is_chain = |key: &ForeignKey| around.follows() && key.child == shape.table;
+    forbidding(shape).filter(|key| covered(rule, key, around) == Covered::Undeclared && !is_chain(key)).map(reference).collect()
 }
 
 /// The foreign keys by which other tables forbid a delete.

@@ -1,4 +1,5 @@
-//! Tables that rules read beside their own: those that they look up dates, periods and subjects in, and those that they wait for.
+//! Tables that rules read beside their own: those that they look up dates, periods and subjects in, those that they wait for, and those of
+//! their dependents.
 //!
 //! [`Elsewhere`] is what is known of them before a rule is planned. A rule that needs to read one more asks [`visible`] first: where rows of it
 //! could be invisible, nothing can be decided by them.
@@ -14,7 +15,7 @@ use crate::{
         Engine,
         shape::{RowSecurity, Shape, TableKind},
     },
-    policy::{ColumnAt, Dialect, Hop, Mode, Rule, Setting, TableName},
+    policy::{ColumnAt, Dependent, Dialect, Hop, Mode, Rule, Setting, TableName},
     sql::selection::{ColumnRef, HopRef, Side, TypeClass},
 };
 
@@ -43,7 +44,8 @@ const MOST_SETTINGS: u64 = 2_000;
 
 /// The tables that a rule reads beside its own.
 pub fn named(rule: &Rule) -> impl Iterator<Item = &TableName> {
-    hops(rule).map(|hop| &hop.table).chain(rule.wait_for.iter().map(|wait| &wait.table))
+    let along = Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| &dependent.table);
+    hops(rule).map(|hop| &hop.table).chain(rule.wait_for.iter().map(|wait| &wait.table)).chain(along)
 }
 
 /// The tables that a rule looks something up in, as the ways there name them.

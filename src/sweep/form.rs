@@ -119,7 +119,13 @@ impl Written {
 
 impl Form {
     /// The form of a rule among all rules that may match a row of its table.
-    pub fn of(rule: &Rule, met: &[&Rule], shape: &Shape) -> Self {
+    /// `along`: what goes with its rows, each as a rule of its own, with its table.
+    pub fn of(rule: &Rule, met: &[&Rule], shape: &Shape, along: &[(Rule, &Shape)]) -> Self {
+        let named = |(rule, shape): &(Rule, &Shape)| {
+            let table = shape.table.table.clone();
+            fired(rule, shape).into_iter().map(move |(name, body)| (format!("{name} of {table}"), body))
+        };
+        let tables = std::iter::once(shape).chain(along.iter().map(|(_, shape)| *shape));
         let others = met.iter().filter(|other| other.id != rule.id);
         Self {
             rule: Written::of(rule),
@@ -129,8 +135,8 @@ impl Form {
                 .iter()
                 .map(|column| (column.name.clone(), format!("{}{}", column.declared, if column.nullable { "" } else { " NOT NULL" })))
                 .collect(),
-            references: shape.referenced_by.iter().map(|key| format!("{key:?}")).collect(),
-            triggers: fired(rule, shape),
+            references: tables.flat_map(|shape| &shape.referenced_by).map(|key| format!("{key:?}")).collect(),
+            triggers: fired(rule, shape).into_iter().chain(along.iter().flat_map(named)).collect(),
         }
     }
 

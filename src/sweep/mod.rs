@@ -11,6 +11,7 @@ pub mod blast;
 pub mod count;
 mod course;
 mod dates;
+pub mod dependents;
 pub mod dragged;
 pub mod elsewhere;
 pub mod form;
@@ -124,6 +125,8 @@ pub struct Ended {
     pub obstacle: Option<Obstacle>,
     /// Rows of the rule's own table.
     pub acted: u64,
+    /// Rows of dependents.
+    pub dragged: u64,
     pub batches: u64,
     pub duration: Duration,
     /// What became of their opt-outs; absent where the rule leaves none.
@@ -133,13 +136,13 @@ pub struct Ended {
 impl Ended {
     /// Says how it ended; at a level that a command, which prints a report, does not show.
     fn log(&self) {
-        let Self { outcome, obstacle, acted, batches, duration, opt_outs: _ } = self;
+        let Self { outcome, obstacle, acted, dragged, batches, duration, opt_outs: _ } = self;
         let (reason, message) = match obstacle {
             Some(obstacle) => (Some(obstacle.reason.name()), Some(obstacle.message.as_str())),
             None => (None, None),
         };
         let seconds = duration.as_secs_f64();
-        tracing::info!(outcome = outcome.name(), reason, message_for_people = message, acted, batches, seconds, "the sweep ended");
+        tracing::info!(outcome = outcome.name(), reason, message_for_people = message, acted, dragged, batches, seconds, "the sweep ended");
     }
 
     /// A sweep that never began.
@@ -148,6 +151,7 @@ impl Ended {
             outcome: obstacle.reason.outcome(),
             obstacle: Some(obstacle),
             acted: 0,
+            dragged: 0,
             batches: 0,
             duration: Duration::ZERO,
             opt_outs: None,
@@ -174,6 +178,7 @@ pub struct Sweeper<'a> {
 #[derive(Debug, Default)]
 struct Progress {
     acted: u64,
+    dragged: u64,
     batches: u64,
     opt_outs: OptOuts,
 }
@@ -192,9 +197,9 @@ impl Sweeper<'_> {
             Ok(()) => (Outcome::Complete, None),
             Err(obstacle) => (obstacle.reason.outcome(), Some(obstacle)),
         };
-        let opt_outs = rule.suppress.as_ref().map(|_| progress.opt_outs);
-        let (acted, batches) = (progress.acted, progress.batches);
-        let ended = Ended { outcome, obstacle, acted, batches, duration: started.elapsed(), opt_outs };
+        let Progress { acted, dragged, batches, opt_outs } = progress;
+        let opt_outs = rule.suppress.as_ref().map(|_| opt_outs);
+        let ended = Ended { outcome, obstacle, acted, dragged, batches, duration: started.elapsed(), opt_outs };
         span.in_scope(|| ended.log());
         self.observer.ended(rule, &ended);
         ended
@@ -295,6 +300,7 @@ impl Sweeper<'_> {
             act: Arc::new(act.clone()),
             opt_out: ready.planned.opt_out.clone().map(Arc::new),
             dry_run: self.request.dry_run,
+            most: self.target.config.limits.narrowed(&rule.limits).max_batch_rows,
             at_most: None,
         };
         let hand = Hand { claim, unrecorded: None, numbers };
@@ -320,7 +326,7 @@ impl Sweeper<'_> {
             };
             let end = SweepEnd {
                 rows: progress.acted,
-                dragged: 0,
+                dragged: progress.dragged,
                 batches: progress.batches,
                 outcome: outcome.name(),
                 reason: obstacle.map(|obstacle| obstacle.message.clone()),

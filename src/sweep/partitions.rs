@@ -68,6 +68,9 @@ pub fn drops(rule: &Rule, shape: &Shape, selection: &Selection) -> Result<Drops,
     if let Some(suppress) = &rule.suppress {
         return Ok(Drops::None(format!("each row leaves an opt-out in {}", suppress.table)));
     }
+    if let Some(dependent) = rule.dependents.first() {
+        return Ok(Drops::None(format!("rows of {} go along", dependent.table)));
+    }
     if let Some((name, _)) = fired(rule, shape).into_iter().next() {
         return Ok(Drops::None(format!("the trigger `{name}` fires for every row")));
     }

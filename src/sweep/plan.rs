@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::{
-    dates, dragged,
+    dates, dependents, dragged,
     elsewhere::{self, Base, Elsewhere},
     matching::condition,
     obstacle::{Obstacle, Reason},
@@ -47,8 +47,12 @@ pub struct Surroundings<'a> {
     pub rules: &'a [&'a Rule],
     /// Rules of other tables that share rows with this one.
     pub relatives: &'a [Relative<'a>],
-    /// What rules of the source read in other tables.
+    /// What rules of the source read in other tables, and those of their dependents.
     pub elsewhere: &'a Elsewhere,
+    /// All rules of the source, each with its table's shape.
+    pub everyone: &'a [(&'a Rule, &'a Shape)],
+    /// Where in the rule the dependents are written that are planned.
+    pub within: &'a str,
     pub workspace: &'a WorkspaceRef,
     /// Without one the source can only be observed, and nobody is held there.
     pub has_workspace: bool,
@@ -63,8 +67,13 @@ impl<'a> Surroundings<'a> {
         Base { shape: self.shape, elsewhere: self.elsewhere, dialect: self.workspace.dialect }
     }
 
+    /// What is planned follows the rows that it belongs to.
+    pub(super) fn follows(&self) -> bool {
+        self.within != dependents::ROOT
+    }
+
     /// Every rule that may match a row, with the members of the tree that its rows are in; empty: any.
-    fn met(&self) -> impl Iterator<Item = (&'a Rule, &'a [u32])> {
+    pub(super) fn met(&self) -> impl Iterator<Item = (&'a Rule, &'a [u32])> {
         let others = self.relatives.iter().map(|relative| (relative.rule, relative.only.as_slice()));
         self.rules.iter().map(|rule| (*rule, [].as_slice())).chain(others)
     }
@@ -86,9 +95,10 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
     let (act, done) = act_of(rule, around)?;
     computed_columns(rule, around)?;
     relatives::nothing_that_is_read(rule, &around)?;
-    dragged::refuse(rule, around.shape)?;
+    let dependents = dependents::dependencies(rule, &around)?;
+    dragged::refuse(rule, &around)?;
     let protectors = protectors(rule, around)?;
-    let mut references = if matches!(rule.action, Action::Delete) { dragged::references(rule, around.shape)? } else { Vec::new() };
+    let mut references = if matches!(rule.action, Action::Delete) { dragged::references(rule, &around)? } else { Vec::new() };
     references.extend(waits::references(rule, &around)?);
     let mut held = held_test(around)?;
     if fault::seeded("override-passes-hold") && !rule.overrides.is_empty() {
@@ -106,6 +116,8 @@ pub fn plan(rule: &Rule, around: Surroundings<'_>) -> Result<Planned, Obstacle> 
         held,
         protectors,
         references,
+        dependents,
+        follows: around.follows(),
         shown: dates::shown(rule, around.base())?,
     };
     let opt_out = suppress::opt_out(rule, &around)?;
@@ -322,7 +334,7 @@ fn held_test(around: Surroundings<'_>) -> Result<HeldTest, Obstacle> {
     if !around.has_workspace {
         return Ok(HeldTest { subjects, ..HeldTest::default() });
     }
-    let scopes = hold::scopes_of_table(&around.shape.table.schema, &around.rules[0].table, &categories);
+    let scopes = hold::scopes_of_table(&around.shape.table.schema, &around.shape.table.table, &categories);
     Ok(HeldTest { scopes, elsewhere: relatives::held_elsewhere(&around), subjects })
 }
 

@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    dependents::{ROOT, as_rule},
     elsewhere::{self, Elsewhere, Tables},
     form::Form,
     obstacle::{Obstacle, Reason},
@@ -20,7 +21,7 @@ use crate::{
     config,
     diagnostic::suggest::nearest,
     engine::{self, Engine, Inspected, shape::Shape},
-    policy::{self, Rule, RuleId, TableName},
+    policy::{self, Dependent, Rule, RuleId, TableName},
     secret::Keys,
     sql::selection::{Selection, TableRef, Way, WorkspaceRef},
 };
@@ -72,14 +73,15 @@ pub fn categories(rules: &[Rule], source: &str) -> Vec<String> {
     policy::categories(rules.iter().filter(|rule| rule.source == source))
 }
 
-/// The tables that rules of a source name, those among them that they read beside their own; one that is not there is left out. What an engine can't say of one table is
-/// an obstacle to that table alone.
+/// The tables that rules of a source name, those among them that they read beside their own and those of their dependents; one that is
+/// not there is left out. What an engine can't say of one table is an obstacle to that table alone.
 ///
 /// # Errors
 /// The engine's, where the catalogue can't be read at all.
 pub async fn shapes(target: &Target, rules: &[&Rule]) -> Result<Tables, engine::Error> {
-    let others = rules.iter().flat_map(|rule| elsewhere::named(rule).chain(rule.suppress.as_ref().map(|suppress| &suppress.table)));
-    let names: BTreeSet<&TableName> = rules.iter().map(|rule| &rule.table).chain(others).collect();
+    let lists = rules.iter().filter_map(|rule| rule.suppress.as_ref()).map(|suppress| &suppress.table);
+    let of_rules = rules.iter().flat_map(|rule| std::iter::once(&rule.table).chain(elsewhere::named(rule)));
+    let names: BTreeSet<&TableName> = of_rules.chain(lists).collect();
     let names: Vec<TableName> = names.into_iter().cloned().collect();
     let inspected = target.engine.inspect_all(&names).await?;
     let known = |(name, inspected): (TableName, Inspected)| match inspected {
@@ -100,7 +102,8 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
     let elsewhere = elsewhere(target, &rules, &shapes).await;
     let workspace = target.workspace();
     let has_workspace = target.engine.workspace().await?.is_some();
-    let conditions = unfit_conditions(target, &rules, table_of).await?;
+    let conditions = unfit_conditions(target, &rules, &shapes).await?;
+    let everyone: Vec<(&Rule, &Shape)> = rules.iter().filter_map(|rule| Some((*rule, &**table_of(rule)?))).collect();
     let mut prepared = Vec::new();
     for rule in &rules {
         let shape = match shapes.get(&rule.table) {
@@ -116,19 +119,27 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         };
         let same_table: Vec<&Rule> =
             rules.iter().filter(|other| table_of(other).is_some_and(|table| table.table == shape.table)).copied().collect();
-        let relatives = relatives(&shape, rules.iter().filter_map(|other| Some((*other, &**table_of(other)?))));
-        let met: Vec<&Rule> = same_table.iter().copied().chain(relatives.iter().map(|relative| relative.rule)).collect();
+        let relatives = relatives(&shape, everyone.iter().copied());
+        let along = along(rule, &elsewhere);
+        let mut met: Vec<&Rule> = same_table.iter().copied().chain(relatives.iter().map(|relative| relative.rule)).collect();
+        met.extend(rules_of_dependents(&along, &everyone));
+        met.sort_unstable_by_key(|rule| &rule.id);
+        met.dedup_by_key(|rule| &rule.id);
         let around = Surroundings {
             shape: &shape,
             rules: &same_table,
             relatives: &relatives,
             elsewhere: &elsewhere,
+            everyone: &everyone,
+            within: ROOT,
             workspace: &workspace,
             has_workspace,
             keys,
             now,
         };
-        let outcome = unreadable_relative(&shape, &rules, &shapes)
+        let mut tables = std::iter::once(&*shape).chain(along.iter().map(|(_, shape)| *shape));
+        let outcome = tables
+            .try_for_each(|table| unreadable_relative(table, &rules, &shapes))
             .and_then(|()| plan::plan(rule, around))
             .and_then(|planned| suppress::possible(rule, &*target.engine).map(|()| planned))
             .and_then(|planned| unfit(rule, &met, &conditions).map(|()| planned))
@@ -137,7 +148,7 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
                 Ok((planned, drops))
             });
         let outcome = outcome.map(|(planned, drops)| {
-            let form = Form::of(rule, &met, &shape).firing(suppress::fired(rule, &elsewhere));
+            let form = Form::of(rule, &met, &shape, &along).firing(suppress::fired(rule, &elsewhere));
             let walked = walked(rule, &shape);
             let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, walked));
             let walked = walked.map(str::to_owned);
@@ -163,6 +174,21 @@ fn walked<'a>(rule: &'a Rule, shape: &Shape) -> Option<&'a str> {
     candidates.iter().find(|name| shape.index_on(name).is_some()).or(candidates.first()).copied()
 }
 
+/// Everything that goes with the rule's rows, as a rule of its own on its table.
+pub fn along<'a>(rule: &Rule, elsewhere: &'a Elsewhere) -> Vec<(Rule, &'a Shape)> {
+    let all = Dependent::all(&rule.dependents).into_iter();
+    all.filter_map(|(_, dependent)| Some((as_rule(rule, dependent), &**elsewhere.tables.get(&dependent.table)?.as_ref().ok()?))).collect()
+}
+
+/// The rules that may match a row which goes along.
+fn rules_of_dependents<'a>(along: &[(Rule, &Shape)], everyone: &[(&'a Rule, &'a Shape)]) -> Vec<&'a Rule> {
+    let of = |(_, shape): &(Rule, &Shape)| {
+        let same = everyone.iter().filter(|(_, other)| other.table == shape.table).map(|(rule, _)| *rule);
+        same.chain(relatives(shape, everyone.iter().copied()).into_iter().map(|relative| relative.rule)).collect::<Vec<_>>()
+    };
+    along.iter().flat_map(of).collect()
+}
+
 /// Plans the chosen rules on a source and those that may meet them on a table; no other table is looked at.
 ///
 /// # Errors
@@ -176,13 +202,20 @@ pub async fn prepare_around(
 ) -> Result<Vec<Prepared>, engine::Error> {
     // Of two rules that meet on one table one may write its schema and the other not, so the table's own name decides.
     let of_source = || rules.iter().filter(|rule| rule.source == target.config.name);
-    let tables: BTreeSet<&str> = of_source().filter(|rule| chosen(rule)).map(|rule| rule.table.table.as_str()).collect();
+    let mut tables: BTreeSet<&str> = of_source().filter(|rule| chosen(rule)).map(|rule| rule.table.table.as_str()).collect();
+    // What goes along is kept by the rules of its own table.
+    let is_near = |rule: &&Rule| chosen(rule) || tables.contains(rule.table.table.as_str());
+    let dependents = of_source().filter(is_near).flat_map(|rule| Dependent::all(&rule.dependents));
+    let dependents: Vec<&str> = dependents.map(|(_, dependent)| dependent.table.table.as_str()).collect();
+    tables.extend(dependents);
     let around =
         |tables: &BTreeSet<&str>| -> Vec<Rule> { of_source().filter(|rule| tables.contains(rule.table.table.as_str())).cloned().collect() };
     let known = around(&tables);
     let prepared = prepare(target, &known, keys, now).await?;
     // Who shares rows with a table, the catalogue alone knows.
-    let kin = prepared.iter().filter_map(|one| one.table.as_ref()).flat_map(|shape| &shape.family.kin).map(|table| table.table.as_str());
+    let beside = prepared.iter().flat_map(|one| along(&one.rule, &one.elsewhere)).map(|(_, shape)| shape);
+    let shapes = prepared.iter().filter_map(|one| one.table.as_deref()).chain(beside);
+    let kin = shapes.flat_map(|shape| &shape.family.kin).map(|table| table.table.as_str());
     let all = around(&kin.chain(tables.iter().copied()).collect());
     if all.len() == known.len() { Ok(prepared) } else { prepare(target, &all, keys, now).await }
 }
@@ -193,20 +226,22 @@ pub fn replan(target: &Target, one: &Prepared, all: &[Prepared], keys: &Keys, at
     let shape = one.table.as_ref()?;
     let same_table = |other: &&Prepared| other.table.as_ref().is_some_and(|table| table.table == shape.table);
     let rules: Vec<&Rule> = all.iter().filter(same_table).map(|other| &other.rule).collect();
-    let relatives = relatives(shape, all.iter().filter_map(|other| Some((&other.rule, &**other.table.as_ref()?))));
+    let everyone: Vec<(&Rule, &Shape)> = all.iter().filter_map(|other| Some((&other.rule, &**other.table.as_ref()?))).collect();
+    let relatives = relatives(shape, everyone.iter().copied());
     let has_workspace = one.outcome.as_ref().is_ok_and(|ready| !ready.planned.selection.held.scopes.is_empty());
     let (workspace, elsewhere) = (&target.workspace(), &*one.elsewhere);
-    let around = Surroundings { shape, rules: &rules, relatives: &relatives, elsewhere, workspace, has_workspace, keys, now: at };
+    let (rules, relatives, everyone) = (&rules, &relatives, &everyone);
+    let around = Surroundings { shape, rules, relatives, elsewhere, everyone, within: ROOT, workspace, has_workspace, keys, now: at };
     plan::plan(&one.rule, around).ok().map(|planned| planned.selection)
 }
 
-/// The rules whose `where` the server can't evaluate, by id, with its words.
-async fn unfit_conditions<'a>(
-    target: &Target,
-    rules: &[&'a Rule],
-    table_of: impl Fn(&'a Rule) -> Option<&'a Arc<Shape>>,
-) -> Result<BTreeMap<&'a RuleId, String>, engine::Error> {
-    let asked = rules.iter().filter_map(|rule| Some((&rule.id, &table_of(rule)?.table, rule.condition.as_ref()?)));
+/// The rules whose `where`, or that of their dependents, the server can't evaluate, by id, with its words.
+async fn unfit_conditions<'a>(target: &Target, rules: &[&'a Rule], shapes: &Tables) -> Result<BTreeMap<&'a RuleId, String>, engine::Error> {
+    let shape = |table: &TableName| shapes.get(table).and_then(|shape| shape.as_ref().ok());
+    let own = rules.iter().filter_map(|rule| Some((&rule.id, &shape(&rule.table)?.table, rule.condition.as_ref()?)));
+    let dependents = rules.iter().flat_map(|rule| Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| (&rule.id, dependent)));
+    let dependents = dependents.filter_map(|(id, dependent)| Some((id, &shape(&dependent.table)?.table, dependent.condition.as_ref()?)));
+    let asked = own.chain(dependents);
     let (ids, conditions): (Vec<_>, Vec<_>) = asked.map(|(id, table, condition)| (id, (table, condition))).unzip();
     let prepared = target.engine.prepare_conditions(&conditions).await?;
     Ok(ids.into_iter().zip(prepared).filter_map(|(id, prepared)| Some((id, prepared.err()?))).collect())

@@ -43,7 +43,7 @@ pub fn held_elsewhere(around: &Surroundings<'_>) -> Vec<Elsewhere> {
     for Relative { rule, table, only } in around.relatives {
         let rules = around.relatives.iter().filter(|relative| relative.table == *table).map(|relative| relative.rule);
         if elsewhere.iter().all(|(known, _)| known != table) {
-            let mut scopes = scopes_of_table(&table.schema, &rule.table, &policy::categories(rules));
+            let mut scopes = scopes_of_table(&table.schema, &rule.table.table, &policy::categories(rules));
             scopes.retain(|scope| *scope != Scope::Source.key());
             elsewhere.push((table, Elsewhere { scopes, only: only.clone() }));
         }

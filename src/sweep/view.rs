@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
+    count::{GoesAlong, goes_along},
     elsewhere::whole,
     obstacle::Obstacle,
     prepare::{Prepared, Target},
@@ -35,6 +36,12 @@ pub struct View {
     pub protected_by: Vec<String>,
     /// Tables with rows that refer to it, and so protect it.
     pub referenced_by: Vec<String>,
+    /// What goes with it when it goes.
+    pub along: Vec<GoesAlong>,
+    /// Tables with rows that would go along with it and are held.
+    pub held_dependents: Vec<String>,
+    /// Tables with rows that would go along with it and are protected, or that would not and refer to it.
+    pub protected_dependents: Vec<String>,
     /// Rules that override this one for the row.
     pub overridden_by: Vec<String>,
 }
@@ -79,6 +86,14 @@ pub fn views(seen: Vec<(&Prepared, Seen)>, now: Timestamp) -> Vec<View> {
                 .filter(|(_, refers)| **refers)
                 .map(|(reference, _)| reference.child.table.clone())
                 .collect();
+            let dependents = || {
+                let all = prepared.outcome.iter().flat_map(|ready| &ready.planned.selection.dependents);
+                all.map(|dependency| dependency.rows.table.table.clone()).zip(&seen.dependents)
+            };
+            let counted = |ready| goes_along(rule, ready).into_iter().zip(&seen.along).map(|(one, rows)| GoesAlong { rows: *rows, ..one });
+            let along = prepared.outcome.as_ref().ok().map(|ready| counted(ready).filter(|one| one.rows > 0).collect::<Vec<_>>());
+            let held_dependents: Vec<String> = dependents().filter(|(_, (held, _))| *held).map(|(table, _)| table).collect();
+            let protected_dependents: Vec<String> = dependents().filter(|(_, (_, protects))| *protects).map(|(table, _)| table).collect();
             let overrides = prepared.outcome.iter().flat_map(|ready| &ready.planned.selection.overridden);
             let overridden_by = overrides.zip(&seen.overridden).filter(|(_, overrides)| **overrides).map(|(one, _)| one.rule.to_string());
             // Each that protects has to end first; one that is overridden has only its floor left.
@@ -89,7 +104,10 @@ pub fn views(seen: Vec<(&Prepared, Seen)>, now: Timestamp) -> Vec<View> {
                 due_from(other, &resolved(other, &term)?)
             });
             let own = end.as_ref().and_then(|end| due_from(rule, end));
-            let may_go = rule.action.acts() && !matches!(seen.class.as_str(), "outside" | "done" | "undated") && referenced_by.is_empty();
+            let may_go = rule.action.acts()
+                && !matches!(seen.class.as_str(), "outside" | "done" | "undated")
+                && referenced_by.is_empty()
+                && protected_dependents.is_empty();
             View {
                 class: class_of(rule, &seen.class).to_owned(),
                 start: end.as_ref().and_then(|end| end.start(&rule.timezone)),
@@ -100,6 +118,9 @@ pub fn views(seen: Vec<(&Prepared, Seen)>, now: Timestamp) -> Vec<View> {
                     .map(|at| at.max(now)),
                 protected_by: protecting.iter().map(|(id, _)| (*id).to_owned()).collect(),
                 referenced_by,
+                along: along.unwrap_or_default(),
+                held_dependents,
+                protected_dependents,
                 overridden_by: overridden_by.collect(),
                 seen: seen.clone(),
             }

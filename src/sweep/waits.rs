@@ -33,7 +33,7 @@ pub fn references(rule: &Rule, around: &Surroundings<'_>) -> Result<Vec<Referenc
             let compared = elsewhere::pairs(std::slice::from_ref(pair), (around.shape, &wait.table), waited).map_err(at)?;
             pairs.extend(compared.into_iter().map(|(own, theirs)| (theirs, own)));
         }
-        Ok(Reference { child: waited.table.clone(), pairs })
+        Ok(Reference { child: waited.table.clone(), pairs, own: waited.table == around.shape.table })
     };
     rule.wait_for.iter().enumerate().map(reference).collect()
 }

@@ -179,7 +179,7 @@ fn mistakes_in_rules() {
                 "\"delete\"\nmax_share = 0\nmode = \"observ\"\nbasis = \"legal-obligation\"\nkey = [\"a\", \"a\"]\nretains = \"a\"",
             ),
             Changed("\"delete\"", "\"delete\"\nnever = [1.5]\nstart_format = \"unix\"\ntimezone = \"Berlin\"\non_null_subject = \"held\""),
-            Changed("\"delete\"", "\"delete\"\ndependents = []\narchive = {}\ncomment = \"x\""),
+            Changed("\"delete\"", "\"delete\"\narchive = {}\ncomment = \"x\""),
         ],
     );
 }

@@ -1,5 +1,6 @@
 //! Whole configurations in folders of their own.
 
+mod dependents;
 mod loading;
 mod mistakes;
 mod mistakes_in_opt_outs;

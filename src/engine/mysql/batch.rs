@@ -173,9 +173,7 @@ impl Batch for MysqlBatch {
     }
 
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
-        for lock in statement::lock_parents(selection, range) {
-            self.transaction.rows(WHAT, &lock).await?;
-        }
+        self.lock_parents(selection, range).await?;
         let statement = match act {
             Act::Delete => statement::delete(selection, range),
             Act::Anonymise { assignments, .. } => {
@@ -199,6 +197,19 @@ impl Batch for MysqlBatch {
         }
         let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
         opt_outs::write(self, opt_out, &gone).await
+    }
+
+    async fn lock_parents(&mut self, selection: &Selection, range: &Range) -> Result<(), Error> {
+        for lock in statement::lock_parents(selection, range) {
+            self.transaction.rows(WHAT, &lock).await?;
+        }
+        Ok(())
+    }
+
+    async fn pick(&mut self, statement: &Statement) -> Result<Vec<Vec<Cell>>, Error> {
+        let rows = self.transaction.rows(WHAT, statement).await?;
+        let cells = |row: &MySqlRow| (0..row.len()).map(|index| Ok(text(row, index)?.map_or(Cell::Null, Cell::Text))).collect();
+        Ok(rows.iter().map(cells).collect::<Result<_, _>>().map_err(|error| Failure { what: WHAT, error })?)
     }
 
     async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {

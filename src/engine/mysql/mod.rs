@@ -253,6 +253,10 @@ impl Engine for Mysql {
         self.numbers("counting what is protected", &statement::count_protected(selection, range)).await
     }
 
+    async fn count_along(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error> {
+        self.numbers("counting what goes along", &statement::count_along(selection, range)).await
+    }
+
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {
         let statement = statement::count_beyond(selection, before, range);
         Ok(self.numbers("counting what a change takes", &statement).await?.into_iter().sum())

@@ -73,6 +73,6 @@ impl Mysql {
 fn boundary_columns(way: &Way) -> usize {
     match way {
         Way::Columns { columns, .. } => columns.len(),
-        Way::Blocks | Way::Rowid(_) | Way::Unordered => 0,
+        Way::Blocks | Way::Rowid(_) | Way::Unordered | Way::Picked(_) => 0,
     }
 }

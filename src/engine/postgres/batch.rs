@@ -138,9 +138,7 @@ impl Batch for PostgresBatch {
     }
 
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
-        for lock in statement::lock_parents(selection, range) {
-            self.transaction.rows(WHAT, query(&lock)).await?;
-        }
+        self.lock_parents(selection, range).await?;
         let statement = match act {
             Act::Delete => statement::delete(selection, range),
             Act::Anonymise { assignments, .. } => {
@@ -166,6 +164,20 @@ impl Batch for PostgresBatch {
         }
         let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
         opt_outs::write(self, opt_out, &before.unwrap_or(gone)).await
+    }
+
+    async fn lock_parents(&mut self, selection: &Selection, range: &Range) -> Result<(), Error> {
+        for lock in statement::lock_parents(selection, range) {
+            self.transaction.rows(WHAT, query(&lock)).await?;
+        }
+        Ok(())
+    }
+
+    async fn pick(&mut self, statement: &Statement) -> Result<Vec<Vec<Cell>>, Error> {
+        let rows = self.transaction.rows(WHAT, query(statement)).await?;
+        let text = |row: &PgRow, index| Ok(row.try_get::<Option<String>, _>(index)?.map_or(Cell::Null, Cell::Text));
+        let cells = |row: &PgRow| (0..row.len()).map(|index| text(row, index)).collect();
+        Ok(rows.iter().map(cells).collect::<Result<_, _>>().map_err(|error| Failure { what: WHAT, error })?)
     }
 
     async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {

@@ -202,6 +202,22 @@ impl Batch for SqliteBatch {
         opt_outs::write(self, opt_out, &gone).await
     }
 
+    async fn lock_parents(&mut self, _selection: &Selection, _range: &Range) -> Result<(), Error> {
+        // Nobody else writes.
+        Ok(())
+    }
+
+    async fn pick(&mut self, statement: &Statement) -> Result<Vec<Vec<Cell>>, Error> {
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let rows = self.database.fetch(connection, statement).await;
+        let cells = |row: &SqliteRow| (0..row.len()).map(|index| cell(row, index)).collect();
+        let picked = rows.and_then(|rows| rows.iter().map(cells).collect());
+        if picked.is_err() {
+            self.give_up();
+        }
+        picked
+    }
+
     async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
         if fault::seeded("mark-omitted") {
             return Ok(());

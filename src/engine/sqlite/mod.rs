@@ -157,7 +157,14 @@ impl Engine for Sqlite {
 
     async fn count_protected(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error> {
         let row = self.database.first(&statement::count_protected(selection, range)).await?.ok_or_else(no_row)?;
-        (0..selection.protectors.len() + selection.references.len()).map(|index| get_count(&row, index)).collect()
+        (0..selection.protectors.len() + selection.references.len() + selection.dependents.len())
+            .map(|index| get_count(&row, index))
+            .collect()
+    }
+
+    async fn count_along(&self, selection: &Selection, range: &Range) -> Result<Vec<u64>, Error> {
+        let row = self.database.first(&statement::count_along(selection, range)).await?.ok_or_else(no_row)?;
+        (0..selection.along().len()).map(|index| get_count(&row, index)).collect()
     }
 
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error> {

@@ -65,6 +65,6 @@ fn row_length(way: &Way) -> usize {
     match way {
         Way::Columns { columns, tie } => columns.len() + tie.len(),
         Way::Rowid(_) | Way::Blocks => 1,
-        Way::Unordered => 0,
+        Way::Unordered | Way::Picked(_) => 0,
     }
 }

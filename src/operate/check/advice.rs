@@ -3,7 +3,7 @@
 use super::dragged::{Dragged, What};
 use crate::{
     engine::shape::Shape,
-    policy::{Action, ColumnAt, Dialect, Hop, Rule},
+    policy::{Action, ColumnAt, Dependent, Dialect, Hop, Rule},
     sql::{selection::TableRef, statement::create_index},
     sweep::{
         dragged::fired,
@@ -19,6 +19,22 @@ use crate::{
 pub struct Advice {
     pub warnings: Vec<String>,
     pub suggestions: Vec<String>,
+}
+
+impl Advice {
+    /// Where no index finds the rows that name one of the rule's.
+    fn unindexed(&mut self, dialect: Dialect, other: &Shape, on: &[(String, String)], what: String) {
+        let columns: Vec<String> = on.iter().map(|(_, theirs)| theirs.clone()).collect();
+        if columns.iter().any(|column| other.index_on(column).is_some()) {
+            return;
+        }
+        let scans = match other.estimated_rows {
+            Some(rows) => format!("each row takes a scan of its {rows} rows"),
+            None => "each row takes a scan of it".to_owned(),
+        };
+        self.warnings.push(format!("{what} no index starts with {}: {scans}", columns.join(" or ")));
+        self.suggestions.push(create_index(dialect, &other.table, &columns));
+    }
 }
 
 /// Looks at one of the rules of a source.
@@ -44,21 +60,21 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
     }
     for wait in &rule.wait_for {
         let Some(Ok(other)) = elsewhere.tables.get(&wait.table) else { continue };
-        let columns: Vec<String> = wait.on.iter().map(|(_, theirs)| theirs.clone()).collect();
-        if !columns.iter().any(|column| other.index_on(column).is_some()) {
-            let scans = match other.estimated_rows {
-                Some(rows) => format!("each row takes a scan of its {rows} rows"),
-                None => "each row takes a scan of it".to_owned(),
-            };
-            advice.warnings.push(format!("rows wait for {}, of which no index starts with {}: {scans}", wait.table, columns.join(" or ")));
-            advice.suggestions.push(create_index(dialect, &other.table, &columns));
-        }
+        advice.unindexed(dialect, other, &wait.on, format!("rows wait for {}, of which", wait.table));
+    }
+    for (_, dependent) in Dependent::all(&rule.dependents) {
+        let Some(Ok(other)) = elsewhere.tables.get(&dependent.table) else { continue };
+        advice.unindexed(dialect, other, &dependent.on, format!("rows of {} go along, of which", dependent.table));
     }
     if let Drops::None(why) = &ready.drops {
         advice.warnings.push(format!("no partition is dropped, because {why}: rows go one by one"));
     }
     for one in dragged {
-        if let What::ForeignKey { table, columns, indexed: false, .. } = &one.what {
+        // What goes along is told above.
+        let is_declared = |table: &str| Dependent::all(&rule.dependents).iter().any(|(_, dependent)| dependent.table.table == table);
+        if let What::ForeignKey { table, columns, indexed: false, .. } = &one.what
+            && !is_declared(table)
+        {
             advice.warnings.push(one.sentence());
             let key = shape.referenced_by.iter().find(|key| key.child.table == *table && key.child_columns == *columns);
             advice.suggestions.extend(key.map(|key| create_index(dialect, &key.child, columns)));
@@ -130,4 +146,5 @@ fn names(rule: &Rule, name: &String) -> bool {
         || rule.tenant.as_ref().is_some_and(|tenant| tenant.column == *name)
         || rule.wait_for.iter().any(|wait| wait.on.iter().any(|(own, _)| own == name))
         || rule.suppress.as_ref().is_some_and(|suppress| suppress.read().any(|(from, _)| from == name))
+        || rule.dependents.iter().any(|dependent| dependent.on.iter().any(|(own, _)| own == name))
 }

@@ -155,6 +155,8 @@ pub fn facts(rule: &ScheduledRule, report: &ScheduleReport) -> Vec<Fact> {
             .as_ref()
             .map(|floor| Fact::one("Legal minimum", Words::text(format!("{floor}, counted from the same; no other rule shortens it")))),
         Some(Fact { label: "What happens", lines: action }),
+        Some(Fact { label: "What goes with it", lines: rule.dependents.iter().map(|one| one.in_words.clone()).collect() })
+            .filter(|fact| !fact.lines.is_empty()),
         optional("Kept on purpose", names(&rule.retains).map(|names| Words::text("unchanged: ").with(names))),
         Fact::text("Reason", rule.reason.as_ref()),
         optional("Takes the place of", names(&rule.overrides)),

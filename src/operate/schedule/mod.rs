@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::words::Words;
 use super::{report::VERSION, world::World};
 use crate::{
-    policy::{Action, Basis, Mode, OnErasure, Policy, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
+    policy::{Action, Basis, Dependent, Mode, OnErasure, Policy, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
     state::{self, Blocked, Pause, SweepRecord},
 };
 
@@ -108,6 +108,8 @@ pub struct ScheduledRule {
     pub overridden_by: Vec<String>,
     pub protected_by: Vec<Protection>,
     pub wait_for: Vec<ScheduledWait>,
+    /// What goes with its rows, each before what is nested in it.
+    pub dependents: Vec<ScheduledDependent>,
     /// When the last sweep began that did all that was due; `None`: never, or not known.
     pub last_swept: Option<Timestamp>,
     /// The last sweep, however it ended.
@@ -153,6 +155,14 @@ pub struct Protection {
 #[derive(Debug, Clone, Serialize)]
 pub struct ScheduledWait {
     pub table: String,
+    pub in_words: Words,
+}
+
+/// A table whose rows go with the rule's.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScheduledDependent {
+    pub table: String,
+    pub then: &'static str,
     pub in_words: Words,
 }
 
@@ -325,6 +335,7 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
         overridden_by: ids(&overridden_by),
         protected_by: protection::protections(rule, world),
         wait_for: rule.wait_for.iter().map(|wait| ScheduledWait { table: wait.table.to_string(), in_words: words::wait(wait) }).collect(),
+        dependents: Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| goes_along(dependent)).collect(),
         last_swept: memory.successes.get(rule.id.as_str()).copied(),
         last_sweep: memory.sweeps.iter().find(|sweep| sweep.start.rule == rule.id.as_str()).map(last_sweep),
         blocked: memory.blocked.iter().find(|blocked| blocked.rule == rule.id.as_str()).map(block),
@@ -385,4 +396,8 @@ fn last_sweep(sweep: &SweepRecord) -> LastSweep {
 
 fn block(blocked: &Blocked) -> ScheduledBlock {
     ScheduledBlock { reason: blocked.reason.clone(), message: blocked.message.clone(), since: blocked.since }
+}
+
+fn goes_along(dependent: &Dependent) -> ScheduledDependent {
+    ScheduledDependent { table: dependent.table.to_string(), then: dependent.then.name(), in_words: words::dependent(dependent) }
 }

@@ -9,7 +9,9 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Serialize, Serializer};
 
 use super::time;
-use crate::policy::{Action, Basis, Mode, OnErasure, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Wait, schedule::Schedule};
+use crate::policy::{
+    Action, Basis, Dependent, Mode, OnErasure, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait, schedule::Schedule,
+};
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,6 +252,22 @@ pub fn legal_minimum(other: &Rule, floor: &Term) -> Words {
 pub fn wait(wait: &Wait) -> Words {
     let pairs = wait.on.iter().map(|(own, theirs)| Words::text("its ").name(theirs).say(" is the row’s ").name(own));
     Words::text("rows stay while ").name(wait.table.to_string()).say(" has one that belongs to them: ").with(Words::joined(pairs, ", "))
+}
+
+/// What goes with a rule's rows.
+pub fn dependent(dependent: &Dependent) -> Words {
+    let pairs = dependent.on.iter().map(|(own, theirs)| Words::text("its ").name(theirs).say(" is the other’s ").name(own));
+    let rows = Words::text("rows of ").name(dependent.table.to_string());
+    let rows = dependent.condition.iter().fold(rows, |rows, condition| rows.say(" where ").name(&condition.text));
+    let what = match &dependent.then {
+        Then::Delete => Words::text(" are deleted"),
+        Then::Detach => Words::text(" are detached"),
+        Then::Anonymise(columns) => {
+            let columns = columns.iter().map(|(column, spec)| Words::code(column).say(" ").with(strategy(spec)));
+            Words::text(" are anonymised (").with(Words::joined(columns, "; ")).say(")")
+        }
+    };
+    rows.with(what).say(": ").with(Words::joined(pairs, ", "))
 }
 
 /// "every day at 02:00", or the pattern where it says more than that.

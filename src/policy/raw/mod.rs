@@ -4,6 +4,7 @@
 //! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`, `term` those that say when a row ends. A new key of a
 //! rule is a field of [`RawRule`] and a line in `RawRule::read`.
 
+mod dependents;
 mod identity;
 mod strategy;
 mod suppress;
@@ -21,6 +22,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use toml::de::{DeTable, DeValue};
 
 pub use self::{
+    dependents::{RawDependent, RawThen, THENS},
     identity::RawIdentity,
     strategy::RawAnonymised,
     suppress::{RawOptOut, RawSuppress},
@@ -38,7 +40,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 4] = ["archive", "dependents", "evidence", "residue"];
+const LATER: [&str; 3] = ["archive", "evidence", "residue"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -113,6 +115,8 @@ pub struct RawRule {
     /// In the order of the file.
     pub wait_for: Option<At<Vec<RawWait>>>,
     pub suppress: Option<At<RawSuppress>>,
+    /// In the order of the file.
+    pub dependents: Option<At<Vec<RawDependent>>>,
 }
 
 /// The word after `action`.
@@ -239,6 +243,7 @@ impl RawRule {
             triggers: values::triggers(fields),
             wait_for: values::waits(fields),
             suppress: suppress::suppress(fields),
+            dependents: dependents::dependents(fields),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

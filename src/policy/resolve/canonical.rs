@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::meaning;
-use crate::policy::{Action, Normalise, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Tenant, Term, Wait};
+use crate::policy::{Action, Dependent, Normalise, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Tenant, Term, Then, Wait};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
@@ -46,6 +46,9 @@ pub(super) fn canonical(rule: &Rule) -> String {
     if let Some(suppress) = &rule.suppress {
         said["suppress"] = super::suppress::canonical(suppress);
     }
+    if !rule.dependents.is_empty() {
+        said["dependents"] = dependents(&rule.dependents);
+    }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");
     }
@@ -59,6 +62,33 @@ fn waits(waits: &[Wait]) -> Value {
         json!({ "schema": wait.table.schema, "table": wait.table.table, "on": on })
     };
     let mut said: Vec<Value> = waits.iter().map(wait).collect();
+    said.sort_by_key(Value::to_string);
+    Value::Array(said)
+}
+
+/// The `where` as it was written, because that is what can be read again.
+fn dependents(declared: &[Dependent]) -> Value {
+    let dependent = |dependent: &Dependent| {
+        let mut on = dependent.on.clone();
+        on.sort_unstable();
+        let mut said = json!({ "schema": dependent.table.schema, "table": dependent.table.table, "on": on, "then": dependent.then.name() });
+        if let Some(condition) = &dependent.condition {
+            said["where"] = json!(condition.text);
+        }
+        if let Then::Anonymise(columns) = &dependent.then {
+            let mut columns: Vec<(&str, Value)> = columns.iter().map(|(column, spec)| (column.as_str(), strategy(spec))).collect();
+            columns.sort_by_key(|(column, _)| *column);
+            said["anonymise"] = json!(columns);
+        }
+        if dependent.unlinks {
+            said["unlinks"] = json!(true);
+        }
+        if !dependent.dependents.is_empty() {
+            said["dependents"] = dependents(&dependent.dependents);
+        }
+        said
+    };
+    let mut said: Vec<Value> = declared.iter().map(dependent).collect();
     said.sort_by_key(Value::to_string);
     Value::Array(said)
 }

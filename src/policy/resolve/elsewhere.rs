@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::{Context, meet::default_schema};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
-    policy::{Action, ColumnAt, Rule, TableName},
+    policy::{Action, ColumnAt, Dependent, Rule, TableName},
 };
 
 /// The rules of each table, by source, schema and name.
@@ -35,6 +35,13 @@ fn read_elsewhere(rule: &Rule) -> Vec<(&TableName, &str, &'static str, String)> 
     for (number, wait) in rule.wait_for.iter().enumerate() {
         let key = |own: &String| format!("wait_for.{number}.{own}");
         read.extend(wait.on.iter().map(|(own, theirs)| (&wait.table, theirs.as_str(), "rows of `RULE` wait by it", key(own))));
+    }
+    for (place, dependent) in Dependent::all(&rule.dependents) {
+        let of_condition = dependent.condition.iter().flat_map(|condition| &condition.columns);
+        let columns = dependent.on.iter().map(|(_, theirs)| theirs).chain(of_condition);
+        read.extend(
+            columns.map(|column| (&dependent.table, column.as_str(), "rows go along with `RULE` by it", format!("dependents.{place}"))),
+        );
     }
     for (at, key) in columns_of_term(rule) {
         read.extend(at.read_elsewhere().map(|(table, column)| (table, column, "`RULE` looks up by it when its rows end", key.clone())));
@@ -66,7 +73,10 @@ pub(super) fn ends_that_go(tables: &Tables<'_>, context: &Context, found: &RefCe
         {
             let schema = hop.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
             let others = tables.get(&(rule.source.as_str(), schema, hop.table.table.as_str())).into_iter().flatten();
-            let waits = |other: &Rule| other.wait_for.iter().any(|wait| wait.table.table == rule.table.table);
+            let waits = |other: &Rule| {
+                let mut along = Dependent::all(&other.dependents).into_iter().map(|(_, dependent)| &dependent.table);
+                other.wait_for.iter().any(|wait| wait.table.table == rule.table.table) || along.any(|table| table.table == rule.table.table)
+            };
             for other in others.filter(|other| matches!(other.action, Action::Delete) && !waits(other)) {
                 let message = format!("`{}` may leave rows of `{}` that never end: it deletes what says when they do", other.id, rule.id);
                 let warning = Diagnostic::warning("end-deleted", other.origin.place("table"), message).label("deleted from here");

@@ -138,6 +138,9 @@ pub fn readings(rule: &Rule, column: &str) -> Vec<(&'static str, Place)> {
     if rule.suppress.as_ref().is_some_and(|suppress| suppress.read().any(|(from, _)| from == column)) {
         readings.push((SUPPRESS, rule.origin.place(&format!("suppress.from.{column}"))));
     }
+    if rule.dependents.iter().any(|dependent| dependent.on.iter().any(|(own, _)| own == column)) {
+        readings.push(("read in `dependents`", rule.origin.place("dependents.0")));
+    }
     if rule.key.iter().any(|name| name == column) {
         readings.push(("in the `key`", rule.origin.place(&format!("key.{column}"))));
     }

@@ -1,10 +1,11 @@
 //! From what files say to valid rules, or to diagnostics.
 //!
-//! `rule` makes a rule of what one `[[rule]]` says, with `term` for when its rows end, `meet` looks at rules that meet (one id, one table), `elsewhere` at what they read of each other's tables, `undo` at those
+//! `rule` makes a rule of what one `[[rule]]` says, with `term` for when its rows end and `dependents` for what goes with them, `meet` looks at rules that meet (one id, one table), `elsewhere` at what they read of each other's tables, `undo` at those
 //! that anonymise one column, `overrides` at those that override others, `canonical` writes down what a rule means, and
 //! `recall` reads that again, both with `meaning` for when rows end. A new key of a rule is a line in each of `rule`, `canonical` and `recall`.
 
 mod canonical;
+mod dependents;
 mod elsewhere;
 mod identity;
 mod meaning;

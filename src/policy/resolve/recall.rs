@@ -9,8 +9,8 @@ use super::meaning;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, AllowedTrigger, Dialect, FirstSweep, Mode, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName,
-        Tenant, Wait, condition::Condition, limits::RuleLimits, schedule::Schedule,
+        Action, AllowedTrigger, Dependent, Dialect, FirstSweep, Mode, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects,
+        TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, schedule::Schedule,
     },
 };
 
@@ -64,6 +64,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             said => Some(super::suppress::recall(said)?),
         },
         on_erasure: None,
+        dependents: dependents(&said["dependents"], dialect)?,
         basis: None,
         purpose: None,
         reason: None,
@@ -75,6 +76,35 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
 
 fn names(list: &Value) -> Option<Vec<String>> {
     list.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+fn dependents(said: &Value, dialect: Dialect) -> Option<Vec<Dependent>> {
+    let dependent = |said: &Value| {
+        let Wait { table, on } = wait(said)?;
+        let condition = match said["where"].as_str() {
+            None => None,
+            Some(condition) => Some(Condition::parse(condition, dialect).ok()?),
+        };
+        let then = match said["then"].as_str()? {
+            "delete" => Then::Delete,
+            "detach" => Then::Detach,
+            _ => Then::Anonymise(columns(&said["anonymise"])?),
+        };
+        Some(Dependent {
+            table,
+            on,
+            condition,
+            then,
+            unlinks: said["unlinks"] == true,
+            dependents: dependents(&said["dependents"], dialect)?,
+        })
+    };
+    said.as_array().map_or_else(|| Some(Vec::new()), |all| all.iter().map(dependent).collect())
+}
+
+/// Columns that are anonymised, each with a strategy of no effect.
+fn columns(said: &Value) -> Option<Vec<(String, StrategySpec)>> {
+    said.as_array()?.iter().map(|pair| Some((pair[0].as_str()?.to_owned(), StrategySpec::Null))).collect()
 }
 
 fn wait(said: &Value) -> Option<Wait> {
@@ -100,10 +130,7 @@ fn action(said: &Value) -> Option<Action> {
         Some("delete") => Some(Action::Delete),
         Some("keep") => Some(Action::Keep { reason: String::new() }),
         Some(_) => None,
-        None => {
-            let columns = said["anonymise"].as_array()?.iter().map(|pair| Some((pair[0].as_str()?.to_owned(), StrategySpec::Null)));
-            Some(Action::Anonymise { columns: columns.collect::<Option<_>>()?, mark: said["mark"].as_str().map(str::to_owned) })
-        }
+        None => Some(Action::Anonymise { columns: columns(&said["anonymise"])?, mark: said["mark"].as_str().map(str::to_owned) }),
     }
 }
 
@@ -141,6 +168,10 @@ triggers = [{ name = "y", reason = "r" }, { name = "x", reason = "r" }]
 wait_for = [{ table = "w", on = { b = "c", a = "d" } }, { schema = "z", table = "v", on = { a = "a" } }]
 partitions = "drop"
 suppress = { table = "o", columns = { h = { from = "mail", strategy = "hmac", key = "k", normalise = "email" }, l = { from = "list" }, w = { fixed = "x" }, n = { now = true } } }
+dependents = [
+  { table = "z", on = { b = "c", a = "d" }, where = "kind = 'x'", then = "detach", unlinks = true },
+  { schema = "w", table = "y", on = { a = "b" }, then = "delete", dependents = [{ table = "x", on = { a = "a" }, then = "anonymise", anonymise = { m = "null" } }] },
+]
 floor = "P40DT3H"
 timezone = "Europe/Berlin"
 max_share = 0.25

@@ -2,7 +2,11 @@
 
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 
-use super::{Context, SourceFacts, canonical::canonical};
+use super::{
+    Context, SourceFacts,
+    canonical::canonical,
+    dependents::{self, dependents},
+};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
     policy::{
@@ -32,7 +36,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.overrides();
     check.on_erasure();
     check.partitions(facts);
-    let (wait_for, triggers) = (check.waits(), check.triggers());
+    let (wait_for, triggers, dependents) = (check.waits(), check.triggers(), dependents(file, raw, context, found));
     let suppress = check.suppress(context);
 
     let policy = file.policy.id.as_ref()?;
@@ -62,6 +66,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         wait_for: wait_for?,
         suppress: suppress?,
         on_erasure: value(&raw.on_erasure),
+        dependents: dependents?,
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         reason: value(&raw.reason),
@@ -367,6 +372,7 @@ impl Check<'_> {
             spans.extend(pairs.map(|(own, other)| (format!("wait_for.{number}.{}", own.value), own.span.start..other.span.end)));
         }
         spans.extend(raw.suppress.iter().flat_map(|suppress| super::suppress::spans(&suppress.value)));
+        dependents::spans(&raw.dependents, "dependents", &mut spans);
         if let Some(RawSubject::Of(subjects)) = raw.subject.as_ref().map(|subject| &subject.value) {
             spans.extend(subjects.iter().map(|(kind, column)| (format!("subject.{}", kind.value), column.span.clone())));
         }

@@ -40,6 +40,12 @@ impl Check<'_> {
             self.report(error.help("say which column it comes from: email_hash = { from = \"email\", … }"));
             return None;
         }
+        if raw.dependents.is_some() {
+            let error = self.error("unsupported", &at.span, "a rule with `dependents` can't write opt-outs");
+            self.report(error.help(
+                "let a rule of its own delete what goes along, and let this one wait for it: wait_for = [{ table = \"…\", on = { … } }]",
+            ));
+        }
         if let Some(drops) = raw.drops_partitions.as_ref().filter(|drops| !drops.shared) {
             let error = self.error("misplaced-key", &drops.span, "rows that go with their partition would write no opt-outs");
             self.report(error.help("leave `partitions` out").also(self.place(&at.span), "opt-outs are written here"));

@@ -5,6 +5,7 @@
 //! `IS NOT TRUE`. No part can raise an error for a stored value, apart from a rule's own condition.
 
 pub(super) mod column;
+pub(super) mod dependents;
 mod document;
 pub(super) mod done;
 mod end;
@@ -27,13 +28,18 @@ use crate::{fault, policy::Dialect};
 ///
 /// The comparison of the start comes first and bare, so that an index serves.
 pub(super) fn due(selection: &Selection) -> Vec<String> {
-    let Some(test) = &selection.end else { return vec!["FALSE".to_owned()] };
-    let mut conjuncts = End::new(selection.workspace.dialect, test).ended();
+    let mut conjuncts = match &selection.end {
+        Some(test) => End::new(selection.workspace.dialect, test).ended(),
+        None if selection.follows => Vec::new(),
+        None => return vec!["FALSE".to_owned()],
+    };
     conjuncts.extend(in_members(&selection.members));
-    conjuncts.extend(selection.condition.as_ref().map(|condition| acts(&condition.sql)));
+    let condition = selection.condition.as_ref().filter(|_| !(selection.follows && fault::seeded("dependent-where-ignored")));
+    conjuncts.extend(condition.map(|condition| acts(&condition.sql)));
     conjuncts.extend(overridden(&selection.overridden).map(|overridden| format!("{overridden} IS NOT TRUE")));
     conjuncts.extend(done::done(selection.workspace.dialect, &selection.done).map(|done| format!("{done} IS NOT TRUE")));
     conjuncts.push(format!("{} IS NOT TRUE", held(selection)));
+    conjuncts.extend(dependents::held(selection).map(|held| format!("{held} IS NOT TRUE")));
     conjuncts.extend(protected(selection).map(|protected| format!("{protected} IS NOT TRUE")));
     conjuncts
 }
@@ -50,6 +56,7 @@ pub(super) fn class(selection: &Selection) -> String {
         ("undated", end.as_ref().map(End::undated)),
         ("running", Some(running)),
         ("held", Some(held(selection))),
+        ("held", dependents::held(selection)),
         ("protected", protected(selection)),
     ];
     let cases: String = classes.into_iter().filter_map(|(class, when)| Some(format!(" WHEN {} THEN '{class}'", when?))).collect();
@@ -115,11 +122,16 @@ fn protected(selection: &Selection) -> Option<String> {
     (!parts.is_empty()).then(|| format!("({})", parts.join(" OR ")))
 }
 
-/// TRUE or FALSE of each protector, then of each reference: it protects the row.
+/// TRUE or FALSE of each protector, then of each reference, then of each dependency: it protects the row.
 pub(super) fn protections(selection: &Selection) -> impl Iterator<Item = String> {
+    own_protections(selection).chain(dependents::protecting(selection))
+}
+
+/// The same without dependencies.
+fn own_protections(selection: &Selection) -> impl Iterator<Item = String> {
     let dialect = selection.workspace.dialect;
     let rules = selection.protectors.iter().map(move |protector| protects(dialect, protector));
-    rules.chain(selection.references.iter().map(move |reference| is_referenced(dialect, reference)))
+    rules.chain(selection.references.iter().map(move |reference| is_referenced(dialect, reference, None)))
 }
 
 /// TRUE or FALSE: a row that bears no date under the other rule never ends there.
@@ -152,9 +164,19 @@ fn protects(dialect: Dialect, protector: &Protector) -> String {
 }
 
 /// TRUE or FALSE: a child names the row. The parent's column on the left brings the collation that the foreign key
-/// compares with.
-fn is_referenced(dialect: Dialect, reference: &Reference) -> String {
+/// compares with. `unless`: what may be true of the child `c`, so that it doesn't count.
+fn is_referenced(dialect: Dialect, reference: &Reference, unless: Option<&str>) -> String {
     let pairs: Vec<String> =
         reference.pairs.iter().map(|(child, parent)| format!("t.{} = c.{}", quote_identifier(parent), quote_identifier(child))).collect();
-    format!("EXISTS (SELECT 1 FROM {} c WHERE {})", qualified(dialect, &reference.child), pairs.join(" AND "))
+    let same = |parent: &String| format!("t.{0} = c.{0}", quote_identifier(parent));
+    let itself: Vec<String> = reference.pairs.iter().filter(|_| reference.own).map(|(_, parent)| same(parent)).collect();
+    let itself = Some(itself.join(" AND ")).filter(|itself| !itself.is_empty());
+    // MariaDB deletes no row that refers to itself.
+    let others = match (dialect, itself, unless) {
+        (Dialect::Mysql, Some(itself), Some(unless)) => vec![format!("{unless} AND ({itself}) IS NOT TRUE")],
+        (Dialect::Mysql, _, unless) => unless.map(str::to_owned).into_iter().collect(),
+        (_, itself, unless) => itself.into_iter().chain(unless.map(str::to_owned)).collect(),
+    };
+    let others: String = others.into_iter().map(|other| format!(" AND ({other}) IS NOT TRUE")).collect();
+    format!("EXISTS (SELECT 1 FROM {} c WHERE {}{others})", qualified(dialect, &reference.child), pairs.join(" AND "))
 }

@@ -13,7 +13,9 @@ use crate::{
     fault,
     policy::Dialect,
     sql::{
-        Statement, mysql,
+        Statement,
+        alias::without_alias,
+        mysql,
         predicate::{
             column::{column, text_of},
             done::done_in,
@@ -56,7 +58,7 @@ pub fn delete(selection: &Selection, range: &Range) -> Statement {
     binds.statement(match selection.workspace.dialect {
         Dialect::Postgres | Dialect::Sqlite => format!("DELETE FROM {table} AS t WHERE {due}"),
         Dialect::Mysql => {
-            let due = mysql::without_alias(&due, &selection.table);
+            let due = without_alias(&due, &selection.table);
             format!("DELETE FROM {table} WHERE {due}{}", at_most(range))
         }
     })

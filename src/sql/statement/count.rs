@@ -9,7 +9,9 @@ use crate::{
     sql::{
         Statement,
         predicate::{
-            before_cutoff, class, due,
+            before_cutoff, class,
+            dependents::counts,
+            due,
             held::{covered, covered_one_by_one, in_scope},
             implausible, protections,
         },
@@ -91,6 +93,18 @@ pub fn count_protected(selection: &Selection, range: &Range) -> Statement {
         all(&met(selection, range, &mut binds)),
     );
     binds.statement(text)
+}
+
+/// What goes with the due rows of the range: one row with a 64-bit number for each of [`Selection::along`].
+pub fn count_along(selection: &Selection, range: &Range) -> Statement {
+    let dialect = selection.workspace.dialect;
+    let mut binds = Binds::new(dialect);
+    let mut conjuncts = within(range, &mut binds);
+    conjuncts.extend(due(selection));
+    let integer = if dialect == Dialect::Mysql { "SIGNED" } else { "bigint" };
+    let sums: Vec<String> = counts(selection).iter().map(|count| format!("CAST(coalesce(sum({count}), 0) AS {integer})")).collect();
+    let sums = if sums.is_empty() { "count(*)".to_owned() } else { sums.join(", ") };
+    binds.statement(format!("SELECT {sums} FROM {} AS t WHERE {}", rows_of(selection), all(&conjuncts)))
 }
 
 /// The rows within the range that are due under a selection and not under another of the same table: one row with one

@@ -8,6 +8,7 @@ use crate::{
         predicate::{
             class,
             column::{column, text_of},
+            dependents::{counts, held_by_each},
             held::{covers, in_scope},
             lookup::leads,
             overridden, overriding, protections,
@@ -27,6 +28,8 @@ pub fn look(selection: &Selection, key: &[KeyPart]) -> Statement {
     columns.extend(protections(selection).map(said));
     let overridden = selection.protectors.iter().map(|protector| overridden(&protector.overridden));
     columns.extend(overridden.map(|overridden| said(overridden.unwrap_or_else(|| "FALSE".to_owned()))));
+    columns.extend(held_by_each(selection).map(said));
+    columns.extend(counts(selection).into_iter().map(|count| as_text(dialect, &count)));
     let text = format!(
         "SELECT {} FROM {} AS t WHERE {} LIMIT 2",
         columns.join(", "),
@@ -55,6 +58,11 @@ pub fn shown(selection: &Selection, key: &[KeyPart]) -> Vec<Statement> {
         binds.statement(format!("{text} LIMIT 1000"))
     };
     selection.shown.iter().map(one).collect()
+}
+
+fn as_text(dialect: Dialect, number: &str) -> String {
+    let text = if dialect == Dialect::Mysql { "CHAR" } else { "text" };
+    format!("CAST({number} AS {text})")
 }
 
 /// The holds that cover the row: `hold, kind` each, perhaps several times. `None`: the source holds nobody.
@@ -89,11 +97,16 @@ pub fn seen(
 ) -> Option<Seen> {
     let mut cells = row.into_iter();
     let class = cells.next()??;
-    let mut flags = cells.map(|cell| cell.as_deref() == Some("1"));
+    let mut cells: Vec<Option<String>> = cells.collect();
+    let along = cells.split_off(cells.len().checked_sub(selection.along().len())?);
+    let along = along.into_iter().map(|count| count?.parse().ok()).collect::<Option<_>>()?;
+    let mut flags = cells.into_iter().map(|cell| cell.as_deref() == Some("1"));
     let overridden = flags.by_ref().take(selection.overridden.len()).collect();
     let protects: Vec<bool> = flags.by_ref().take(selection.protectors.len()).collect();
     let referenced = flags.by_ref().take(selection.references.len()).collect();
-    let protectors = protects.into_iter().zip(flags).collect();
+    let protecting: Vec<bool> = flags.by_ref().take(selection.dependents.len()).collect();
+    let protectors = protects.into_iter().zip(flags.by_ref()).collect();
+    let dependents = flags.zip(protecting).collect();
     let mut holds: Vec<(String, String)> = holders
         .into_iter()
         .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
@@ -104,7 +117,7 @@ pub fn seen(
     holds.sort_unstable();
     holds.dedup();
     let shown = shown.into_iter().map(|rows| rows.into_iter().filter_map(|mut row| row.pop()).collect()).collect();
-    Some(Seen { class, shown, overridden, protectors, referenced, holds })
+    Some(Seen { class, shown, overridden, protectors, referenced, dependents, along, holds })
 }
 
 /// Conjuncts: the row is the one that is named.

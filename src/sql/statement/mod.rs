@@ -2,23 +2,28 @@
 //!
 //! Values of rows (cursor positions, new values) are bound; cut-offs, names and patterns are written in the text, so
 //! that a sweep uses one text for all its ranges. `count` is what plans ask, `look` what is asked of one row, `walk` cuts a table into ranges, `change`
-//! is what batches run. A new statement is a function in one of them and a snapshot for each dialect.
+//! is what batches run, `pick` finds the rows that go together. A new statement is a function in one of them and a snapshot for each dialect.
 
 mod change;
 mod count;
 mod look;
 mod lookup;
 mod opt_out;
+mod pick;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use self::{
     change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, create_new_values, delete, digest, old_values, update},
-    count::{count, count_beyond, count_due, count_held, count_protected, find_due, find_ended, find_later, finds_held, is_kept, survey},
+    count::{
+        count, count_along, count_beyond, count_due, count_held, count_protected, find_due, find_ended, find_later, finds_held, is_kept,
+        survey,
+    },
     look::{holders, look, seen, shown},
     lookup::{lock_parents, settings},
     opt_out::{create_unique_index, delete_returning, digest_with_opt_outs, find_opt_outs, insert_opt_outs, read_before},
+    pick::{Which, pick},
     walk::{any_due, boundary, meets_implausible_first, value_below, value_boundary},
 };
 use super::{

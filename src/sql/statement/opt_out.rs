@@ -12,7 +12,8 @@ use crate::{
     clock::hex,
     policy::Dialect,
     sql::{
-        Statement, mysql,
+        Statement,
+        alias::without_alias,
         opt_out::{OptOut, OptOutColumn, Written},
         predicate::{
             column::{column, text_of},
@@ -35,7 +36,7 @@ pub fn delete_returning(selection: &Selection, range: &Range, opt_out: &OptOut) 
     binds.statement(match dialect {
         Dialect::Postgres | Dialect::Sqlite => format!("DELETE FROM {table} AS t WHERE {conjuncts} RETURNING {returned}"),
         Dialect::Mysql => {
-            let plain = |text: &str| mysql::without_alias(text, &selection.table);
+            let plain = |text: &str| without_alias(text, &selection.table);
             format!("DELETE FROM {table} WHERE {}{} RETURNING {}", plain(&conjuncts), at_most(range), plain(&returned))
         }
     })

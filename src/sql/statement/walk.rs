@@ -2,7 +2,7 @@
 //!
 //! Cursors only move on: a range is bounded by positions, never found again from the table's start.
 
-use super::{Binds, all};
+use super::{Binds, all, pick::picked};
 use crate::{
     policy::Dialect,
     sql::{
@@ -15,6 +15,9 @@ use crate::{
 
 /// Conjuncts: the row is in the range.
 pub(super) fn within(range: &Range, binds: &mut Binds) -> Vec<String> {
+    if let Way::Picked(columns) = &range.way {
+        return vec![picked(columns, range.through.as_deref().unwrap_or_default(), binds)];
+    }
     let mut conjuncts = Vec::new();
     if let Some(after) = &range.after {
         // Blocks are numbered from 0: the first block that is not behind the range is its bound.
@@ -115,7 +118,7 @@ fn terms(way: &Way, dialect: Dialect) -> Vec<Term<'_>> {
         Way::Columns { columns, tie } => {
             columns.iter().map(|of| Term { name: column(of), column: Some(of) }).chain(tie.iter().map(|name| physical(name))).collect()
         }
-        Way::Unordered => Vec::new(),
+        Way::Unordered | Way::Picked(_) => Vec::new(),
     }
 }
 
@@ -128,7 +131,7 @@ fn terms(way: &Way, dialect: Dialect) -> Vec<Term<'_>> {
 pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Option<Statement> {
     let dialect = selection.workspace.dialect;
     let mut conjuncts = match way {
-        Way::Blocks | Way::Unordered => return None,
+        Way::Blocks | Way::Unordered | Way::Picked(_) => return None,
         Way::Rowid(_) => Vec::new(),
         // A position that holds a NULL would compare with nothing and end the walk. Such a row is undated: never due.
         Way::Columns { columns, .. } => {

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod checks;
+pub mod dependents;
 pub mod dropping;
 mod evidence;
 mod explain;

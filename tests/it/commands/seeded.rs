@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, dropping, left, lookups, opt_outs, partitions, policy, triggers};
+use super::{CLOSED, accounts, dependents, dropping, left, lookups, opt_outs, partitions, policy, triggers};
 use crate::support::{
     binary,
     product::{Kind, Product},
@@ -26,6 +26,16 @@ pub const SCENARIOS: &[(&str, fn())] = &[
         triggers::a_changed_body_waits("none");
         assert!(catch_unwind(|| triggers::a_changed_body_waits("trigger-body-ignored")).is_err(), "nothing noticed the other body");
     }),
+    ("dependent-hold-ignored", || caught_by_dependents("dependent-hold-ignored")),
+    ("dependent-protection-ignored", || caught_by_dependents("dependent-protection-ignored")),
+    ("dependent-where-ignored", || caught_by_dependents("dependent-where-ignored")),
+    ("dependents-alone", || caught_by_dependents("dependents-alone")),
+    ("dependents-unlocked", || {
+        for kind in Kind::SERVERS {
+            let faulty = || crate::crash::dependents::slips_in(kind, "dependents-unlocked");
+            assert!(catch_unwind(faulty).is_err(), "nothing noticed what slipped in on {kind:?}");
+        }
+    }),
     ("partition-dropped-though-not-whole", || {
         for kind in dropping::KINDS {
             dropping::a_partition_with_a_held_row_stays(kind, "none");
@@ -39,6 +49,14 @@ fn caught(fault: &str, scenario: fn(&Product, &str)) {
     for kind in Kind::ALL {
         scenario(&accounts(kind), "none");
         let noticed = catch_unwind(AssertUnwindSafe(|| scenario(&accounts(kind), fault))).is_err();
+        assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
+    }
+}
+
+fn caught_by_dependents(fault: &str) {
+    for kind in Kind::ALL {
+        dependents::caught(kind, "none");
+        let noticed = catch_unwind(|| dependents::caught(kind, fault)).is_err();
         assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
     }
 }

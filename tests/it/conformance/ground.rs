@@ -197,6 +197,8 @@ impl Ground {
         let scopes = vec![Scope::Source.key(), table_scope(&shape.table).key(), Scope::Category("logs".to_owned()).key()];
         let held = HeldTest { scopes, ..HeldTest::default() };
         let selection = Selection {
+            dependents: Vec::new(),
+            follows: false,
             table: shape.table.clone(),
             members: shape.family.addresses(),
             part: None,

@@ -7,6 +7,7 @@
 //! same at the end: are exactly the right rows left, and does the ledger say so? A new kind of accident is a file here.
 
 mod contention;
+pub mod dependents;
 mod dropping;
 mod failover;
 mod ground;

@@ -4,9 +4,11 @@
 //! Everything follows from the seed of the pack, and from the `stock` that it is drawn from: all that one engine has, or what
 //! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
 //! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
-//! around a table, `waits` what some rules wait for, `parents` what some look up, `opt_outs` what some leave behind, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! around a table, `waits` what some rules wait for, `parents` what some look up, `opt_outs` what some leave behind, `along` what goes with rows,
+//! `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
 //! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
+pub mod along;
 pub mod dice;
 pub mod holds;
 pub mod moments;
@@ -53,6 +55,7 @@ pub struct Pack {
     pub world: World,
     pub cases: Vec<Case>,
     pub orders: Vec<Order>,
+    /// A row goes with two others at most, and has to fit.
     pub max_batch_rows: i64,
 }
 
@@ -67,6 +70,8 @@ pub struct Case {
     pub bystanders: Vec<String>,
     /// Where the opt-outs of what is deleted go.
     pub list: Option<List>,
+    /// What goes with its rows.
+    pub along: Option<along::Along>,
     /// Its table comes in parts, where the engine has any.
     pub in_parts: bool,
 }
@@ -93,17 +98,24 @@ impl Pack {
         let mut waits = Dice::new(seed ^ 0x3a17_f000);
         let mut parents = Dice::new(seed ^ 0x9a2e_0000);
         let mut opt_outs = Dice::new(seed ^ 0x0070_0075);
+        let mut along = Dice::new(seed ^ 0xa10_6000);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
-            let dice =
-                Many { dice: &mut dice, of_parts: &mut parts, of_waits: &mut waits, of_parents: &mut parents, of_opt_outs: &mut opt_outs };
+            let dice = Many {
+                dice: &mut dice,
+                of_parts: &mut parts,
+                of_waits: &mut waits,
+                of_parents: &mut parents,
+                of_opt_outs: &mut opt_outs,
+                of_along: &mut along,
+            };
             let (case, table) = case(dice, (engine, stock), &world, zone, number);
             cases.push(case);
             world.tables.push(table);
         }
         let orders = holds::orders(&mut dice, stock, &world.tables);
         world.holds = orders.iter().filter(|order| !order.released).map(|order| order.hold.clone()).collect();
-        Self { engine, seed, zone, naive, world, cases, orders, max_batch_rows: dice.number(1..=50) }
+        Self { engine, seed, zone, naive, world, cases, orders, max_batch_rows: dice.number(1..=50).max(3) }
     }
 
     /// Everything that makes the pack, to follow a failure by hand.
@@ -122,10 +134,11 @@ struct Many<'a> {
     of_waits: &'a mut Dice,
     of_parents: &'a mut Dice,
     of_opt_outs: &'a mut Dice,
+    of_along: &'a mut Dice,
 }
 
 fn case(
-    Many { dice, of_parts, of_waits, of_parents, of_opt_outs }: Many<'_>,
+    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along }: Many<'_>,
     (engine, stock): (Engine, Stock),
     world: &World,
     zone: &str,
@@ -137,7 +150,8 @@ fn case(
     if children {
         draft.table_key = Some(vec![draft.number]);
     }
-    draft.parts = parts::parts(of_parts, engine, children);
+    let wants_along = along::is_wanted(of_along);
+    draft.parts = parts::parts(of_parts, engine, children).filter(|parts| !wants_along || *parts != parts::Parts::Heirs);
     let written = rules::rules(dice, &mut draft, zone, number);
     let (count, unmeant) = match dice.number(0..=19) {
         // Just under one in a hundred, which is let pass, and well above, which is not.
@@ -176,9 +190,14 @@ fn case(
     }
     let list = opt_outs::list(of_opt_outs, &draft, &table, &mut written, &world.pepper, number);
     statements.extend(list.iter().flat_map(|list| list.statements.iter().cloned()));
+    let mut goes_along = None;
+    if wants_along && let Some((along, made)) = along::along(of_along, &draft, &mut table, &mut written, number) {
+        goes_along = Some(along);
+        statements.extend(made);
+    }
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
-    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, in_parts };
+    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, along: goes_along, in_parts };
     (case, table)
 }
 

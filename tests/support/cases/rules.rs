@@ -200,6 +200,7 @@ impl Common<'_> {
             waits: false,
             elsewhere: None,
             subject_elsewhere: None,
+            drags_along: false,
             of_tenant,
             fires: false,
         };

@@ -265,6 +265,14 @@ impl<'a> Real<'a> {
             if gone != said {
                 self.disagree(format!("the rules that delete in case {number} say that they took {said} rows, the oracle {gone}"));
             }
+            let dragged: u64 = each_rule(self.pack, verdicts)
+                .filter(|(_, of, ..)| *of == number)
+                .filter_map(|(_, _, rule, _)| reports.get(&rule.id)?["dragged"].as_u64())
+                .sum();
+            let along = self.pack.cases[number].along.as_ref().map_or(0, |along| along.dragged(|row| verdict.rows[row].is_none()));
+            if dragged != along {
+                self.disagree(format!("{dragged} rows went along in case {number}, the oracle says {along}"));
+            }
             // Two rules that share a column take work from each other; one alone changes what the oracle changes.
             let rows = self.pack.world.tables[number].rows.iter().zip(&verdict.rows);
             let changed = rows.filter(|(row, after)| after.as_ref().is_some_and(|after| *after != row.cells)).count() as u64;
@@ -282,7 +290,8 @@ impl<'a> Real<'a> {
         let mut rows: HashMap<String, u64> = HashMap::new();
         for entry in exported.json_lines().iter().filter(|entry| entry["kind"] == "batch_applied") {
             let batch = entry["rows"].as_u64().unwrap_or_default();
-            if i64::try_from(batch).is_ok_and(|batch| batch > self.pack.max_batch_rows) {
+            let dragged = entry["dragged"].as_u64().unwrap_or_default();
+            if i64::try_from(batch + dragged).is_ok_and(|batch| batch > self.pack.max_batch_rows) {
                 self.disagree(format!("law 8: a batch took {batch} rows, the limit is {}", self.pack.max_batch_rows));
             }
             *rows.entry(entry["rule"].as_str().unwrap_or_default().to_owned()).or_default() += batch;
@@ -316,6 +325,16 @@ impl<'a> Real<'a> {
                     "laws 1 to 4: case {number} (table {}) has {is} rows, should have {should}\n  should be there: {missing:#?}\n  should not: {extra:#?}",
                     table.name
                 ));
+            }
+        }
+        for (number, along) in self.pack.cases.iter().enumerate().filter_map(|(number, case)| Some((number, case.along.as_ref()?))) {
+            let expected = along.expected(&before[&along.name], |row| verdicts[number].rows[row].is_none());
+            let sorted = |mut rows: Vec<Vec<String>>| {
+                rows.sort();
+                rows
+            };
+            if sorted(expected.clone()) != sorted(after[&along.name].clone()) {
+                self.disagree(format!("law 4: what goes along in case {number} is {:?}, should be {expected:?}", after[&along.name]));
             }
         }
         for bystander in self.bystanders() {

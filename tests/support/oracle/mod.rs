@@ -213,6 +213,7 @@ impl Judge<'_> {
         (0..self.table.rules.len()).any(|other| self.protects(other, index, number, row))
             || (row.referred_to && matches!(self.table.rules[index].action, Action::Delete))
             || (row.waited_for && self.table.rules[index].waits)
+            || (row.kept_along && self.table.rules[index].drags_along)
     }
 
     /// Another rule protects a row if it matters for what is to be done, its condition is not false, and it has not ended
@@ -303,6 +304,7 @@ impl Judge<'_> {
                 self.overriding(index, number, row, &mut sights);
                 sights.unknown_condition |= self.condition(rule, row).is_none();
                 sights.implausible |= self.is_implausible(index, number);
+                sights.kept_along |= row.kept_along && rule.drags_along && self.class(index, number, row) == Class::Protected;
                 sights.waited |= row.waited_for && rule.waits && self.class(index, number, row) == Class::Protected;
                 let due = || self.class(index, number, row) == Class::Due;
                 sights.set_elsewhere |= matches!(rule.elsewhere, Some(Elsewhere::Setting { .. })) && due();

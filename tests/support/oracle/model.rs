@@ -61,6 +61,8 @@ pub struct Row {
     pub referred_to: bool,
     /// Another table has a row that belongs to it, for which some rules wait.
     pub waited_for: bool,
+    /// Something of another table belongs to it, goes with it and is kept by a rule of its own.
+    pub kept_along: bool,
     /// Rows of another table that it leads to.
     pub parents: Vec<Parent>,
 }
@@ -99,6 +101,8 @@ pub struct Rule {
     pub elsewhere: Option<Elsewhere>,
     /// Another table says which account's a row is; whether nobody there may be anybody.
     pub subject_elsewhere: Option<bool>,
+    /// Rows of another table go with those that it deletes.
+    pub drags_along: bool,
     /// A part of its condition is its tenant.
     pub of_tenant: bool,
     /// A trigger may fire when it acts.
@@ -266,6 +270,8 @@ pub struct Sights {
     pub held_elsewhere: bool,
     /// A row stays because of rows of another table.
     pub waited: bool,
+    /// A row stays because of what would go along with it.
+    pub kept_along: bool,
     /// A rule does not act on a row because another overrides it there.
     pub overridden: bool,
     /// A row is due that would be protected if nothing was overridden.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Connected, Real};
-use crate::support::cases::sql::identifier;
+use crate::support::cases::{along::COLUMNS, sql::identifier};
 
 /// The rows of a table as the database writes them, each value as a literal.
 pub(super) type Snapshot = Vec<Vec<String>>;
@@ -45,7 +45,9 @@ impl Real<'_> {
             };
             Listed { name, columns: columns.iter().map(|column| (*column).to_owned()).collect(), number: 0 }
         });
-        swept.chain(children).collect()
+        let along = self.pack.cases.iter().filter_map(|case| case.along.as_ref());
+        let along = along.map(|along| Listed { name: along.name.clone(), columns: COLUMNS.map(str::to_owned).to_vec(), number: 0 });
+        swept.chain(children).chain(along).collect()
     }
 
     /// Every table of the pack, in the order of the generator's rows.
