@@ -273,3 +273,68 @@ pub fn what_decides_stays_as_it_is(fault: &str) {
 fn what_decides_is_locked() {
     what_decides_stays_as_it_is("none");
 }
+
+/// An index on the date there and one on what leads to it here: what is due is found from there, and what is not is left alone.
+#[test]
+fn the_walk_begins_on_the_side_that_has_the_index() {
+    let closed = "start = { column = \"closed_at\", table = \"accounts\", on = { account_id = \"id\" } }\nkeep_for = \"3 years\"";
+    for kind in Kind::ALL {
+        let product = product(kind, &[&rule("conversations", closed)]);
+        let walk = || {
+            let report = product.cli("check --output json").expect(0).json();
+            let rule = &report["rules"][0];
+            (
+                rule["walk"]["way"].as_str().map(str::to_owned),
+                rule["walk"]["reads_all"].as_bool(),
+                rule["warnings"].to_string(),
+                rule["suggestions"].to_string(),
+            )
+        };
+        let (_, reads_all, warnings, suggestions) = walk();
+        assert_eq!(reads_all, Some(true), "{kind:?}");
+        assert!(warnings.contains("no index starts with `account_id`"), "{kind:?}: {warnings}");
+        assert!(warnings.contains("no index of accounts starts with `closed_at`"), "{kind:?}: {warnings}");
+        assert!(suggestions.contains("account_id") && suggestions.contains("closed_at"), "{kind:?}: {suggestions}");
+        product.data.execute("CREATE INDEX of_account ON conversations (account_id); CREATE INDEX of_closing ON accounts (closed_at)");
+        let (way, reads_all, warnings, _) = walk();
+        assert!(way.as_deref().is_some_and(|way| way.starts_with("index on account_id")), "{kind:?}: {way:?}");
+        assert_eq!((reads_all, warnings.as_str()), (Some(false), "[]"), "{kind:?}");
+        sweep(&product, "", 0);
+        assert_eq!(left(&product, "conversations"), "2 3 4 6", "{kind:?}");
+    }
+}
+
+#[test]
+fn several_rows_where_one_is_looked_up_are_told() {
+    let until = "start = { column = \"until\", table = \"contracts\", on = { account_id = \"account_id\" } }\nkeep_for = \"3 years\"";
+    for kind in Kind::ALL {
+        let product = product(kind, &[&rule("conversations", until)]);
+        let told = product.cli("check").expect(0).stdout;
+        assert!(told.contains("several rows of contracts may have one account_id: the one with the latest end counts"), "{kind:?}: {told}");
+    }
+}
+
+/// What is read elsewhere has to be seen, and on PostgreSQL locked: `grants` says so, and a role without it acts on nothing.
+#[test]
+fn what_is_looked_up_has_to_be_seen_and_locked() {
+    let closed = "start = { column = \"closed_at\", table = \"accounts\", on = { account_id = \"id\" } }\nkeep_for = \"3 years\"";
+    for kind in Kind::SERVERS {
+        let mut product = product(kind, &[&rule("conversations", closed)]);
+        let role = product.data.role();
+        let printed = product.run(["grants", "app", "--config", "dba.toml", "--role", &role]).expect(0).stdout;
+        let accounts = printed.lines().find(|line| line.contains("accounts")).expect("a grant");
+        assert_eq!(accounts.starts_with("GRANT SELECT, UPDATE (\"id\") ON "), kind == Kind::Postgres, "{accounts}");
+        product.grant_by_hand();
+        if kind == Kind::Postgres {
+            product.data.execute("REVOKE ALL ON accounts FROM retentiond; GRANT SELECT ON accounts TO retentiond");
+            let report = sweep(&product, "", 3);
+            assert_eq!(ended(&report), "refused privileges", "{report}");
+            let message = report["rules"][0]["message"].to_string();
+            assert!(message.contains("PostgreSQL asks for UPDATE on one of its columns"), "{message}");
+        }
+        product.rules("p", &policy(&[&rule("conversations", &closed.replace("\"accounts\"", "\"acounts\""))]));
+        let report = sweep(&product, "", 3);
+        assert_eq!(ended(&report), "refused missing_table", "{kind:?}: {report}");
+        assert_eq!(left(&product, "conversations"), "1 2 3 4 5 6", "{kind:?}");
+    }
+}
