@@ -22,6 +22,7 @@
 //! sweep        the loop: plan, walk, gate, batch (the doorway), settle, pace, guard
 //! engine       connected databases behind one trait      state    retentiond's own database
 //! anonymise    strategies      hold    who is held       ledger   entries, chain, verification
+//! archive      copies of rows that were deleted
 //! sql          pure text: dialects, the selection, statements
 //! config       retentiond.toml
 //! policy       the rule language: pure, from TOML to valid rules, and the arithmetic of law 1
@@ -38,6 +39,7 @@
 //! A metric: a field in [`metrics`].
 
 pub mod anonymise;
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod config;

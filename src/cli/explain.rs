@@ -101,6 +101,9 @@ fn why(rule: &Explained) -> Vec<String> {
     if let Some(opt_out) = rule.opt_out.as_ref().filter(|_| rule.verdict.as_deref() != Some("outside")) {
         why.push(format!("when it goes, {opt_out}"));
     }
+    if let Some(archive) = rule.archive.as_ref().filter(|_| rule.verdict.as_deref() != Some("outside")) {
+        why.push(format!("copied to {} before it goes, and kept there for {}", archive.to, archive.keep_for));
+    }
     if rule.mode == "observe" {
         why.push("only observes: it protects, but does not act".to_owned());
     }
@@ -130,5 +133,11 @@ fn gone(row: &str, gone: Option<&Gone>) -> std::io::Result<()> {
             one.sweep.clone(),
         ]
     });
-    render::line(&render::table(&header, &[4, 5], rows))
+    render::line(&render::table(&header, &[4, 5], rows))?;
+    let archived = sweeps.iter().filter(|one| one.archived > 0).map(|one| one.rule.as_str()).collect::<std::collections::BTreeSet<_>>();
+    if archived.is_empty() {
+        return Ok(());
+    }
+    let rules = archived.into_iter().collect::<Vec<_>>().join(" ");
+    render::line(&format!("\nThese sweeps copied what they took: `retentiond archive list {rules}`"))
 }

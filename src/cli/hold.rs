@@ -122,10 +122,14 @@ async fn place(common: &Common, world: &World, args: Place) -> Done {
     if !common.json(&one(report.clone()))? {
         render::line(&format!("placed {} for matter {}", report.hold.id, report.hold.matter))?;
         let rows = report.rows.iter().flatten();
-        let rows = rows.map(|covered| vec![format!("{}.{}", covered.source, covered.table), render::grouped(covered.rows)]);
+        let rows = rows.flat_map(|covered| {
+            let table = format!("{}.{}", covered.source, covered.table);
+            let archived = covered.archived.map(|rows| vec![format!("{table} (archived)"), render::grouped(rows)]);
+            std::iter::once(vec![table, render::grouped(covered.rows)]).chain(archived)
+        });
         render::line(&render::table(&["table", "rows held"], &[1], rows))?;
     }
-    if report.rows.iter().flatten().all(|covered| covered.rows == 0) {
+    if report.rows.iter().flatten().all(|covered| covered.rows == 0 && covered.archived.is_none()) {
         eprintln!("WARNING: this hold covers no row now. Is every subject spelt as the tables have it?");
     }
     for rule in &report.uncovered {

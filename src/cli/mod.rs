@@ -4,6 +4,7 @@
 //! `run`, a variant of `Command` and an arm in `Cli::dispatch`.
 
 mod approve;
+mod archive;
 mod check;
 mod demo;
 mod explain;
@@ -97,6 +98,9 @@ enum Command {
     /// Legal holds
     #[command(subcommand)]
     Hold(hold::Command),
+    /// The copies of rows that were archived before they went
+    #[command(subcommand)]
+    Archive(archive::Command),
     /// The evidence
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -160,6 +164,7 @@ impl Cli {
             Command::Pause(args) => pause::pause(common, &world()?, args).await,
             Command::Resume(args) => pause::resume(common, &world()?, args).await,
             Command::Hold(command) => hold::run(common, &world()?, command).await,
+            Command::Archive(command) => archive::run(common, &world()?, command).await,
             Command::Ledger(command) => ledger::run(common, &world()?, command).await,
             Command::Source(command) => source::run(common, &world()?, command).await,
             Command::Grants(args) => grants::run(common, &world()?, args).await,

@@ -65,6 +65,10 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
             };
             render::line(&format!("\n{}: partition {} {}{rows}: {what}", rule.rule, partition.name, partition.bounds))?;
         }
+        if let Some(archive) = &rule.archive {
+            let (to, keep_for) = (&archive.to, &archive.keep_for);
+            render::line(&format!("\n{}: rows are copied to {to} before they go, and kept there for {keep_for}", rule.rule))?;
+        }
         if let Some(why) = &rule.row_by_row {
             render::line(&format!("\n{}: no partition is dropped, because {why}", rule.rule))?;
         }

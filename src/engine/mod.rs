@@ -146,7 +146,7 @@ pub trait Engine: Send + Sync {
     /// rules are many. The answers are in the order of the questions: the server's words for one that can't be evaluated.
     async fn prepare_conditions(&self, conditions: &[(&TableRef, &Condition)]) -> Result<Vec<Result<(), String>>, Error>;
 
-    /// Whether a DELETE can return what it deleted, which opt-outs are made of.
+    /// Whether a DELETE can return what it deleted: opt-outs are made of it, and copies compared with it.
     fn returns_deleted(&self) -> bool {
         true
     }
@@ -190,6 +190,12 @@ pub trait Engine: Send + Sync {
 
     /// The rows within the range that are due under `selection` and would not be under `before`.
     async fn count_beyond(&self, selection: &Selection, before: &Selection, range: &Range) -> Result<u64, Error>;
+
+    /// The due rows of a range, whole: a value for each of the columns.
+    ///
+    /// # Errors
+    /// [`Error::TooWide`] and [`Error::TooManyRows`]: fewer rows will do.
+    async fn due_rows(&self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error>;
 
     /// The rows of that key, at most two of them, and what the selection says of each.
     async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error>;
@@ -261,6 +267,12 @@ pub trait Batch: Send {
 
     /// The rows of a [`pick`](crate::sql::statement::pick), each with the values that were asked for.
     async fn pick(&mut self, statement: &Statement) -> Result<Vec<Vec<Cell>>, Error>;
+
+    /// Deletes the due rows of the range; returns them as [`Engine::due_rows`] does.
+    async fn delete_and_return(&mut self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error>;
+
+    /// Puts rows back that were deleted. One whose key is taken fails, and all with it.
+    async fn put_back(&mut self, table: &TableRef, columns: &[ColumnRef], rows: &[Vec<Cell>]) -> Result<u64, Error>;
 
     /// Keeps writers from a partition and counts its rows, of which every one must be due; [`Batch::mark`] then drops it, or
     /// [`Batch::commit`] where dropping commits by itself.
@@ -350,8 +362,8 @@ pub enum Error {
     /// An estimate of a range was wrong: a smaller range will do.
     #[error("a batch met {rows} rows, more than its limit of {limit}")]
     TooManyRows { rows: u64, limit: u64 },
-    /// Values that are computed here are read first, and would take too much memory: a smaller range will do.
-    #[error("a batch met values of {bytes} bytes to compute anew, more than its limit of {limit}")]
+    /// Values that are computed here or copied are read first, and would take too much memory: a smaller range will do.
+    #[error("a batch met values of {bytes} bytes to be read, more than its limit of {limit}")]
     TooWide { bytes: usize, limit: usize },
     #[error("the source has forgotten holds that it had confirmed: it was restored from a backup, or a replica serves that lacks them")]
     Restored,

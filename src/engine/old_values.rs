@@ -1,6 +1,7 @@
-//! The values that are read because new ones are computed here: as many of them as memory may hold.
+//! The values that are read because new ones are computed here, and the rows that are copied: as many of them as memory may hold.
 
 use super::Error;
+use crate::sql::selection::Cell;
 
 /// So many bytes of old values a batch reads; the new ones are about as many again. Far below what a server takes in one
 /// statement (MariaDB: 16 MiB).
@@ -41,6 +42,29 @@ impl<T> OldValues<T> {
         }
         Ok(self.kept)
     }
+}
+
+impl OldValues<Vec<Cell>> {
+    /// Takes a row.
+    pub fn take_row(&mut self, row: Vec<Cell>) {
+        let bytes = row.iter().map(size).sum();
+        self.take(row, bytes);
+    }
+}
+
+/// About what a value takes in memory.
+fn size(cell: &Cell) -> usize {
+    size_of::<Cell>()
+        + match cell {
+            Cell::Null | Cell::Integer(_) | Cell::Real(_) => 0,
+            Cell::Text(text) => text.len(),
+            Cell::Bytes(bytes) => bytes.len(),
+        }
+}
+
+/// Rows that one statement puts back: within what any engine takes as parameters.
+pub(super) fn rows_at_once(columns: usize) -> usize {
+    (10_000 / columns.max(1)).clamp(1, 500)
 }
 
 #[cfg(test)]

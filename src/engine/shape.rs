@@ -149,6 +149,8 @@ pub struct Column {
     pub nullable: bool,
     /// Computed by the database: it can't be assigned.
     pub generated: bool,
+    /// It is so because the database numbers the rows: who inserts one may say the number all the same.
+    pub numbered: bool,
     /// The columns that it is computed from: it changes with them.
     pub computed_from: Vec<String>,
     /// The database writes the present time there whenever the row is changed, unless the statement says otherwise.

@@ -172,6 +172,7 @@ mod tests {
             statement_digest: "s".to_owned(),
             partition: None,
             without_address: None,
+            archive: None,
         }
     }
 

@@ -96,6 +96,9 @@ impl<'a> Texts<'a> {
 /// The `what` of a configuration by which a source was adopted: what its lanes said before no longer counts.
 pub const SOURCE_ADOPTED: &str = "source_adopted";
 
+/// The reason of a batch of which nobody learnt whether it committed, because its source was adopted meanwhile.
+pub const ADOPTED_MEANWHILE: &str = "the source was adopted before it could be asked";
+
 /// The `what` of a configuration by which a changed rule with `first_sweep = "auto"` went on without a person.
 pub const RULE_CHANGED: &str = "rule_changed";
 
@@ -186,6 +189,21 @@ pub enum Event {
         by: Commitment,
         reason: Commitment,
     },
+    /// A copy in an archive came to its own end, and was removed.
+    ArchiveEnded { rule: String, source: String, table: String, rows: u64, archive: Archived, archived_at: Timestamp, ends_at: Timestamp },
+    /// A person asks for the rows of a copy back. What came of it says the batch after it whose action is `restore`, if
+    /// they went into their table.
+    ArchiveRestored {
+        rule: String,
+        source: String,
+        table: String,
+        rows: u64,
+        archive: Archived,
+        /// `table`, or `file`.
+        into: String,
+        by: Commitment,
+        reason: Commitment,
+    },
     /// A point from which a verification may start.
     Checkpoint { entries: u64 },
 }
@@ -206,6 +224,8 @@ impl Event {
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
             Self::Configuration { .. } => "configuration",
+            Self::ArchiveEnded { .. } => "archive_ended",
+            Self::ArchiveRestored { .. } => "archive_restored",
             Self::Checkpoint { .. } => "checkpoint",
         }
     }
@@ -216,7 +236,10 @@ impl Event {
             Self::BatchIntent(batch) | Self::BatchApplied(batch) | Self::BatchAbandoned { batch, .. } => {
                 (Some(&batch.rule), Some(&batch.source))
             }
-            Self::SweepStarted { rule, source, .. } | Self::SweepEnded { rule, source, .. } => (Some(rule), Some(source)),
+            Self::SweepStarted { rule, source, .. }
+            | Self::SweepEnded { rule, source, .. }
+            | Self::ArchiveEnded { rule, source, .. }
+            | Self::ArchiveRestored { rule, source, .. } => (Some(rule), Some(source)),
             Self::Approved { rule, source, .. } => (Some(rule), source.as_deref()),
             Self::Paused { rule, source, .. } | Self::Resumed { rule, source, .. } | Self::Configuration { rule, source, .. } => {
                 (rule.as_deref(), source.as_deref())
@@ -232,6 +255,7 @@ impl Event {
             Self::HoldReleased { by, reason, .. }
             | Self::Paused { by, reason, .. }
             | Self::Resumed { by, reason, .. }
+            | Self::ArchiveRestored { by, reason, .. }
             | Self::Configuration { by, reason, .. } => vec![("by", by), ("reason", reason)],
             Self::Approved { by, .. } => vec![("by", by)],
             Self::Genesis { .. }
@@ -240,6 +264,7 @@ impl Event {
             | Self::BatchAbandoned { .. }
             | Self::SweepStarted { .. }
             | Self::SweepEnded { .. }
+            | Self::ArchiveEnded { .. }
             | Self::Checkpoint { .. } => Vec::new(),
         }
     }
@@ -272,4 +297,21 @@ pub struct Batch {
     /// Of a rule that leaves opt-outs behind: the rows that had no address. Those of all others are where they belong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_address: Option<u64>,
+    /// The copy of the rows; absent: none was made. Of a batch that put rows back: where they came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Archived>,
 }
+
+/// A copy in an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    /// The archive's address.
+    pub to: String,
+    /// The copy's name there.
+    pub object: String,
+    /// Of the file of rows.
+    pub sha256: String,
+}
+
+/// The `action` of a batch that puts rows back.
+pub const RESTORE: &str = "restore";

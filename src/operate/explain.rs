@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     holds::names_table,
-    report::VERSION,
+    report::{ArchiveReport, VERSION},
     world::{Error, World},
 };
 use crate::{
@@ -78,6 +78,9 @@ pub struct Explained {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protected_by_dependents: Vec<String>,
     pub overridden_by: Vec<String>,
+    /// Where the row is copied to before it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ArchiveReport>,
     pub blocked: Option<Obstacle>,
     /// What the row leaves behind when it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +105,9 @@ pub struct GoneIn {
     pub cutoff: Option<Timestamp>,
     pub batches: u64,
     pub rows: u64,
+    /// Those of them that were copied to an archive before.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub archived: u64,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
 }
@@ -210,6 +216,7 @@ fn unknown(rule: &Rule, obstacle: Obstacle) -> Explained {
         held_by_dependents: Vec::new(),
         protected_by_dependents: Vec::new(),
         overridden_by: Vec::new(),
+        archive: ArchiveReport::of(rule),
         blocked: Some(obstacle),
         opt_out: rule.suppress.as_ref().map(Suppress::in_words),
     }
@@ -230,6 +237,7 @@ fn explained(rule: &Rule, view: View) -> Explained {
         held_by_dependents: view.held_dependents,
         protected_by_dependents: view.protected_dependents,
         overridden_by: view.overridden_by,
+        archive: ArchiveReport::of(rule),
         blocked: None,
         opt_out: rule.suppress.as_ref().map(Suppress::in_words),
     }
@@ -274,11 +282,18 @@ async fn sweeps(state: &State, source: &str, table: &str) -> Result<Vec<GoneIn>,
     Ok(sweeps)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 fn add(sweeps: &mut Vec<GoneIn>, batch: &Batch, at: Timestamp) {
+    let archived = if batch.archive.is_some() { batch.rows } else { 0 };
     match sweeps.iter_mut().rev().find(|one| one.sweep == batch.sweep) {
         Some(one) => {
             one.batches += 1;
             one.rows += batch.rows;
+            one.archived += archived;
             one.last_at = at;
         }
         None => sweeps.push(GoneIn {
@@ -287,6 +302,7 @@ fn add(sweeps: &mut Vec<GoneIn>, batch: &Batch, at: Timestamp) {
             cutoff: batch.cutoff,
             batches: 1,
             rows: batch.rows,
+            archived,
             first_at: at,
             last_at: at,
         }),

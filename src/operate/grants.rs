@@ -112,8 +112,9 @@ impl Collected {
         if rule.mode == Mode::Enforce {
             needs.delete |= matches!(rule.action, Action::Delete);
             // Where rows wait for others, or fire triggers, no partition goes as a whole.
-            let goes_alone = rule.wait_for.is_empty() && rule.dependents.is_empty() && rule.triggers.is_empty() && rule.suppress.is_none();
-            needs.drop |= rule.drops_partitions && goes_alone;
+            let goes_alone = rule.wait_for.is_empty() && rule.dependents.is_empty() && rule.triggers.is_empty();
+            let leaves_nothing = rule.suppress.is_none() && rule.archive.is_none();
+            needs.drop |= rule.drops_partitions && goes_alone && leaves_nothing;
             needs.add_columns(changed_columns(rule, shape).map(|column| column.name.clone()));
         }
         if matches!(rule.action, Action::Delete) {

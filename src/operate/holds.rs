@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    archive,
     report::VERSION,
     world::{Error, World},
 };
 use crate::{
     diagnostic::suggest::did_you_mean,
     engine::shape::Shape,
-    hold::{HeldSubject, HeldTable, Hold, HoldScope, Scope, TENANT, scopes_of_table},
+    hold::{Held, HeldSubject, HeldTable, Hold, HoldScope, Scope, TENANT, scopes_of_table},
     policy::{self, Rule},
     sql::{
         is_recordable,
@@ -82,6 +83,9 @@ pub struct Covered {
     pub source: String,
     pub table: String,
     pub rows: u64,
+    /// Rows in archives; the others are in the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived: Option<u64>,
 }
 
 impl HoldReport {
@@ -150,7 +154,9 @@ pub async fn place(world: &World, request: PlaceRequest) -> Result<HoldReport, E
     let hold = state.hold(&placed.hold.id).await?.unwrap_or(placed.hold);
     let mut report = HoldReport::plain(hold);
     report.uncovered = uncovered(&in_scope, &request);
-    report.rows = Some(covered(&targets, &in_scope, &report.hold, &mut problems).await);
+    let mut rows = covered(&targets, &in_scope, &report.hold, &mut problems).await;
+    covered_in_archives(world, &request.subjects, &report.hold, &mut rows, &mut problems).await?;
+    report.rows = Some(rows);
     report.problems = problems;
     for target in targets {
         target.engine.close().await;
@@ -371,11 +377,36 @@ async fn covered(targets: &[Target], in_scope: &[InScope], hold: &Hold, problems
             continue;
         }
         match target.engine.count_held(&table.table, &table.subjects, &table.scopes, &hold.id).await {
-            Ok(rows) => covered.push(Covered { source: table.source.clone(), table: table.table.table.clone(), rows }),
+            Ok(rows) => covered.push(Covered { source: table.source.clone(), table: table.table.table.clone(), rows, archived: None }),
             Err(error) => {
                 problems.push(format!("the rows covered in {}.{} could not be counted: {error}", table.source, table.table.table))
             }
         }
     }
     covered
+}
+
+/// Adds what the hold covers of the copies in archives.
+async fn covered_in_archives(
+    world: &World,
+    subjects: &[HeldSubject],
+    hold: &Hold,
+    rows: &mut Vec<Covered>,
+    problems: &mut Vec<String>,
+) -> Result<(), Error> {
+    let subjects: Vec<Option<HeldSubject>> = if subjects.is_empty() { vec![None] } else { subjects.iter().cloned().map(Some).collect() };
+    let sources = reached(world, &hold.scope);
+    let scopes = sources.iter().flat_map(|source| hold.scope.reaches(source, &categories(&world.rules, source)));
+    let mut held = Vec::new();
+    for scope in scopes {
+        let of_scope = subjects.iter().map(|subject| Held { hold: hold.id.clone(), scope: scope.clone(), subject: subject.clone() });
+        held.extend(of_scope);
+    }
+    for copies in archive::covered(world, &held, &hold.scope, problems).await? {
+        match rows.iter_mut().find(|covered| covered.source == copies.source && covered.table == copies.table) {
+            Some(covered) => covered.archived = Some(copies.rows),
+            None => rows.push(Covered { source: copies.source, table: copies.table, rows: 0, archived: Some(copies.rows) }),
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod adopt;
 pub mod approve;
+pub mod archive;
 pub mod attend;
 pub mod check;
 pub mod demo;

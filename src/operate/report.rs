@@ -60,11 +60,30 @@ pub struct RuleReport {
     /// What each row that goes leaves behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opt_out: Option<String>,
+    /// Where the rows are copied to before they go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ArchiveReport>,
     /// Rows due by the end of each coming month, now first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Vec<Forecast>>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub swept: Option<Swept>,
+}
+
+/// Where rows are copied to before they go.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchiveReport {
+    /// The archive's address.
+    pub to: String,
+    /// How long a copy is kept, from the moment that it was made.
+    pub keep_for: String,
+}
+
+impl ArchiveReport {
+    /// What the rule says.
+    pub fn of(rule: &crate::policy::Rule) -> Option<Self> {
+        rule.archive.as_ref().map(|archive| Self { to: archive.to.to_string(), keep_for: archive.keep_for.to_string() })
+    }
 }
 
 /// Rows that will have become due by an instant.
@@ -127,6 +146,7 @@ impl RuleReport {
             partitions: Vec::new(),
             row_by_row: ready.and_then(|ready| if let Drops::None(why) = &ready.drops { Some(why.clone()) } else { None }),
             opt_out: rule.suppress.as_ref().map(Suppress::in_words),
+            archive: ArchiveReport::of(rule),
             forecast: None,
             swept: None,
         }

@@ -5,6 +5,7 @@
 //! `condition` parses `where`, `strategy` is what a rule may say of a column; `schedule`, `window` and `limits` say when and
 //! how gently rules are swept. A new key of a rule is a field in `raw`, a line in `resolve` and a field here.
 
+pub mod archive;
 pub mod condition;
 mod dependent;
 pub mod length;
@@ -28,14 +29,15 @@ use std::{
 
 use jiff::{civil::Date, tz::TimeZone};
 
-use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window::Window};
 pub use self::{
+    archive::{Archive, ArchivePlace},
     dependent::{Dependent, Then},
     length::{Length, StartAt, YearStart},
     strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
     suppress::{OptOutValue, Suppress},
     term::{ColumnAt, Dated, End, Hop, KeepFor, Setting, SettingUnit, Start, Term, Which},
 };
+use self::{condition::Condition, limits::RuleLimits, schedule::Schedule, window::Window};
 use crate::diagnostic::{Place, SourceFile};
 
 /// The SQL dialect of a source: what a `where` is parsed as, and what statements are written in.
@@ -169,6 +171,8 @@ pub struct Rule {
     pub on_erasure: Option<OnErasure>,
     /// What goes with the rule's rows. Only of a rule that deletes.
     pub dependents: Vec<Dependent>,
+    /// Rows are copied there before they go. Only of a rule that deletes.
+    pub archive: Option<Archive>,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

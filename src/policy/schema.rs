@@ -162,6 +162,17 @@ fn rule() -> Vec<Key> {
             "What goes with the rule's rows: children first, in the same transaction",
             list(json!({ "$ref": "#/definitions/dependent" })),
         ),
+        key(
+            "archive",
+            "Rows are copied there, synced and read back before they go",
+            table(
+                &["to", "keep_for"],
+                vec![
+                    key("to", "A folder that exists: \"file:///srv/archive\"", pattern("^file:///.")),
+                    key("keep_for", "How long a copy stays, from when it was made", text()),
+                ],
+            ),
+        ),
         key("partitions", "Partitions that are due as a whole are dropped", word(PARTITIONS.map(|(word, _)| word))),
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
         key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),
@@ -319,7 +330,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ndependents = [{}]\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n[[identity]]\n";
+        let text = "[policy]\nid = \"p\"\n[category.c]\n[[rule]]\nlimits = {}\ntriggers = [{}]\nwait_for = [{}]\ndependents = [{}]\narchive = {}\ntenant = {}\nsuppress = { columns = { c = {} } }\nid = \"r\"\n[[identity]]\n";
         RawFile::read(&SourceFile::new("rules.toml", text), &RefCell::default());
         let rule = "/properties/rule/items";
         assert_said(
@@ -330,6 +341,7 @@ mod tests {
                 ("a rule", rule),
                 ("an identity", "/properties/identity/items"),
                 ("`limits`", &format!("{rule}/properties/limits")),
+                ("`archive`", &format!("{rule}/properties/archive")),
                 ("`tenant`", &format!("{rule}/properties/tenant")),
                 ("`suppress`", &format!("{rule}/properties/suppress")),
                 ("the column `c`", &format!("{rule}/properties/suppress/properties/columns/additionalProperties")),

@@ -1,12 +1,13 @@
 //! The doorway: the one place where rows change.
 //!
+//! 0. where rows are archived, copy them ([`archiving`](super::archiving)), outside of any transaction;
 //! 1. begin, with every limit set on the server, and take the gate shared;
 //! 2. read the gate's epoch in a later statement and compare it with the state;
 //! 3. act: the statement restates the whole predicate, holds included (of a partition that goes as a whole: every row of it
 //!    is asked, and nobody can write to it from then on); what goes with the rows goes first, as `engine::drag` says;
 //! 4. write the outcome of the batch before and the intent of this one to the ledger, durably;
 //! 5. mark the lane (and drop what goes as a whole);
-//! 6. commit; anything but success is *unknown* and is settled.
+//! 6. commit; anything but success is *unknown* and is settled. The copy becomes valid.
 //!
 //! A batch runs in a task of its own to its end: it is never cancelled, because a cancelled `begin` can leave a pooled
 //! connection inside a transaction that nobody ends (sqlx #4385, #4393).
@@ -18,6 +19,7 @@ use tracing::Instrument as _;
 
 use super::{
     approval::Guard,
+    archiving::{Archiver, Copy, NoCopy},
     gate::{self, Admission},
     obstacle::{Obstacle, Reason},
     settle::{self, Verdict},
@@ -32,7 +34,7 @@ use crate::{
     fault, ledger,
     sql::{
         opt_out::OptOut,
-        selection::{Act, Range, Selection},
+        selection::{Act, Cell, ColumnRef, Range, Selection, TableRef},
     },
     state::{Claim, GateNumbers, Settled, State},
 };
@@ -48,6 +50,8 @@ pub struct Doorway {
     pub act: Arc<Act>,
     /// What each row that goes leaves behind.
     pub opt_out: Option<Arc<OptOut>>,
+    /// Copies the rows first.
+    pub archiver: Option<Arc<Archiver>>,
     /// The statements run and are rolled back.
     pub dry_run: bool,
     /// The most rows that one batch changes, those of dependents among them.
@@ -71,13 +75,23 @@ pub enum Piece {
     Rows(Range),
     /// A partition, if every row of it is due.
     Partition(Partition),
+    /// Rows that were deleted once, to be put back.
+    Back(Arc<Back>),
+}
+
+/// Rows that are put back.
+#[derive(Debug)]
+pub struct Back {
+    pub table: TableRef,
+    pub columns: Vec<ColumnRef>,
+    pub rows: Vec<Vec<Cell>>,
 }
 
 impl Piece {
     /// Why a batch ends whose mark failed.
     fn unmarked(&self) -> &'static str {
         match self {
-            Self::Rows(_) => "the lane could not be marked",
+            Self::Rows(_) | Self::Back(_) => "the lane could not be marked",
             Self::Partition(_) => "the partition could not be had",
         }
     }
@@ -152,7 +166,23 @@ pub async fn pass(door: Doorway, hand: Hand, piece: Piece) -> Result<(Hand, Resu
         .map_err(|error| Obstacle::new(Reason::Database, format!("the batch's task ended: {error}")))
 }
 
+/// Where rows are archived, a verified copy of them comes before the doorway.
 async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, Obstacle> {
+    let (Piece::Rows(range), Some(archiver), false) = (piece, &door.archiver, door.dry_run) else {
+        return enter(door, hand, piece, None).await;
+    };
+    let copy = match archiver.copy(door, hand.claim.fence, range).await {
+        Ok(Some(copy)) => copy,
+        Ok(None) => return Ok(Passage::Done { taken: Taken::default() }),
+        Err(NoCopy::Source(error)) => return Passage::failed(piece, error),
+        Err(NoCopy::Archive(error)) => return Err(error.into()),
+    };
+    let passage = enter(door, hand, piece, Some((archiver, &copy))).await;
+    archiver.clear(copy, &hand.claim, &passage).await;
+    passage
+}
+
+async fn enter(door: &Doorway, hand: &mut Hand, piece: &Piece, copied: Option<(&Archiver, &Copy)>) -> Result<Passage, Obstacle> {
     fault::point("gate.before");
     let mut batch = match door.engine.begin().await {
         Ok(batch) => batch,
@@ -177,11 +207,20 @@ async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, 
             ));
         }
     }
-    let acted = match piece {
-        Piece::Rows(range) => act(door, &mut *batch, range).await.map(Some),
-        Piece::Partition(partition) => {
-            batch.take_partition(&door.selection, partition).await.map(|rows| rows.map(|rows| (Taken::alone(rows), Vec::new())))
-        }
+    let alone = |rows| (Taken::alone(rows), Vec::new());
+    let acted = match (piece, copied) {
+        (Piece::Rows(range), None) => act(door, &mut *batch, range).await.map(Some),
+        (Piece::Rows(range), Some((archiver, copy))) => match batch.delete_and_return(&door.selection, range, archiver.columns()).await {
+            Ok(rows) if archiver.is_copy_of(copy, &rows) => Ok(Some(alone(rows.len() as u64))),
+            Ok(_) => {
+                roll_back(batch).await;
+                let why = "the application changed rows while they were copied to the archive".to_owned();
+                return Ok(Passage::Smaller { why, contended: true });
+            }
+            Err(error) => Err(error),
+        },
+        (Piece::Partition(partition), _) => batch.take_partition(&door.selection, partition).await.map(|rows| rows.map(alone)),
+        (Piece::Back(back), _) => batch.put_back(&back.table, &back.columns, &back.rows).await.map(|rows| Some(alone(rows))),
     };
     let (taken, refused) = match acted {
         Ok(Some(acted)) => acted,
@@ -208,7 +247,7 @@ async fn run(door: &Doorway, hand: &mut Hand, piece: &Piece) -> Result<Passage, 
         roll_back(batch).await;
         return Ok(Passage::Guarded(guard));
     }
-    commit(door, hand, batch, piece, taken).await
+    commit(door, hand, batch, piece, taken, copied).await
 }
 
 /// Step 3: what was taken, and the rows whose opt-outs were refused.
@@ -234,6 +273,7 @@ async fn commit(
     mut batch: Box<dyn engine::Batch>,
     piece: &Piece,
     taken: Taken,
+    copied: Option<(&Archiver, &Copy)>,
 ) -> Result<Passage, Obstacle> {
     let Taken { rows, dragged, without_address } = taken;
     let epoch = batch.epoch();
@@ -242,6 +282,9 @@ async fn commit(
     if let Piece::Partition(partition) = piece {
         intent.statement_digest = hex(&Sha256::digest(format!("drop {:?} after {}", partition.table, intent.statement_digest)));
         intent.partition = Some(partition.table.table.clone());
+    }
+    if let Some((_, copy)) = copied {
+        intent.archive = Some(copy.archived.clone());
     }
     if fault::seeded("intent-after-commit") {
         return commit_before_intent(door, hand, batch, intent).await;
@@ -267,9 +310,16 @@ async fn commit(
         return Passage::failed(piece, error);
     }
     fault::point("mark.done");
+    if let Some((archiver, copy)) = copied.filter(|_| fault::seeded("archive-published-early")) {
+        archiver.publish(copy).await?;
+    }
     fault::point("commit.before");
     let Err(error) = batch.commit().await else {
         fault::point("commit.after");
+        if let Some((archiver, copy)) = copied {
+            // Before the outcome can be told: what is settled has a valid copy.
+            archiver.publish(copy).await?;
+        }
         hand.unrecorded = Some(rows);
         return Ok(Passage::Done { taken });
     };
@@ -277,7 +327,7 @@ async fn commit(
     match settle::settle(&door.state, &*door.engine, &mut hand.claim).await.map_err(unknown)? {
         Verdict::Applied { rows } => Ok(Passage::Done { taken: Taken { rows, ..taken } }),
         Verdict::Abandoned | Verdict::Clean => Ok(match piece {
-            Piece::Rows(_) => Passage::Smaller { why: "the connection was lost at COMMIT".to_owned(), contended: true },
+            Piece::Rows(_) | Piece::Back(_) => Passage::Smaller { why: "the connection was lost at COMMIT".to_owned(), contended: true },
             Piece::Partition(_) => Passage::kept(&error),
         }),
     }

@@ -246,6 +246,8 @@ impl<'a> Course<'a> {
                 progress.dragged += dragged;
                 progress.batches += u64::from(rows > 0);
                 let pause = match piece {
+                    // No sweep puts rows back.
+                    Piece::Back(_) => Pause { time: Duration::ZERO, why: Throttle::Courtesy },
                     Piece::Rows(range) => {
                         self.walk.passed(range, rows);
                         self.pacer.succeeded(took, rows + dragged)

@@ -86,6 +86,8 @@ impl Written {
                 ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
                 // A floor where there was none; a rule without `keep_for` has none either way, for it never ends.
                 ("floor", None, Some(_)) => true,
+                // A copy that was not made before takes no row more.
+                ("archive", None, None) => is_new,
                 // The end of the month or year comes after the start, and what is waited for before the end.
                 ("start_at" | "wait_for", None, None) => is_new,
                 _ => false,
@@ -192,7 +194,8 @@ impl Form {
     pub fn changes(&self, now: &Self) -> Changes {
         let mut changes = Changes::default();
         for (key, sentence) in self.rule.differences(&now.rule) {
-            let protects = matches!(key.as_str(), "floor" | "overrides" | "start_at" | "subject" | "suppress" | "wait_for");
+            const PROTECTIONS: [&str; 7] = ["archive", "floor", "overrides", "start_at", "subject", "suppress", "wait_for"];
+            let protects = PROTECTIONS.contains(&key.as_str());
             if protects { &mut changes.protections } else { &mut changes.others }.push(sentence);
         }
         for (id, before) in &self.others {

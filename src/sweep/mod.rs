@@ -6,14 +6,17 @@
 //! batch: the next sweep is the retry.
 
 pub mod approval;
+pub mod archiving;
 pub mod batch;
 pub mod blast;
 pub mod count;
 mod course;
+pub mod coverage;
 mod dates;
 pub mod dependents;
 pub mod dragged;
 pub mod elsewhere;
+pub mod expiry;
 pub mod form;
 pub mod gate;
 pub mod guard;
@@ -47,6 +50,7 @@ use tracing::Instrument as _;
 
 use self::{
     approval::Leave,
+    archiving::Archiver,
     batch::{Doorway, Hand},
     course::Course,
     guard::Request,
@@ -214,6 +218,10 @@ impl Sweeper<'_> {
         guard::mode(rule)?;
         guard::window(rule, &self.target.config, &self.config.timezone, self.clock.now(), self.request)?;
         self.not_paused(rule).await?;
+        // Copies were made under what was approved then, so nobody has to be asked again.
+        if let Some(copies) = ready.copies.as_ref().filter(|_| !self.request.dry_run) {
+            expiry::sweep(self, rule, copies, &ready.planned.selection.held.scopes).await?;
+        }
         let leave = approval::leave(self.state, rule, ready, counts, self.request).await?;
         if counts.is_some_and(|counts| counts.due == 0) {
             if leave.approved && !self.request.dry_run {
@@ -244,7 +252,11 @@ impl Sweeper<'_> {
         mut claim: Claim,
         progress: &mut Progress,
     ) -> Result<(), Obstacle> {
-        let numbers = match self.enter(rule, &mut claim).await {
+        let entered = match self.enter(rule, &mut claim).await {
+            Ok(numbers) => self.tidy(rule, ready, &claim).await.map(|()| numbers),
+            Err(obstacle) => Err(obstacle),
+        };
+        let numbers = match entered {
             Ok(numbers) => numbers,
             Err(obstacle) => {
                 // A daemon lives on, and its own lease would be in its way.
@@ -295,10 +307,12 @@ impl Sweeper<'_> {
                 },
                 partition: None,
                 without_address: None,
+                archive: None,
             },
             selection: Arc::new(selection.clone()),
             act: Arc::new(act.clone()),
             opt_out: ready.planned.opt_out.clone().map(Arc::new),
+            archiver: ready.copies.clone().map(|copies| Arc::new(Archiver::new(copies, self.clock.clone(), self.state))),
             dry_run: self.request.dry_run,
             most: self.target.config.limits.narrowed(&rule.limits).max_batch_rows,
             at_most: None,
@@ -356,6 +370,14 @@ impl Sweeper<'_> {
         let verdict = settle::settle(self.state, &*self.target.engine, claim).await?;
         verdict.recovered(&claim.lane).iter().for_each(|recovered| self.observer.recovered(recovered));
         gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await
+    }
+
+    /// Removes what earlier claims have left in the archive.
+    async fn tidy(&self, rule: &Rule, ready: &Ready, claim: &Claim) -> Result<(), Obstacle> {
+        match &ready.copies {
+            Some(copies) if !self.request.dry_run => archiving::tidy(copies, claim, rule.id.as_str(), self.state).await,
+            _ => Ok(()),
+        }
     }
 
     /// Enters the outcome of the last batch. One that could not be learnt, because the source could not be asked, leaves

@@ -104,6 +104,8 @@ closed! {
         State,
         /// The database would not take the opt-outs of some rows, which stay.
         OptOut,
+        /// The copies of an archive can't be written, read or published.
+        Archive,
         // Interrupted.
         Shutdown,
         Changed,
@@ -118,7 +120,7 @@ impl Reason {
             Self::Window | Self::Paused | Self::HoldPending | Self::ReplicaLag | Self::AnotherWorker | Self::Observe | Self::Turn => {
                 Outcome::Paused
             }
-            Self::Connection | Self::Database | Self::State | Self::OptOut => Outcome::Failed,
+            Self::Connection | Self::Database | Self::State | Self::OptOut | Self::Archive => Outcome::Failed,
             Self::Shutdown | Self::Changed => Outcome::Interrupted,
             _ => Outcome::Refused,
         }

@@ -59,6 +59,9 @@ pub fn drops(rule: &Rule, shape: &Shape, selection: &Selection) -> Result<Drops,
         let why = format!("{} has no partitions that could be dropped; leave `partitions` out", rule.table);
         return Err(Obstacle::new(Reason::Unsupported, why).at(rule, "partitions"));
     }
+    if rule.archive.is_some() {
+        return Ok(Drops::None("the rows are copied to the archive first".to_owned()));
+    }
     if let Some(wait) = rule.wait_for.first() {
         return Ok(Drops::None(format!("rows of {} are waited for", wait.table)));
     }

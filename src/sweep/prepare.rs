@@ -8,6 +8,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    archiving::{self, Copies},
     dependents::{ROOT, as_rule},
     elsewhere::{self, Elsewhere, Tables},
     form::Form,
@@ -58,6 +59,8 @@ pub struct Ready {
     pub walked: Option<String>,
     /// What becomes of partitions.
     pub drops: Drops,
+    /// Where rows are copied to before they go.
+    pub copies: Option<Copies>,
     /// What an approval is an approval of.
     pub form: Form,
     /// The form's digest.
@@ -147,13 +150,14 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
                 let drops = partitions::drops(rule, &shape, &planned.selection)?;
                 Ok((planned, drops))
             });
-        let outcome = outcome.map(|(planned, drops)| {
+        let walked = walked(rule, &shape);
+        let ways = target.engine.ways(&shape, &rule.key, walked);
+        let outcome = outcome.and_then(|(planned, drops)| Ok((planned, drops, archiving::copies(rule, &shape, &*target.engine, &ways)?)));
+        let outcome = outcome.map(|(planned, drops, copies)| {
             let form = Form::of(rule, &met, &shape, &along).firing(suppress::fired(rule, &elsewhere));
-            let walked = walked(rule, &shape);
-            let (digest, ways) = (form.digest(), target.engine.ways(&shape, &rule.key, walked));
-            let walked = walked.map(str::to_owned);
+            let (digest, walked) = (form.digest(), walked.map(str::to_owned));
             let (estimated_rows, estimated_bytes) = (shape.estimated_rows, shape.estimated_bytes);
-            Ready { planned, ways, walked, drops, form, digest, estimated_rows, estimated_bytes }
+            Ready { planned, ways, walked, drops, copies, form, digest, estimated_rows, estimated_bytes }
         });
         prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), elsewhere: elsewhere.clone(), outcome });
     }

@@ -20,12 +20,12 @@
 //! acts there until a person has said so.
 
 use super::{
-    LEASE,
+    LEASE, archiving,
     obstacle::{Obstacle, Reason},
 };
 use crate::{
     engine::{Engine, LaneMark},
-    fault,
+    fault, ledger,
     state::{Claim, Owner, Settled, State},
 };
 
@@ -74,11 +74,21 @@ pub async fn settle(state: &State, engine: &dyn Engine, claim: &mut Claim) -> Re
     if claim.open.is_none() {
         return Ok(Verdict::Clean);
     }
+    let open = claim.open.as_ref().map(|open| (open.batch.action == ledger::RESTORE, open.batch.archive.clone()));
+    let (is_restore, archived) = open.unwrap_or_default();
+    // The copy that rows come back from stays as it is.
+    let copy = archived.filter(|_| !is_restore);
     let verdict = if committed && !fault::seeded("commit-error-is-failure") {
+        if let Some(copy) = &copy {
+            archiving::publish(copy).await?;
+        }
         state.settled(claim, Settled::Applied { rows: mark.rows }).await?;
-        Verdict::Applied { rows: mark.rows }
+        if is_restore { Verdict::Clean } else { Verdict::Applied { rows: mark.rows } }
     } else {
         state.settled(claim, Settled::Abandoned { reason: "never committed".to_owned() }).await?;
+        if let Some(copy) = &copy {
+            archiving::discard(copy).await;
+        }
         Verdict::Abandoned
     };
     fault::point("settle.recorded");

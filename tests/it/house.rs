@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["operate"],
     &["sweep"],
     &["engine", "state"],
-    &["anonymise", "hold", "ledger"],
+    &["anonymise", "archive", "hold", "ledger"],
     &["sql"],
     &["config"],
     &["policy"],

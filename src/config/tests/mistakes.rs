@@ -236,6 +236,21 @@ fn rules_that_meet() {
 }
 
 #[test]
+fn mistakes_in_archives() {
+    let with = |archive: &str| format!("{RULES}archive = {archive}\n");
+    let texts = [
+        with("\"file:///srv/archive\""),
+        with("{ to = \"/srv/archive\", keep_for = \"long\" }"),
+        with("{ to = \"s3://bucket\", keep = \"1 year\" }"),
+        with("{ to = \"file://server/archive\", keep_for = \"1 year\" }"),
+        with("{ to = \"file:///srv\", keep_for = \"1 year\" }\ndependents = []"),
+        with("{ to = \"file:///srv\", keep_for = \"1 year\" }\nsuppress = {}"),
+        with("{ to = \"file:///srv\", keep_for = \"1 year\" }").replace("\"delete\"", "\"keep\"\nreason = \"law\""),
+    ];
+    assert_mistakes("mistakes_in_archives", &texts.map(|text| Rules(String::leak(text))));
+}
+
+#[test]
 fn mistakes_in_strategies() {
     let with = |strategies: &str, rest: &str| format!("{RULES}{ANONYMISE}{rest}\n[rule.anonymise]\n{strategies}\n");
     let texts = [

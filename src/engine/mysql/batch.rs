@@ -14,7 +14,7 @@ use crate::{
     config::Limits,
     engine::{
         Batch, Error, LaneMark, Partition,
-        old_values::OldValues,
+        old_values::{OldValues, rows_at_once},
         opt_outs::{self, Gone, Inserts, OptedOut},
         server::{signed, unsigned},
     },
@@ -23,7 +23,7 @@ use crate::{
     sql::{
         Statement,
         opt_out::OptOut,
-        selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, WorkspaceRef},
+        selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, TableRef, WorkspaceRef},
         statement::{self, NewValues},
     },
 };
@@ -192,9 +192,7 @@ impl Batch for MysqlBatch {
     }
 
     async fn delete_with_opt_outs(&mut self, selection: &Selection, range: &Range, opt_out: &OptOut) -> Result<OptedOut, Error> {
-        for lock in statement::lock_parents(selection, range) {
-            self.transaction.rows(WHAT, &lock).await?;
-        }
+        self.lock_parents(selection, range).await?;
         let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
         opt_outs::write(self, opt_out, &gone).await
     }
@@ -210,6 +208,20 @@ impl Batch for MysqlBatch {
         let rows = self.transaction.rows(WHAT, statement).await?;
         let cells = |row: &MySqlRow| (0..row.len()).map(|index| Ok(text(row, index)?.map_or(Cell::Null, Cell::Text))).collect();
         Ok(rows.iter().map(cells).collect::<Result<_, _>>().map_err(|error| Failure { what: WHAT, error })?)
+    }
+
+    async fn delete_and_return(&mut self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error> {
+        self.lock_parents(selection, range).await?;
+        whole_rows(&mut self.transaction, &statement::delete_and_return(selection, range, columns), self.limits.max_batch_rows).await
+    }
+
+    async fn put_back(&mut self, table: &TableRef, columns: &[ColumnRef], rows: &[Vec<Cell>]) -> Result<u64, Error> {
+        let mut put = 0;
+        for rows in rows.chunks(rows_at_once(columns.len())) {
+            let insert = statement::put_back(self.workspace.dialect, table, columns, rows);
+            put += self.transaction.execute("putting rows back", &insert).await?;
+        }
+        Ok(put)
     }
 
     async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {
@@ -245,4 +257,22 @@ impl Batch for MysqlBatch {
             None => self.transaction.rollback().await,
         }
     }
+}
+
+/// The rows of a statement whose columns are texts.
+pub(super) async fn whole_rows(transaction: &mut Transaction, statement: &Statement, max_rows: u64) -> Result<Vec<Vec<Cell>>, Error> {
+    let mut rows = OldValues::new();
+    let take = |row: MySqlRow| {
+        let cell = |index| {
+            Ok(match bytes(&row, index)?.map(String::from_utf8) {
+                None => Cell::Null,
+                Some(Ok(text)) => Cell::Text(text),
+                Some(Err(error)) => return Err(sqlx::Error::Decode(Box::new(error.utf8_error()))),
+            })
+        };
+        rows.take_row((0..row.len()).map(cell).collect::<Result<_, sqlx::Error>>()?);
+        Ok(())
+    };
+    transaction.each(WHAT, statement, take).await?;
+    rows.all(max_rows)
 }

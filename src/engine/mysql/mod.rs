@@ -262,6 +262,15 @@ impl Engine for Mysql {
         Ok(self.numbers("counting what a change takes", &statement).await?.into_iter().sum())
     }
 
+    async fn due_rows(&self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error> {
+        let mut transaction = self.begin_with(Access::Read).await?;
+        let rows = batch::whole_rows(&mut transaction, &statement::due_rows(selection, range, columns), self.limits.max_batch_rows).await;
+        let ended = transaction.rollback().await;
+        let rows = rows?;
+        ended?;
+        Ok(rows)
+    }
+
     async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error> {
         let what = "looking at a row";
         let texts = |rows: Vec<MySqlRow>| -> Result<Vec<Vec<Option<String>>>, Failure> {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{
         Batch, Error, LaneMark, Partition,
-        old_values::OldValues,
+        old_values::{OldValues, rows_at_once},
         opt_outs::{self, Gone, Inserts, OptedOut},
         server::{signed, unsigned},
     },
@@ -21,7 +21,7 @@ use crate::{
     sql::{
         Statement,
         opt_out::OptOut,
-        selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, WorkspaceRef},
+        selection::{Act, Cell, ColumnRef, NewValue, Range, Selection, TableRef, WorkspaceRef},
         statement::{self, NewValues},
     },
 };
@@ -159,9 +159,7 @@ impl Batch for PostgresBatch {
             true => Some(self.gone(&statement::read_before(selection, range, opt_out), opt_out).await?),
             false => None,
         };
-        for lock in statement::lock_parents(selection, range) {
-            self.transaction.rows(WHAT, query(&lock)).await?;
-        }
+        self.lock_parents(selection, range).await?;
         let gone = self.gone(&statement::delete_returning(selection, range, opt_out), opt_out).await?;
         opt_outs::write(self, opt_out, &before.unwrap_or(gone)).await
     }
@@ -178,6 +176,20 @@ impl Batch for PostgresBatch {
         let text = |row: &PgRow, index| Ok(row.try_get::<Option<String>, _>(index)?.map_or(Cell::Null, Cell::Text));
         let cells = |row: &PgRow| (0..row.len()).map(|index| text(row, index)).collect();
         Ok(rows.iter().map(cells).collect::<Result<_, _>>().map_err(|error| Failure { what: WHAT, error })?)
+    }
+
+    async fn delete_and_return(&mut self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error> {
+        self.lock_parents(selection, range).await?;
+        whole_rows(&mut self.transaction, &statement::delete_and_return(selection, range, columns), self.max_rows).await
+    }
+
+    async fn put_back(&mut self, table: &TableRef, columns: &[ColumnRef], rows: &[Vec<Cell>]) -> Result<u64, Error> {
+        let mut put = 0;
+        for rows in rows.chunks(rows_at_once(columns.len())) {
+            let insert = statement::put_back(self.workspace.dialect, table, columns, rows);
+            put += self.transaction.execute("putting rows back", query(&insert)).await?;
+        }
+        Ok(put)
     }
 
     async fn take_partition(&mut self, selection: &Selection, partition: &Partition) -> Result<Option<u64>, Error> {
@@ -217,4 +229,16 @@ impl Batch for PostgresBatch {
     async fn rollback(self: Box<Self>) -> Result<(), Error> {
         self.transaction.rollback().await
     }
+}
+
+/// The rows of a statement whose columns are texts.
+pub(super) async fn whole_rows(transaction: &mut Transaction, statement: &Statement, max_rows: u64) -> Result<Vec<Vec<Cell>>, Error> {
+    let mut rows = OldValues::new();
+    let take = |row: PgRow| {
+        let cell = |index| Ok(row.try_get::<Option<String>, _>(index)?.map_or(Cell::Null, Cell::Text));
+        rows.take_row((0..row.len()).map(cell).collect::<Result<_, sqlx::Error>>()?);
+        Ok(())
+    };
+    transaction.each(WHAT, query(statement), take).await?;
+    rows.all(max_rows)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{Row as _, Sqlite, pool::PoolConnection, sqlite::SqliteRow};
+use sqlx::{Row as _, Sqlite, SqliteConnection, pool::PoolConnection, sqlite::SqliteRow};
 
 use super::{
     database::{Database, cell, count_cell},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{
         Batch, Error, LaneMark,
-        old_values::OldValues,
+        old_values::{OldValues, rows_at_once},
         opt_outs::{self, Gone, Inserts, OptedOut},
     },
     fault,
@@ -20,7 +20,7 @@ use crate::{
     sql::{
         Statement,
         opt_out::OptOut,
-        selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, WorkspaceRef},
+        selection::{Act, Cell, ColumnRef, Compute, NewValue, Range, Selection, TableRef, WorkspaceRef},
         statement,
     },
 };
@@ -218,6 +218,23 @@ impl Batch for SqliteBatch {
         picked
     }
 
+    async fn delete_and_return(&mut self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error> {
+        let connection = self.connection.as_mut().ok_or_else(ended)?;
+        let rows = whole_rows(&self.database, connection, &statement::delete_and_return(selection, range, columns)).await;
+        if rows.is_err() {
+            self.give_up();
+        }
+        rows
+    }
+
+    async fn put_back(&mut self, table: &TableRef, columns: &[ColumnRef], rows: &[Vec<Cell>]) -> Result<u64, Error> {
+        let mut put = 0;
+        for rows in rows.chunks(rows_at_once(columns.len())) {
+            put += self.execute(&statement::put_back(self.workspace.dialect, table, columns, rows)).await?;
+        }
+        Ok(put)
+    }
+
     async fn mark(&mut self, lane: &str, fence: u64, mark: &LaneMark) -> Result<(), Error> {
         if fault::seeded("mark-omitted") {
             return Ok(());
@@ -253,6 +270,28 @@ impl Batch for SqliteBatch {
             drop(self.connection.take());
         }
         Ok(())
+    }
+}
+
+/// The rows of a statement, with every value as it is stored.
+pub(super) async fn whole_rows(
+    database: &Database,
+    connection: &mut SqliteConnection,
+    statement: &Statement,
+) -> Result<Vec<Vec<Cell>>, Error> {
+    let mut rows = OldValues::new();
+    let mut unreadable = None;
+    let take = |row: SqliteRow| {
+        match (0..row.len()).map(|index| cell(&row, index)).collect() {
+            Ok(row) => rows.take_row(row),
+            Err(error) => unreadable = Some(error),
+        }
+        Ok(())
+    };
+    database.each(connection, statement, take).await?;
+    match unreadable {
+        Some(error) => Err(error),
+        None => rows.all(database.limits().max_batch_rows),
     }
 }
 

@@ -171,6 +171,11 @@ impl Engine for Sqlite {
         get_count(&self.database.first(&statement::count_beyond(selection, before, range)).await?.ok_or_else(no_row)?, 0)
     }
 
+    async fn due_rows(&self, selection: &Selection, range: &Range, columns: &[ColumnRef]) -> Result<Vec<Vec<Cell>>, Error> {
+        let mut connection = self.database.connection().await?;
+        batch::whole_rows(&self.database, &mut connection, &statement::due_rows(selection, range, columns)).await
+    }
+
     async fn look(&self, selection: &Selection, key: &[KeyPart]) -> Result<Vec<Seen>, Error> {
         let mut connection = self.database.connection().await?;
         let rows = self.database.fetch(&mut connection, &statement::look(selection, key)).await?;

@@ -67,6 +67,7 @@ fn batch(lane: &str, lane_seq: u64) -> Batch {
         statement_digest: "s".to_owned(),
         partition: None,
         without_address: None,
+        archive: None,
     }
 }
 

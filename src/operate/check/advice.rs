@@ -66,6 +66,9 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
         let Some(Ok(other)) = elsewhere.tables.get(&dependent.table) else { continue };
         advice.unindexed(dialect, other, &dependent.on, format!("rows of {} go along, of which", dependent.table));
     }
+    if let Some(copies) = &ready.copies {
+        advice.warnings.extend(copies.store.caution());
+    }
     if let Drops::None(why) = &ready.drops {
         advice.warnings.push(format!("no partition is dropped, because {why}: rows go one by one"));
     }

@@ -110,6 +110,9 @@ pub struct ScheduledRule {
     pub wait_for: Vec<ScheduledWait>,
     /// What goes with its rows, each before what is nested in it.
     pub dependents: Vec<ScheduledDependent>,
+    /// Where the rows are copied to before they go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<ScheduledArchive>,
     /// When the last sweep began that did all that was due; `None`: never, or not known.
     pub last_swept: Option<Timestamp>,
     /// The last sweep, however it ended.
@@ -163,6 +166,14 @@ pub struct ScheduledWait {
 pub struct ScheduledDependent {
     pub table: String,
     pub then: &'static str,
+    pub in_words: Words,
+}
+
+/// Where rows are copied to before they go.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScheduledArchive {
+    pub to: String,
+    pub keep_for: String,
     pub in_words: Words,
 }
 
@@ -336,6 +347,11 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
         protected_by: protection::protections(rule, world),
         wait_for: rule.wait_for.iter().map(|wait| ScheduledWait { table: wait.table.to_string(), in_words: words::wait(wait) }).collect(),
         dependents: Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| goes_along(dependent)).collect(),
+        archive: rule.archive.as_ref().map(|archive| ScheduledArchive {
+            to: archive.to.to_string(),
+            keep_for: archive.keep_for.to_string(),
+            in_words: words::archived(archive),
+        }),
         last_swept: memory.successes.get(rule.id.as_str()).copied(),
         last_sweep: memory.sweeps.iter().find(|sweep| sweep.start.rule == rule.id.as_str()).map(last_sweep),
         blocked: memory.blocked.iter().find(|blocked| blocked.rule == rule.id.as_str()).map(block),

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::time;
 use crate::policy::{
-    Action, Basis, Dependent, Mode, OnErasure, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait, schedule::Schedule,
+    Action, Archive, Basis, Dependent, Mode, OnErasure, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait, schedule::Schedule,
 };
 
 /// A piece of a sentence.
@@ -102,10 +102,22 @@ impl Serialize for Words {
     }
 }
 
+/// What becomes of the rows before they go.
+pub fn archived(archive: &Archive) -> Words {
+    let kept = time::period(&archive.keep_for);
+    Words::text("before that they are copied to an archive (")
+        .name(archive.to.as_str())
+        .say(format!("); a copy is kept for {kept}, counted from when it was made, and then removed"))
+}
+
 /// "Deleted after 3 years": the rule in a few words.
 pub fn summary(rule: &Rule) -> String {
     let kept = rule.term.as_ref().map(time::kept_in_short).unwrap_or_default();
     let at_once = kept == "0 days";
+    if let Some(archive) = &rule.archive {
+        let deleted = if at_once { "Deleted at once".to_owned() } else { format!("Deleted after {kept}") };
+        return format!("{deleted}; archived, and kept there for {}", time::period(&archive.keep_for));
+    }
     match (&rule.action, &rule.term) {
         (Action::Keep { .. }, None) => "Kept without end".to_owned(),
         (Action::Keep { .. }, Some(_)) => format!("Kept for {kept}"),

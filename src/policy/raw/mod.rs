@@ -4,6 +4,7 @@
 //! together is `resolve`'s. `values` reads the keys that are tables, `strategy` those of `anonymise`, `term` those that say when a row ends. A new key of a
 //! rule is a field of [`RawRule`] and a line in `RawRule::read`.
 
+mod archive;
 mod dependents;
 mod identity;
 mod strategy;
@@ -22,6 +23,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use toml::de::{DeTable, DeValue};
 
 pub use self::{
+    archive::RawArchive,
     dependents::{RawDependent, RawThen, THENS},
     identity::RawIdentity,
     strategy::RawAnonymised,
@@ -40,7 +42,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 3] = ["archive", "evidence", "residue"];
+const LATER: [&str; 2] = ["evidence", "residue"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -117,6 +119,7 @@ pub struct RawRule {
     pub suppress: Option<At<RawSuppress>>,
     /// In the order of the file.
     pub dependents: Option<At<Vec<RawDependent>>>,
+    pub archive: Option<At<RawArchive>>,
 }
 
 /// The word after `action`.
@@ -244,6 +247,7 @@ impl RawRule {
             wait_for: values::waits(fields),
             suppress: suppress::suppress(fields),
             dependents: dependents::dependents(fields),
+            archive: archive::archive(fields),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

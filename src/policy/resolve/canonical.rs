@@ -49,6 +49,9 @@ pub(super) fn canonical(rule: &Rule) -> String {
     if !rule.dependents.is_empty() {
         said["dependents"] = dependents(&rule.dependents);
     }
+    if let Some(archive) = &rule.archive {
+        said["archive"] = json!({ "to": archive.to.as_str(), "keep_for": archive.keep_for.to_string() });
+    }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");
     }

@@ -9,8 +9,8 @@ use super::meaning;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, AllowedTrigger, Dependent, Dialect, FirstSweep, Mode, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects,
-        TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, schedule::Schedule,
+        Action, AllowedTrigger, Archive, Dependent, Dialect, FirstSweep, Mode, OnNull, Origin, Rule, RuleId, StrategySpec, Subject,
+        Subjects, TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
     },
 };
 
@@ -65,6 +65,13 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
         },
         on_erasure: None,
         dependents: dependents(&said["dependents"], dialect)?,
+        archive: match &said["archive"] {
+            Value::Null => None,
+            archive => {
+                let (to, keep_for) = (archive["to"].as_str()?.parse().ok()?, Period::parse(archive["keep_for"].as_str()?).ok()?);
+                Some(Archive { to, keep_for })
+            }
+        },
         basis: None,
         purpose: None,
         reason: None,
@@ -172,6 +179,7 @@ dependents = [
   { table = "z", on = { b = "c", a = "d" }, where = "kind = 'x'", then = "detach", unlinks = true },
   { schema = "w", table = "y", on = { a = "b" }, then = "delete", dependents = [{ table = "x", on = { a = "a" }, then = "anonymise", anonymise = { m = "null" } }] },
 ]
+archive = { to = "file:///srv/copies", keep_for = "10 years" }
 floor = "P40DT3H"
 timezone = "Europe/Berlin"
 max_share = 0.25

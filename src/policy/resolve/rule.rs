@@ -10,9 +10,10 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
     policy::{
-        Action, AllowedTrigger, Dialect, OnErasure, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName, Tenant, Wait,
+        Action, AllowedTrigger, Archive, Dialect, OnErasure, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName,
+        Tenant, Wait,
         condition::Condition,
-        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
+        raw::{RawAction, RawAnonymised, RawArchive, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
     },
 };
 
@@ -37,7 +38,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.on_erasure();
     check.partitions(facts);
     let (wait_for, triggers, dependents) = (check.waits(), check.triggers(), dependents(file, raw, context, found));
-    let suppress = check.suppress(context);
+    let (suppress, archive) = (check.suppress(context), check.archive());
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -67,6 +68,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         suppress: suppress?,
         on_erasure: value(&raw.on_erasure),
         dependents: dependents?,
+        archive: archive?,
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         reason: value(&raw.reason),
@@ -324,6 +326,30 @@ impl Check<'_> {
         }
     }
 
+    /// Only rows that go are copied before. `Some(None)` where nothing is.
+    fn archive(&self) -> Option<Option<Archive>> {
+        let raw = self.raw;
+        let Some(at) = &raw.archive else { return (!raw.written.contains("archive")).then_some(None) };
+        if raw.action.as_ref().is_some_and(|action| action.value != RawAction::Delete) {
+            let help = "say `action = \"delete\"`, or leave it out";
+            self.misplaced(&raw.archive, "only a rule that deletes makes copies of its rows", help);
+            return Some(None);
+        }
+        let others = [
+            (
+                "dependents",
+                "archive-and-dependents",
+                "a rule with dependents can't archive: what goes with its rows would go without a copy",
+            ),
+            ("suppress", "archive-and-suppress", "a rule that keeps opt-outs can't archive: both read what the statement has deleted"),
+        ];
+        for (key, code, why) in others.into_iter().filter(|(key, ..)| raw.written.contains(*key)) {
+            self.report(self.error(code, &at.span, why).help(format!("leave out `archive` or `{key}`")));
+        }
+        let RawArchive { to, keep_for } = &at.value;
+        Some(Some(Archive { to: value(to)?, keep_for: value(keep_for)? }))
+    }
+
     /// Only rows that go can go with their partition.
     fn partitions(&self, facts: Option<&SourceFacts>) {
         let raw = self.raw;
@@ -358,6 +384,7 @@ impl Check<'_> {
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
         spans.extend(raw.window.iter().map(|window| ("window".to_owned(), window.span.clone())));
         spans.extend(raw.drops_partitions.iter().map(|drops| ("partitions".to_owned(), drops.span.clone())));
+        spans.extend(raw.archive.iter().map(|archive| ("archive".to_owned(), archive.span.clone())));
         spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
         for (key, columns) in [("key", &raw.key), ("retains", &raw.retains)] {
             spans.extend(

@@ -2,9 +2,11 @@
 //!
 //! Values of rows (cursor positions, new values) are bound; cut-offs, names and patterns are written in the text, so
 //! that a sweep uses one text for all its ranges. `count` is what plans ask, `look` what is asked of one row, `walk` cuts a table into ranges, `change`
-//! is what batches run, `pick` finds the rows that go together. A new statement is a function in one of them and a snapshot for each dialect.
+//! is what batches run, `pick` finds the rows that go together, `copy` reads, deletes and puts back whole rows for the archive. A new statement is a
+//! function in one of them and a snapshot for each dialect.
 
 mod change;
+mod copy;
 mod count;
 mod look;
 mod lookup;
@@ -16,6 +18,7 @@ mod walk;
 
 pub use self::{
     change::{CLEAR_NEW_VALUES, CREATE_NEW_VALUES, NEW_VALUES, NewValues, create_new_values, delete, digest, old_values, update},
+    copy::{delete_and_return, due_rows, put_back},
     count::{
         count, count_along, count_beyond, count_due, count_held, count_protected, find_due, find_ended, find_later, finds_held, is_kept,
         survey,

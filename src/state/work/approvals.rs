@@ -176,6 +176,10 @@ impl State {
             after = *last;
             for (_, canonical) in &page {
                 let entry: serde_json::Value = super::super::database::parse(canonical)?;
+                // What a person had put back is not what was approved to go.
+                if entry["action"] == crate::ledger::RESTORE {
+                    continue;
+                }
                 rows += entry["rows"].as_u64().ok_or_else(|| Error::Unreadable("a batch without a number of rows".to_owned()))?;
             }
         }

@@ -13,7 +13,7 @@ use super::{
     },
     Owner,
 };
-use crate::ledger::{Batch, Entry, Event};
+use crate::ledger::{ADOPTED_MEANWHILE, Batch, Entry, Event};
 
 /// A lane that this process works in, until its lease ends or another takes it over.
 #[derive(Debug, Clone)]
@@ -284,7 +284,7 @@ impl State {
             let LaneRecord { lane, mut lane_seq, open, .. } = lane?;
             if let Some(OpenIntent { batch, .. }) = open {
                 lane_seq = batch.lane_seq;
-                let reason = "the source was adopted before it could be asked".to_owned();
+                let reason = ADOPTED_MEANWHILE.to_owned();
                 self.append_in(connection, |_| Event::BatchAbandoned { batch, reason }).await?;
             }
             query(

@@ -3,6 +3,8 @@
 //! Every test runs the real binary on databases of its own. A new subject is a file here.
 
 mod approvals;
+mod archived_types;
+pub mod archives;
 mod checks;
 pub mod dependents;
 pub mod dropping;

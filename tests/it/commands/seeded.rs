@@ -3,9 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{CLOSED, accounts, dependents, dropping, left, lookups, opt_outs, partitions, policy, triggers};
-use crate::support::{
-    binary,
-    product::{Kind, Product},
+use crate::{
+    crash::archiving,
+    support::{
+        binary,
+        product::{Kind, Product},
+    },
 };
 
 /// The seeded faults that commands catch. Each function makes the fault and panics if nothing noticed.
@@ -36,6 +39,9 @@ pub const SCENARIOS: &[(&str, fn())] = &[
             assert!(catch_unwind(faulty).is_err(), "nothing noticed what slipped in on {kind:?}");
         }
     }),
+    ("archive-not-compared", || caught_on_all("archive-not-compared", archiving::a_row_that_changes_meanwhile_is_copied_as_it_went)),
+    ("archive-published-early", || caught_on_all("archive-published-early", archiving::a_copy_is_valid_when_its_rows_have_gone)),
+    ("archive-hold-ignored", || caught_on_all("archive-hold-ignored", archiving::a_held_copy_stays)),
     ("partition-dropped-though-not-whole", || {
         for kind in dropping::KINDS {
             dropping::a_partition_with_a_held_row_stays(kind, "none");
@@ -57,6 +63,14 @@ fn caught_by_dependents(fault: &str) {
     for kind in Kind::ALL {
         dependents::caught(kind, "none");
         let noticed = catch_unwind(|| dependents::caught(kind, fault)).is_err();
+        assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
+    }
+}
+
+fn caught_on_all(fault: &str, scenario: fn(Kind, &str)) {
+    for kind in Kind::ALL {
+        scenario(kind, "none");
+        let noticed = catch_unwind(|| scenario(kind, fault)).is_err();
         assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
     }
 }

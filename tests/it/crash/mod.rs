@@ -6,6 +6,7 @@
 //! anonymise, something held and something that is not due. Whatever happens, [`ground::Ground::settle_and_judge`] asks the
 //! same at the end: are exactly the right rows left, and does the ledger say so? A new kind of accident is a file here.
 
+pub mod archiving;
 mod contention;
 pub mod dependents;
 mod dropping;

@@ -152,8 +152,8 @@ fn a_hold_that_was_recorded_and_no_more_is_delivered_by_the_next_sweep() {
     }
 }
 
-/// What only a table in parts, or one whose rows others go with, comes by: these have stories of their own.
-const OF_OTHERS: [&str; 2] = ["partition.", "dependents."];
+/// What only a table in parts, one whose rows others go with, or an archive comes by: these have stories of their own.
+const OF_OTHERS: [&str; 3] = ["partition.", "dependents.", "archive."];
 
 #[test]
 fn every_point_is_visited() {

@@ -70,6 +70,33 @@ fn a_full_disk(kind: Kind, mebibytes: u32) {
     product.cli("ledger verify").expect(0);
 }
 
+/// The archive's disk is full: its rule stops without loss, another goes on.
+#[test]
+fn a_full_archive_stops_its_rule_alone() {
+    for kind in Kind::ALL {
+        let disk = Tmpfs::mount(4);
+        let product = super::accounts(kind, &format!("[sources.app.limits]\nmax_batch_rows = 100\n{EAGER}"), 1_000, 10);
+        product.data.execute("CREATE TABLE others AS SELECT * FROM accounts");
+        let rule = format!("{}archive = {{ to = \"file://{}\", keep_for = \"10 years\" }}\n", super::CLOSED, disk.path().display());
+        let other = super::CLOSED.replace("\"closed\"", "\"other\"").replace("\"accounts\"", "\"others\"") + "key = [\"id\"]\n";
+        product.rules("p", &policy(&[&rule, &other]));
+        disk.fill();
+        let daemon = Daemon::start(&product);
+        daemon.sees("sweeps_total", &["rule=\"p/closed\"", "outcome=\"failed\""], |sweeps| sweeps >= 1.0);
+        daemon.sees("rule_blocked", &["rule=\"p/closed\"", "reason=\"archive\""], |blocked| blocked == 1.0);
+        daemon.sees("sweeps_total", &["rule=\"p/other\"", "outcome=\"complete\""], |sweeps| sweeps >= 1.0);
+        assert_eq!(super::left(&product), 1_010, "{kind:?}");
+        disk.make_room();
+        daemon.sees("sweeps_total", &["rule=\"p/closed\"", "outcome=\"complete\""], |sweeps| sweeps >= 1.0);
+        daemon.sees("rule_blocked", &["rule=\"p/closed\"", "reason=\"archive\""], |blocked| blocked == 0.0);
+        daemon.stop().expect(0);
+        assert_eq!(super::left(&product), 10, "{kind:?}");
+        let verified = product.cli("archive verify --output json").expect(0).json();
+        assert_eq!((&verified["rows"], &verified["unsettled"]), (&1_000.into(), &0.into()), "{kind:?}: {verified}");
+        product.cli("ledger verify").expect(0);
+    }
+}
+
 #[test]
 fn a_full_disk_under_sqlite_is_told_and_survived() {
     a_full_disk(Kind::Sqlite, 16);

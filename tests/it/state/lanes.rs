@@ -48,6 +48,7 @@ fn batch(rows: u64) -> Batch {
         statement_digest: "s".to_owned(),
         partition: None,
         without_address: None,
+        archive: None,
     }
 }
 

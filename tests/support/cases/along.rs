@@ -37,7 +37,9 @@ pub fn is_wanted(dice: &mut Dice) -> bool {
 pub fn along(dice: &mut Dice, draft: &Draft, table: &mut Table, written: &mut [Written], number: usize) -> Option<(Along, Vec<String>)> {
     let has_key = draft.table_key.as_deref() == Some(&[draft.number]);
     let deletes = written.iter().any(|written| written.rule.action == Action::Delete);
-    if !has_key || !deletes {
+    // One rule does not do both.
+    let is_taken = written.iter().any(|written| written.toml.contains("suppress = "));
+    if !has_key || !deletes || is_taken {
         return None;
     }
     let name = format!("goes \"along\" {number}");

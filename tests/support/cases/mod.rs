@@ -5,10 +5,11 @@
 //! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
 //! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
 //! around a table, `waits` what some rules wait for, `parents` what some look up, `opt_outs` what some leave behind, `along` what goes with rows,
-//! `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! `copies` which of them archive, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
 //! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
 pub mod along;
+mod copies;
 pub mod dice;
 pub mod holds;
 pub mod moments;
@@ -74,6 +75,8 @@ pub struct Case {
     pub along: Option<along::Along>,
     /// Its table comes in parts, where the engine has any.
     pub in_parts: bool,
+    /// Its rows are copied before they are deleted.
+    pub archived: bool,
 }
 
 impl Pack {
@@ -99,6 +102,7 @@ impl Pack {
         let mut parents = Dice::new(seed ^ 0x9a2e_0000);
         let mut opt_outs = Dice::new(seed ^ 0x0070_0075);
         let mut along = Dice::new(seed ^ 0xa10_6000);
+        let mut copies = Dice::new(seed ^ 0xa7c4_1e00);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
             let dice = Many {
@@ -108,6 +112,7 @@ impl Pack {
                 of_parents: &mut parents,
                 of_opt_outs: &mut opt_outs,
                 of_along: &mut along,
+                of_copies: &mut copies,
             };
             let (case, table) = case(dice, (engine, stock), &world, zone, number);
             cases.push(case);
@@ -135,10 +140,11 @@ struct Many<'a> {
     of_parents: &'a mut Dice,
     of_opt_outs: &'a mut Dice,
     of_along: &'a mut Dice,
+    of_copies: &'a mut Dice,
 }
 
 fn case(
-    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along }: Many<'_>,
+    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along, of_copies }: Many<'_>,
     (engine, stock): (Engine, Stock),
     world: &World,
     zone: &str,
@@ -195,9 +201,11 @@ fn case(
         goes_along = Some(along);
         statements.extend(made);
     }
+    let archived = copies::copied(of_copies, &draft, &mut written);
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
-    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, along: goes_along, in_parts };
+    let along = goes_along;
+    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, along, in_parts, archived };
     (case, table)
 }
 

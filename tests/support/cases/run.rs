@@ -1,19 +1,23 @@
 //! A pack for real: the tables in a database, the rules in a folder, and the program run over them. What it says and
 //! what it leaves is compared with the oracle; every disagreement is a sentence.
 
+mod archived;
 mod contents;
 mod explained;
 mod kept;
 mod snapshots;
 mod standing;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+};
 
 use serde_json::Value;
 
 use self::snapshots::Snapshots;
 pub use self::{contents::Contents, standing::stand};
-use super::{Pack, rows, rules::toml, table::Engine};
+use super::{Pack, copies::FOLDER, rows, rules::toml, table::Engine};
 use crate::support::{
     binary::{Folder, Run, run},
     database::Database,
@@ -79,8 +83,10 @@ impl<'a> Real<'a> {
         let folder = Folder::new(&config(pack, &url, workspace));
         folder.write("pepper", std::str::from_utf8(&pack.world.pepper).expect("a text"));
         for (number, case) in pack.cases.iter().enumerate() {
-            folder.write(&format!("rules/case{number}.toml"), &case.toml);
+            let copies = folder.path().join("copies");
+            folder.write(&format!("rules/case{number}.toml"), &case.toml.replace(FOLDER, copies.to_str().expect("UTF-8")));
         }
+        fs::create_dir(folder.path().join("copies")).expect("a folder");
         let real = Self { pack, seeded, database, folder, disagreements: Vec::new() };
         real.fill();
         real
@@ -146,6 +152,9 @@ impl<'a> Real<'a> {
         }
         self.compare_rows(verdicts, &before, &after);
         self.compare_lists(verdicts);
+        if self.seeded.is_none() {
+            self.compare_archive(verdicts, &before);
+        }
         if self.caught() {
             return None;
         }

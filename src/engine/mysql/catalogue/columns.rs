@@ -75,6 +75,7 @@ fn column(row: &MySqlRow) -> Result<Column, sqlx::Error> {
         max_length: longest.filter(|_| is_short(&data_type)).and_then(|longest| u32::try_from(longest).ok()),
         nullable: word(row, 4)? == "YES",
         generated: expression.is_some(),
+        numbered: false,
         computed_from: expression.map(|expression| names_in(&expression)).unwrap_or_default(),
         touched: extra.contains("on update"),
         updatable: may(&word(row, 8)?, "update"),

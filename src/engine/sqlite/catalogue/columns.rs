@@ -83,6 +83,7 @@ pub(super) async fn read(connection: &mut SqliteConnection, table: &TableRef, fa
             max_length: None,
             nullable: !never_null,
             generated: hidden > 0,
+            numbered: false,
             computed_from: Vec::new(),
             touched: false,
             updatable: facts.writable,
