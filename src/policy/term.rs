@@ -256,14 +256,23 @@ impl Term {
         self.ends.iter().flat_map(|end| end.start.dates.iter().map(|date| &date.at).chain(end.setting().map(|setting| &setting.at)))
     }
 
-    /// The dates that must be before some cut-off where the end of a row has come: not those that may be missing, nor those of which another may
-    /// be earlier. A lookup by several columns is none.
-    pub fn necessary(&self) -> impl Iterator<Item = &ColumnAt> {
+    /// The dates without which no row ends, by the numbers of end and date: not those that may be missing, nor those of which another may be
+    /// earlier.
+    pub fn required(&self) -> impl Iterator<Item = ((usize, usize), &Dated)> {
         let all = |which: Which, number: usize| which == Which::Latest || number == 1;
-        let ends = self.ends.iter().filter(move |end| all(self.which, self.ends.len()) && !end.optional);
-        let dates = ends
-            .flat_map(move |end| end.start.dates.iter().filter(move |date| all(end.start.which, end.start.dates.len()) && !date.optional));
-        dates.map(|date| &date.at).filter(|at| at.through.len() <= 1 && at.through.iter().all(|hop| hop.on.len() == 1))
+        let ends = self.ends.iter().enumerate().filter(move |(_, end)| all(self.which, self.ends.len()) && !end.optional);
+        ends.flat_map(move |(number, end)| {
+            let dates = end.start.dates.iter().enumerate();
+            let required = dates.filter(move |(_, date)| all(end.start.which, end.start.dates.len()) && !date.optional);
+            required.map(move |(index, date)| ((number, index), date))
+        })
+    }
+
+    /// Where the dates are that must be before some cut-off where the end of a row has come. A lookup by several columns, or through several
+    /// tables, is none.
+    pub fn necessary(&self) -> impl Iterator<Item = &ColumnAt> {
+        let dates = self.required().map(|(_, date)| &date.at);
+        dates.filter(|at| at.through.len() <= 1 && at.through.iter().all(|hop| hop.on.len() == 1))
     }
 
     /// What becomes of it in a row, by what is read there; `None`: the row is undated.

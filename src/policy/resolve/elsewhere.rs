@@ -67,10 +67,9 @@ pub(super) fn columns_of_term(rule: &Rule) -> impl Iterator<Item = (&ColumnAt, S
 /// Warns of a rule whose rows could never end once the rows are gone that say when.
 pub(super) fn ends_that_go(tables: &Tables<'_>, context: &Context, found: &RefCell<Diagnostics>) {
     for rule in tables.values().flatten().filter(|rule| rule.action.acts()) {
-        for (hop, key) in columns_of_term(rule)
-            .filter(|(_, key)| key.starts_with("start."))
-            .flat_map(|(at, key)| at.through.iter().map(move |hop| (hop, key.clone())))
-        {
+        let required = rule.term.iter().flat_map(|term| term.required());
+        for ((end, date), hop) in required.flat_map(|(place, date)| date.at.through.iter().map(move |hop| (place, hop))) {
+            let key = format!("start.{end}.{date}");
             let schema = hop.table.schema.as_deref().unwrap_or_else(|| default_schema(&rule.source, context));
             let others = tables.get(&(rule.source.as_str(), schema, hop.table.table.as_str())).into_iter().flatten();
             let waits = |other: &Rule| {
