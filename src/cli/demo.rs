@@ -5,16 +5,49 @@
 
 use std::{fs, path::PathBuf};
 
-use clap::Parser as _;
+use clap::{Parser as _, builder::PossibleValuesParser};
 
 use super::{Cli, Common, Done, Surroundings, failure::Failure, render};
-use crate::operate::{demo, world::Error};
+use crate::{
+    operate::{
+        demo::{
+            self,
+            policies::{self, PolicyFiles},
+        },
+        world::Error,
+    },
+    policy::Dialect,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to play; made anew, and left for you to go on with
     #[arg(default_value = "retentiond-demo")]
     folder: PathBuf,
+    /// Play one of the policies in rules/ instead
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(policies::ALL.iter().map(|policy| policy.name)))]
+    policy: Option<String>,
+    /// Print the policy's schema and rows as SQL, to be piped into a client
+    #[arg(long, value_name = "ENGINE", requires = "policy")]
+    sql: Option<Engine>,
+}
+
+/// Whose SQL is printed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Engine {
+    Sqlite,
+    Postgres,
+    Mariadb,
+}
+
+impl Engine {
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Sqlite => Dialect::Sqlite,
+            Self::Postgres => Dialect::Postgres,
+            Self::Mariadb => Dialect::Mysql,
+        }
+    }
 }
 
 /// What is said, what somebody does, and the command that follows.
@@ -27,6 +60,9 @@ struct Step {
 }
 
 pub async fn run(common: &Common, surroundings: Surroundings, args: Args) -> Done {
+    if let Some(policy) = args.policy.as_deref().and_then(policies::named) {
+        return of_policy(common, surroundings, &args, policy).await;
+    }
     demo::prepare(&args.folder, surroundings.clock.now(), &*surroundings.randomness).await?;
     // From here on everything is as in a shell in that folder.
     std::env::set_current_dir(&args.folder)?;
@@ -36,6 +72,65 @@ pub async fn run(common: &Common, surroundings: Surroundings, args: Args) -> Don
     }
     render::line(&format!("{ENDING}\n\n  cd {}\n{NEXT}", args.folder.display()))?;
     Ok(0)
+}
+
+/// The same with one policy, or its SQL.
+async fn of_policy(common: &Common, surroundings: Surroundings, args: &Args, policy: &'static PolicyFiles) -> Done {
+    let now = surroundings.clock.now();
+    if let Some(engine) = args.sql {
+        render::line(policy.script(engine.dialect(), now)?.trim_end())?;
+        return Ok(0);
+    }
+    policy.prepare(&args.folder, now, &*surroundings.randomness).await?;
+    std::env::set_current_dir(&args.folder)?;
+    let introduction = format!(
+        "A small database of the kind that the policy of {name} is about, with a few rows for each of its promises; rules/{name}.toml says them \
+         in a form that can be enforced.",
+        name = policy.name
+    );
+    render::line(&render::prose(&format!("\n{introduction}")))?;
+    for step in steps_of(policy) {
+        play(common, &surroundings, &step).await?;
+    }
+    render::line(&format!("\nAll of this is yours to go on with:\n\n  cd {}\n{NEXT}", args.folder.display()))?;
+    Ok(0)
+}
+
+fn steps_of(policy: &PolicyFiles) -> Vec<Step> {
+    let step = |prose, command: &[&str], status| Step {
+        prose,
+        deed: None,
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        status,
+    };
+    let place = |subject| {
+        let command = [
+            "hold",
+            "place",
+            "--matter",
+            "Case 2026-17",
+            "--subject",
+            subject,
+            "--reason",
+            "litigation",
+            "--by",
+            "counsel",
+            "--accept-uncovered",
+        ];
+        step("Somebody goes to court, and nothing of theirs may go.", &command, 0)
+    };
+    let mut steps = vec![
+        step("retentiond's own few tables stand beside the data.", &["source", "init", "app"], 0),
+        step("What does the policy ask for today?", &["plan"], 0),
+    ];
+    steps.extend(policy.held().map(place));
+    steps.extend([
+        step("New rules destroy nothing before a person has looked at them.", &["sweep"], 3),
+        step("Now a person has looked.", &["sweep", "--approve"], 0),
+        step("What is done stays done.", &["sweep"], 0),
+        step("The ledger is a chain of hashes. Does it hold?", &["ledger", "verify"], 0),
+    ]);
+    steps
 }
 
 const INTRODUCTION: &str = "\

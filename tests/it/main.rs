@@ -23,6 +23,7 @@ mod model_drop;
 mod model_gate;
 mod model_settlement;
 mod oracle;
+mod policies;
 mod races;
 mod readme;
 mod schema;

@@ -1,10 +1,11 @@
 //! The folder that `demo` plays in: a configuration, the rules of four published policies, and an embedded database with
 //! rows that they are about.
 //!
-//! The rules are those of `rules/`, word for word, so that what a newcomer reads there is what she sees at work. `rows`
+//! The rules are those of `rules/demo`, word for word, so that what a newcomer reads there is what she sees at work. `rows`
 //! makes the data, the same in every run but for the dates, which count back from now. Another policy is a line in
-//! `POLICIES` and its rows.
+//! `POLICIES` and its rows. `policies` are those that are kept whole, each with its own schema and seed.
 
+pub mod policies;
 mod rows;
 
 use std::{fs, path::Path};
@@ -27,10 +28,10 @@ pub fn held_email() -> String {
 
 /// Name, rules, and the tables that they are about. Tables come in the order in which they refer to each other.
 const POLICIES: &[(&str, &str, &str)] = &[
-    ("aspinix", include_str!("../../../rules/aspinix/policy.toml"), include_str!("../../../rules/aspinix/schema.sql")),
-    ("aulm", include_str!("../../../rules/aulm/policy.toml"), include_str!("../../../rules/aulm/schema.sql")),
-    ("aramin", include_str!("../../../rules/aramin/policy.toml"), include_str!("../../../rules/aramin/schema.sql")),
-    ("aimplan", include_str!("../../../rules/aimplan/policy.toml"), include_str!("../../../rules/aimplan/schema.sql")),
+    ("aspinix", include_str!("../../../rules/demo/aspinix.toml"), include_str!("../../../rules/demo/aspinix.sql")),
+    ("aulm", include_str!("../../../rules/demo/aulm.toml"), include_str!("../../../rules/demo/aulm.sql")),
+    ("aramin", include_str!("../../../rules/demo/aramin.toml"), include_str!("../../../rules/demo/aramin.sql")),
+    ("aimplan", include_str!("../../../rules/demo/aimplan.toml"), include_str!("../../../rules/demo/aimplan.sql")),
 ];
 
 const CONFIGURATION: &str = r#"# What retentiond knows: where the rules are, and which databases it may sweep.
@@ -53,6 +54,17 @@ naive_timestamps = "UTC"
 /// # Errors
 /// [`Error::Asked`] if something of that name is there already: nothing is ever overwritten.
 pub async fn prepare(folder: &Path, now: Timestamp, randomness: &dyn Randomness) -> Result<(), Error> {
+    begin(folder, randomness)?;
+    for (name, rules, _) in POLICIES {
+        fs::write(folder.join("rules").join(format!("{name}.toml")), rules)?;
+    }
+    let schemas: Vec<&str> = POLICIES.iter().map(|(_, _, schema)| *schema).collect();
+    let script = format!("{}\n{}", schemas.join("\n"), rows::script(now));
+    Ok(engine::sqlite::create(&folder.join("app.db"), &script).await?)
+}
+
+/// Makes the folder with a configuration, a key and no rules yet.
+fn begin(folder: &Path, randomness: &dyn Randomness) -> Result<(), Error> {
     if folder.exists() {
         return Err(Error::Asked(format!(
             "{} is there already; play on in it, remove it, or name another folder: `retentiond demo FOLDER`",
@@ -61,13 +73,7 @@ pub async fn prepare(folder: &Path, now: Timestamp, randomness: &dyn Randomness)
     }
     fs::create_dir_all(folder.join("rules"))?;
     fs::write(folder.join("retentiond.toml"), CONFIGURATION)?;
-    fs::write(folder.join("pepper.key"), random_hex::<32>(randomness))?;
-    for (name, rules, _) in POLICIES {
-        fs::write(folder.join("rules").join(format!("{name}.toml")), rules)?;
-    }
-    let schemas: Vec<&str> = POLICIES.iter().map(|(_, _, schema)| *schema).collect();
-    let script = format!("{}\n{}", schemas.join("\n"), rows::script(now));
-    Ok(engine::sqlite::create(&folder.join("app.db"), &script).await?)
+    Ok(fs::write(folder.join("pepper.key"), random_hex::<32>(randomness))?)
 }
 
 /// Changes the count of the first committed batch in an exported ledger, as somebody would who had something to hide;
