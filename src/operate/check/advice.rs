@@ -25,7 +25,7 @@ impl Advice {
     /// Where no index finds the rows that name one of the rule's.
     fn unindexed(&mut self, dialect: Dialect, other: &Shape, on: &[(String, String)], what: String) {
         let columns: Vec<String> = on.iter().map(|(_, theirs)| theirs.clone()).collect();
-        if columns.iter().any(|column| other.index_on(column).is_some()) {
+        if columns.iter().any(|column| finds(other, column)) {
             return;
         }
         let scans = match other.estimated_rows {
@@ -35,6 +35,12 @@ impl Advice {
         self.warnings.push(format!("{what} no index starts with {}: {scans}", columns.join(" or ")));
         self.suggestions.push(create_index(dialect, &other.table, &columns));
     }
+}
+
+/// Whether rows of a table are found by a column without reading all of them: by an index, or by the key that the table itself is
+/// sorted by, which on SQLite (`INTEGER PRIMARY KEY`) is no index.
+fn finds(other: &Shape, column: &String) -> bool {
+    other.index_on(column).is_some() || other.primary_key.first() == Some(column)
 }
 
 /// Looks at one of the rules of a source.
@@ -104,7 +110,7 @@ fn lookups(dialect: Dialect, rule: &Rule, shape: &Shape, known: &Elsewhere, advi
                 theirs.join(" and ")
             ));
         }
-        if !theirs.iter().any(|column| other.index_on(column).is_some()) {
+        if !theirs.iter().any(|column| finds(other, column)) {
             advice.warnings.push(format!("rows of {} are looked up by {}, with which no index starts", hop.table, theirs.join(" and ")));
             advice.suggestions.push(create_index(dialect, &other.table, &theirs));
         }

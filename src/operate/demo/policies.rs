@@ -36,7 +36,7 @@ macro_rules! policy {
 }
 
 /// Each of them.
-pub const ALL: &[PolicyFiles] = &[policy!("aspinix"), policy!("aulm")];
+pub const ALL: &[PolicyFiles] = &[policy!("aimplan"), policy!("aramin"), policy!("aspinix"), policy!("aulm"), policy!("helpdesk")];
 
 /// Where the rules say that copies go, for whoever has such a folder.
 const ARCHIVE: &str = "file:///srv/archive";

@@ -371,6 +371,7 @@ fn the_shipped_policies_can_be_published() {
         ("aramin", "opt-outs must be honoured"),
         ("aspinix", "contract (Article 6(1)(b) GDPR)"),
         ("aulm", "Kept for 7 years"),
+        ("helpdesk", "the client has asked for deletion"),
     ] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(name).join("policy.toml");
         product.rules(name, &fs::read_to_string(path).expect("a policy"));
