@@ -1,7 +1,7 @@
 //! aulm, a messaging API.
 
 use super::{Promise, Trial};
-use crate::support::product::{Data, Kind};
+use crate::support::product::Kind;
 
 pub const PROMISES: &[Promise] = &[
     ("AUL-1", Some(accounts)),
@@ -69,7 +69,6 @@ fn row_security(kind: Kind) {
     }
     let mut trial = Trial::new("aulm", kind);
     trial.product.grant_by_hand();
-    let Data::Postgres(_) = &trial.product.data else { return };
     trial.product.data.execute("ALTER TABLE message_logs ENABLE ROW LEVEL SECURITY; ALTER TABLE message_logs FORCE ROW LEVEL SECURITY");
     let report = trial.product.cli("sweep --output json").expect(3).json().to_string();
     assert!(report.contains("row security on message_logs applies to this role"), "{report}");
