@@ -370,7 +370,7 @@ fn the_shipped_policies_can_be_published() {
         ("aimplan", "Deleted after 6 months"),
         ("aramin", "opt-outs must be honoured"),
         ("aspinix", "contract (Article 6(1)(b) GDPR)"),
-        ("aulm", "Kept for 7 years"),
+        ("aulm", "Deleted after 7 years"),
         ("helpdesk", "the client has asked for deletion"),
     ] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(name).join("policy.toml");
