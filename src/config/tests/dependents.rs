@@ -12,6 +12,8 @@ fn mistakes_in_dependents() {
     let texts = [
         with("{}"),
         with("[{}, { tabel = \"x\", table = \"lines\", on = {}, then = \"drop\" }]"),
+        with(lines).replace("\"sent_at\"", "{ column = \"at\", table = \"lines\", on = { id = \"log\" } }"),
+        with(lines).replace("{ account = \"account_id\" }", "{ account = { column = \"who\", table = \"lines\", on = { id = \"log\" } } }"),
         with("[{ table = \"logs\", on = { id = \"parent\" }, then = \"delete\" }]"),
         with(
             "[{ table = \"lines\", on = { id = \"log\" }, then = \"delete\", dependents = [{ table = \"logs\", on = { id = \"line\" }, then = \"detach\" }] }]",

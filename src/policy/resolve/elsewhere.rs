@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::{Context, meet::default_schema};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
-    policy::{Action, ColumnAt, Dependent, Rule, TableName},
+    policy::{Action, ColumnAt, Dependent, Rule, TableName, Then},
 };
 
 /// The rules of each table, by source, schema and name.
@@ -84,6 +84,35 @@ pub(super) fn ends_that_go(tables: &Tables<'_>, context: &Context, found: &RefCe
                     rule.table
                 );
                 found.borrow_mut().push(warning.also(rule.origin.place(&key), "looked up here").help(help));
+            }
+        }
+    }
+}
+
+/// What goes along goes first, so it can't be what says of the row when it ends, or whose it is: without it the row would stay.
+pub(super) fn along_and_read(tables: &Tables<'_>, context: &Context, found: &RefCell<Diagnostics>) {
+    for rule in tables.values().flatten() {
+        let required = rule.term.iter().flat_map(|term| term.required());
+        let dates = required.map(|((end, date), dated)| (&dated.at, format!("start.{end}.{date}")));
+        let settings = columns_of_term(rule).filter(|(_, key)| key.starts_with("keep_for."));
+        let subjects = rule.subjects.all().iter().map(|subject| (&subject.at, format!("subject.{}", subject.kind)));
+        let looked_up =
+            dates.chain(settings).chain(subjects).flat_map(|(at, key)| at.through.iter().map(move |hop| (&hop.table, key.clone())));
+        for (table, key) in looked_up {
+            let schema = |table: &TableName| table.schema.clone().unwrap_or_else(|| default_schema(&rule.source, context).to_owned());
+            let goes = |dependent: &Dependent| {
+                matches!(dependent.then, Then::Delete) && dependent.table.table == table.table && schema(&dependent.table) == schema(table)
+            };
+            let along = Dependent::all(&rule.dependents);
+            for (place, _) in along.into_iter().filter(|(_, dependent)| goes(dependent)) {
+                let message = format!("rows of `{table}` can't go along: they say when the row ends, or whose it is");
+                let error =
+                    Diagnostic::error("read-and-dragged", rule.origin.place(&format!("dependents.{place}")), message).label("goes first");
+                let help = format!(
+                    "give `{table}` a rule of its own, whose rows go after these: wait_for = [{{ table = \"{}\", on = {{ … }} }}]",
+                    rule.table
+                );
+                found.borrow_mut().push(error.also(rule.origin.place(&key), "read here").help(help));
             }
         }
     }

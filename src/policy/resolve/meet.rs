@@ -48,6 +48,7 @@ pub(super) fn tables(rules: &[Rule], context: &Context, found: &RefCell<Diagnost
     }
     elsewhere::columns(&tables, context, found);
     elsewhere::ends_that_go(&tables, context, found);
+    elsewhere::along_and_read(&tables, context, found);
     for rules in tables.values() {
         for rule in rules {
             changed_columns(rule, rules, found);
