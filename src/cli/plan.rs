@@ -54,7 +54,7 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
             let what = by.rule.clone().or_else(|| by.table.as_ref().map(|table| format!("rows of {table} that refer to them")));
             render::line(&format!("\n{}: {} protected by {}", rule.rule, render::grouped(by.rows), what.unwrap_or_default()))?;
         }
-        for along in &rule.dependents {
+        for along in rule.dependents.iter().filter(|along| along.rows > 0) {
             render::line(&format!("\n{}: {}", rule.rule, self::along("with the due rows", along)))?;
         }
         for partition in &rule.partitions {

@@ -26,8 +26,8 @@ use crate::support::{
 /// Accounts of one generation of rows, and rows of each account.
 const ACCOUNTS: u64 = 600;
 const ROWS: u64 = 6;
-/// Processes that place holds at one time.
-const PLACERS: u64 = 3;
+/// Processes that place holds at one time: several for each processor, so that holds and not the sweep take most of the time.
+const PLACERS: u64 = 8;
 /// So many batches must have met an epoch that had moved, or the races were none.
 const MET: usize = 50;
 

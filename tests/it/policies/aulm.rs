@@ -24,6 +24,42 @@ fn accounts(kind: Kind) {
     trial.kept("aulm/accounts", "accounts", "1 2 4", 2);
     trial.scheduled("aulm/accounts", &["Deleted after 3 years", "closed_at", "stay while invoices has one"]);
     trial.scheduled("aulm/account-details", &["Anonymised after 90 days"]);
+    seen_from_outside(kind);
+}
+
+/// All of the promises as the metrics have them once nothing more is due.
+fn seen_from_outside(kind: Kind) {
+    let trial = Trial::new("aulm", kind);
+    trial.settle();
+    trial.is_recorded(&[
+        ("account-details", 3),
+        ("accounts", 2),
+        ("api-keys", 1),
+        ("invoices", 1),
+        ("message-log", 2),
+        ("message-preview", 2),
+        ("message-recipient", 1),
+        ("sessions", 1),
+        ("tickets", 2),
+        ("webhook-deliveries", 1),
+    ]);
+    trial.is_measured(&[
+        ("account-details", "done", 2),
+        ("accounts", "due", 0),
+        ("accounts", "protected", 1),
+        ("api-keys", "undated", 1),
+        ("invoices", "running", 2),
+        ("message-log", "running", 3),
+        ("message-preview", "done", 2),
+        ("message-recipient", "done", 1),
+        ("sessions", "running", 2),
+        ("tickets", "due", 0),
+        ("webhook-deliveries", "running", 1),
+    ]);
+    trial.scheduled("aulm/api-keys", &["Deleted after 90 days", "revoked_at"]);
+    trial.scheduled("aulm/sessions", &["Deleted after 30 days", "expires_at"]);
+    trial.scheduled("aulm/webhook-deliveries", &["Deleted after 30 days", "delivered_at"]);
+    trial.scheduled("aulm/message-recipient", &["Anonymised after 90 days"]);
 }
 
 /// Three stages, each once.
