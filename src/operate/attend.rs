@@ -4,7 +4,7 @@
 use super::world::World;
 use crate::{
     policy::Rule,
-    state::{Owner, State},
+    state::{self, Owner, Pause, State},
     sweep::{
         approval, gate, guard, identity,
         obstacle::{Obstacle, Reason},
@@ -50,7 +50,7 @@ pub async fn attend(world: &World, state: &State, owner: &Owner, source: &str) -
     let mut recovered = Vec::new();
     let rules = match bring_up_to_date(world, state, owner, &target, &mut recovered).await {
         Ok(()) => match prepare(&target, &world.rules, &world.config.keys, world.now()).await {
-            Ok(prepared) => verdicts(state, &prepared).await,
+            Ok(prepared) => verdicts(state, &prepared).await.unwrap_or_else(|error| all(&error.into())),
             Err(error) => all(&error.into()),
         },
         Err(obstacle) => all(&obstacle),
@@ -76,22 +76,24 @@ async fn bring_up_to_date(
 }
 
 /// What a sweep would meet before its first row.
-async fn verdicts(state: &State, prepared: &[Prepared]) -> Vec<(String, Option<Obstacle>)> {
+async fn verdicts(state: &State, prepared: &[Prepared]) -> Result<Vec<(String, Option<Obstacle>)>, state::Error> {
+    let pauses = state.pauses().await?;
     let mut verdicts = Vec::new();
     for one in prepared {
-        let verdict = verdict(state, one).await;
+        let pause = pauses.iter().find(|pause| pause.scope.covers(one.rule.id.as_str(), &one.rule.source));
+        let verdict = verdict(state, one, pause).await;
         verdicts.push((one.rule.id.to_string(), verdict.err()));
     }
-    verdicts
+    Ok(verdicts)
 }
 
-async fn verdict(state: &State, prepared: &Prepared) -> Result<(), Obstacle> {
+async fn verdict(state: &State, prepared: &Prepared, pause: Option<&Pause>) -> Result<(), Obstacle> {
     let ready = prepared.outcome.as_ref().map_err(Clone::clone)?;
     if !prepared.rule.action.acts() {
         return Ok(());
     }
     guard::mode(&prepared.rule)?;
-    guard::not_paused(state.pause_of(prepared.rule.id.as_str(), &prepared.rule.source).await?.as_ref())?;
+    guard::not_paused(pause)?;
     let approval = state.approval(prepared.rule.id.as_str()).await?;
     approval::waits(&prepared.rule, ready, approval.as_ref(), None).map_or(Ok(()), |guard| Err(guard.obstacle(&prepared.rule, None)))
 }

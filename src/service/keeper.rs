@@ -165,14 +165,8 @@ impl Keeper {
     /// From when on the occurrences of each rule's schedule count as missed: its last success, or where there was none
     /// yet, the moment when a person let it go.
     async fn swept_or_approved(&self) -> Result<BTreeMap<String, Timestamp>, state::Error> {
-        let mut since = self.state.last_successes().await?;
-        for rule in &self.world.rules {
-            if !since.contains_key(rule.id.as_str())
-                && let Some(approval) = self.state.approval(rule.id.as_str()).await?
-            {
-                since.insert(rule.id.to_string(), approval.at);
-            }
-        }
+        let mut since = self.state.approved_at().await?;
+        since.extend(self.state.last_successes().await?);
         Ok(since)
     }
 

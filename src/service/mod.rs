@@ -79,7 +79,7 @@ pub async fn run(world: World) -> Result<bool, Error> {
         outcomes: Outcome::ALL.iter().map(|outcome| outcome.name()).collect(),
         reasons: Reason::ALL.iter().map(|reason| reason.name()).collect(),
     };
-    let metrics = Arc::new(Metrics::new(closed).map_err(std::io::Error::other)?);
+    let metrics = Arc::new(Metrics::new(&closed).map_err(std::io::Error::other)?);
     let state = start::state(&world).await?;
     let ready = Arc::new(AtomicBool::new(false));
     let listen = world.config.listen;

@@ -45,7 +45,7 @@ impl Recorder {
             (rule.id.to_string(), Followed { labels: labels(rule), blocked })
         });
         *rules = followed.collect();
-        self.metrics.follow(world.rules.iter().map(labels).collect(), world.config.sources.keys().cloned().collect());
+        self.metrics.follow(&world.rules.iter().map(labels).collect(), world.config.sources.keys().cloned().collect());
         self.metrics.config_last_reload_successful.with_label_values::<&str>(&[]).set(1);
         self.metrics.config_last_reload_success_timestamp_seconds.with_label_values::<&str>(&[]).set(seconds(now));
     }
@@ -67,17 +67,17 @@ impl Recorder {
 
     /// A sweep begins.
     pub(super) fn started(&self, rule: &str) {
-        self.with(rule, |metrics, followed| metrics.sweep_running.with_label_values(&followed.labels.values()).set(1));
+        self.with(rule, |metrics, followed| metrics.rules.sweep_running.set(&followed.labels, true));
     }
 
     /// A sweep ended; `None`: it could not be begun.
     pub(super) fn swept(&self, rule: &str, swept: Option<&Swept>, now: Timestamp) {
         self.with(rule, |metrics, followed| {
-            metrics.sweep_running.with_label_values(&followed.labels.values()).set(0);
+            metrics.rules.sweep_running.set(&followed.labels, false);
             let outcome = swept.map_or(Outcome::Failed, |swept| swept.outcome);
-            metrics.sweeps_total.with_label_values(&followed.labels.and(&outcome.name())).inc();
+            metrics.rules.sweeps_total.add_of(&followed.labels, &outcome.name(), 1.0);
             let took = swept.map_or(0.0, |swept| swept.duration_seconds);
-            metrics.sweep_duration_seconds.with_label_values(&followed.labels.values()).observe(took);
+            metrics.rules.sweep_duration_seconds.observe(&followed.labels, took);
             let reason = swept.map_or(Some(Reason::State), |swept| swept.reason);
             // One that only made room for something else is not blocked.
             let passing = matches!(reason, Some(Reason::Shutdown | Reason::Changed | Reason::Turn));
@@ -113,11 +113,11 @@ impl Recorder {
                 ("due", rows.due),
             ];
             for (state, rows) in states {
-                metrics.rows.with_label_values(&followed.labels.and(state)).set(number(rows));
+                metrics.rules.rows.set_of(&followed.labels, state, number(rows));
             }
-            metrics.rows_measured_timestamp_seconds.with_label_values(&followed.labels.values()).set(seconds(measured.at));
+            metrics.rules.rows_measured_timestamp_seconds.set(&followed.labels, seconds(measured.at));
             let oldest = measured.oldest_overdue.as_secs_f64();
-            metrics.oldest_overdue_seconds.with_label_values(&followed.labels.values()).set(oldest);
+            metrics.rules.oldest_overdue_seconds.set(&followed.labels, oldest);
             let known = followed.blocked.map(|(reason, _)| reason);
             match &measured.blocked {
                 Some(obstacle) if known.is_none() => set_blocked(metrics, followed, Some(obstacle.reason), measured.at),
@@ -133,9 +133,8 @@ impl Recorder {
     /// When the next sweep of a rule is due, and when the last began that succeeded.
     pub(super) fn scheduled(&self, rule: &str, next: Option<Timestamp>, last_success: Option<Timestamp>) {
         self.with(rule, |metrics, followed| {
-            let labels = followed.labels.values();
-            metrics.sweep_next_timestamp_seconds.with_label_values(&labels).set(next.map_or(f64::NAN, seconds));
-            metrics.sweep_last_success_timestamp_seconds.with_label_values(&labels).set(last_success.map_or(f64::NAN, seconds));
+            metrics.rules.sweep_next_timestamp_seconds.set(&followed.labels, next.map_or(f64::NAN, seconds));
+            metrics.rules.sweep_last_success_timestamp_seconds.set(&followed.labels, last_success.map_or(f64::NAN, seconds));
         });
     }
 
@@ -183,16 +182,15 @@ impl Observer for Recorder {
 
     fn batch(&self, rule: &Rule, batch: &BatchDone) {
         self.with(rule.id.as_str(), |metrics, followed| {
-            let labels = followed.labels.values();
-            metrics.rows_acted_total.with_label_values(&labels).inc_by(batch.rows);
-            metrics.batch_duration_seconds.with_label_values(&labels).observe(batch.took.as_secs_f64());
+            metrics.rules.rows_acted_total.add(&followed.labels, number(batch.rows));
+            metrics.rules.batch_duration_seconds.observe(&followed.labels, batch.took.as_secs_f64());
         });
     }
 
     /// Whoever sent the batch has not counted it.
     fn recovered(&self, recovered: &Recovered) {
         self.with(&recovered.rule, |metrics, followed| {
-            metrics.rows_acted_total.with_label_values(&followed.labels.values()).inc_by(recovered.rows);
+            metrics.rules.rows_acted_total.add(&followed.labels, number(recovered.rows));
         });
     }
 
@@ -224,28 +222,21 @@ fn only_a_sweep_tells(reason: Reason) -> bool {
 }
 
 fn set_blocked(metrics: &Metrics, followed: &mut Followed, reason: Option<Reason>, now: Timestamp) {
-    metrics.rule_enforcing.with_label_values(&followed.labels.values()).set(f64::from(u8::from(reason.is_none())));
+    metrics.rules.rule_enforcing.set(&followed.labels, f64::from(u8::from(reason.is_none())));
     if followed.blocked.map(|(reason, _)| reason) == reason {
         return;
     }
     for (reason, blocked, since) in
-        followed.blocked.map(|(reason, _)| (reason, 0, f64::NAN)).into_iter().chain(reason.map(|reason| (reason, 1, seconds(now))))
+        followed.blocked.map(|(reason, _)| (reason, false, f64::NAN)).into_iter().chain(reason.map(|reason| (reason, true, seconds(now))))
     {
-        let name = reason.name();
-        metrics.rule_blocked.with_label_values(&followed.labels.and(&name)).set(blocked);
-        metrics.rule_blocked_since_timestamp_seconds.with_label_values(&followed.labels.and(&name)).set(since);
+        metrics.rules.rule_blocked.set_of(&followed.labels, &reason.name(), blocked);
+        metrics.rules.rule_blocked_since_timestamp_seconds.set_of(&followed.labels, &reason.name(), since);
     }
     followed.blocked = reason.map(|reason| (reason, now));
 }
 
 fn labels(rule: &Rule) -> RuleLabels {
-    RuleLabels {
-        rule: rule.id.to_string(),
-        category: rule.category.clone(),
-        source: rule.source.clone(),
-        table: rule.table.to_string(),
-        action: rule.action.name().to_owned(),
-    }
+    RuleLabels::new(rule.id.as_str(), &rule.category, &rule.source, &rule.table.to_string(), rule.action.name())
 }
 
 fn seconds(at: Timestamp) -> f64 {

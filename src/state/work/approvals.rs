@@ -1,5 +1,7 @@
 //! Approvals: which form of a rule a person let go, and for how many rows.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sqlx::{AnyConnection, Row as _, any::AnyRow};
 
@@ -147,6 +149,16 @@ impl State {
             approval.allowance = Allowance::Rows(rows.saturating_sub(taken));
         }
         Ok(Some(approval))
+    }
+
+    /// When each rule that a person let go was approved last.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn approved_at(&self) -> Result<BTreeMap<String, Timestamp>, Error> {
+        let rows: Vec<(String, i64)> =
+            query_as("SELECT rule, approved_at FROM approval").fetch_all(&mut *self.database.read().await?).await?;
+        rows.into_iter().map(|(rule, at)| Ok((rule, instant(at)?))).collect()
     }
 
     /// Ends an approval's allowance: nothing of what was approved is left to do.

@@ -133,6 +133,14 @@ impl State {
                 .bind(sweep)
                 .execute(&mut *transaction)
                 .await?;
+            query(
+                "INSERT INTO last_success (rule, entry, started_at) SELECT rule, entry, started_at FROM sweep WHERE id = $1
+                 ON CONFLICT (rule) DO UPDATE SET entry = excluded.entry, started_at = excluded.started_at
+                 WHERE excluded.entry > last_success.entry",
+            )
+            .bind(sweep)
+            .execute(&mut *transaction)
+            .await?;
         }
         let sweep = sweep.to_owned();
         let event = Event::SweepEnded { sweep, rule, source, table, action, rows, dragged, batches, outcome, reason };
@@ -145,12 +153,8 @@ impl State {
     /// # Errors
     /// [`Error::Database`].
     pub async fn last_successes(&self) -> Result<BTreeMap<String, Timestamp>, Error> {
-        let rows: Vec<(String, i64)> = query_as(
-            "SELECT rule, started_at FROM sweep WHERE entry IN
-             (SELECT max(entry) FROM sweep WHERE outcome IN ('complete', 'nothing_due') GROUP BY rule)",
-        )
-        .fetch_all(&mut *self.database.read().await?)
-        .await?;
+        let rows: Vec<(String, i64)> =
+            query_as("SELECT rule, started_at FROM last_success").fetch_all(&mut *self.database.read().await?).await?;
         rows.into_iter().map(|(rule, at)| Ok((rule, instant(at)?))).collect()
     }
 
