@@ -21,6 +21,8 @@ pub use self::rules::{Counter, Flag, Gauge, Histogram, RuleLabels, RuleMetrics};
 
 /// The classes of a rule's rows.
 pub const STATES: [&str; 7] = ["outside", "done", "undated", "running", "held", "protected", "due"];
+/// How far ahead what comes due is counted: the word of the label, and the days.
+pub const HORIZONS: [(&str, i64); 3] = [("7d", 7), ("30d", 30), ("90d", 90)];
 /// Why a sweep pauses between batches.
 pub const THROTTLES: [&str; 5] = ["courtesy", "rate", "replica_lag", "contention", "dead_rows"];
 
@@ -169,6 +171,8 @@ metrics! {
     ledger_entries_total: IntCounterVec, Itself;
     /// When the whole ledger was last found to be sound.
     ledger_last_verified_timestamp_seconds: GaugeVec, Itself;
+    /// 1 if the whole ledger was sound when it was last verified, 0 if not.
+    ledger_sound: GaugeVec, Itself;
 }
 
 impl Metrics {

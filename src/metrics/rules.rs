@@ -255,6 +255,8 @@ rule_metrics! {
     rows_acted_total: Counter;
     /// Rows of the rule's table in each state, as of the last count.
     rows: Gauge, state of |_| super::STATES.map(str::to_owned).into();
+    /// Rows that are not due yet and will be within that time, if nothing changes, as of the last count.
+    rows_coming_due: Gauge, within of |_| super::HORIZONS.map(|(within, _)| within.to_owned()).into();
     /// When the rows were last counted.
     rows_measured_timestamp_seconds: Gauge;
     /// For how long the oldest row that is due has been due, as of the last count, to within a twentieth; 0 if none is.

@@ -9,6 +9,7 @@ use super::{
     world::{Error, World},
 };
 use crate::{
+    metrics::HORIZONS,
     sql::selection::{Counts, Selection},
     state::State,
     sweep::{
@@ -29,6 +30,8 @@ pub struct Measured {
     pub rows: Counts,
     /// For how long the oldest row that is due has been due; zero if none is.
     pub oldest_overdue: Duration,
+    /// Rows that come due within each of the [`HORIZONS`]; `None`: it can't be told.
+    pub coming_due: Option<Vec<u64>>,
     /// What the counts say against acting.
     pub blocked: Option<Obstacle>,
 }
@@ -104,13 +107,39 @@ async fn measure_rule(
         search.learn(&ages, &due);
     }
     let oldest_overdue = search.found();
+    let is_any_coming = one.rule.action.acts() && rows.running + rows.protected > 0;
+    let coming_due = match is_any_coming {
+        true => coming_due(world, target, prepared, one, ready, stop).await?,
+        false => Some(vec![0; HORIZONS.len()]),
+    };
     let blocked = guard::plausible(&one.rule, rows.implausible, rows.total).err();
     let waits = match one.rule.action.acts() {
         true => approval::waits(&one.rule, ready, state.approval(one.rule.id.as_str()).await?.as_ref(), Some(&rows)),
         false => None,
     };
     let blocked = blocked.or_else(|| waits.map(|guard| guard.obstacle(&one.rule, Some(&rows))));
-    Ok(Measured { rule: one.rule.id.to_string(), at, rows, oldest_overdue, blocked })
+    Ok(Measured { rule: one.rule.id.to_string(), at, rows, oldest_overdue, coming_due, blocked })
+}
+
+/// Counts what is not due now and would be, were the rule planned at each horizon: all of them in one walk.
+async fn coming_due(
+    world: &World,
+    target: &Target,
+    prepared: &[Prepared],
+    one: &Prepared,
+    ready: &Ready,
+    stop: &StopSignal,
+) -> Result<Option<Vec<u64>>, Obstacle> {
+    let now = world.now();
+    let at = |(_, days): (&str, i64)| {
+        let then = now.checked_add(SignedDuration::from_hours(24 * days)).ok()?;
+        replan(target, one, prepared, &world.config.keys, then)
+    };
+    let Some(later) = HORIZONS.into_iter().map(at).collect::<Option<Vec<Selection>>>() else { return Ok(None) };
+    let selections: Vec<Selection> = [ready.planned.selection.clone()].into_iter().chain(later).collect();
+    let due = count_due(target, ready, &selections, stop).await?;
+    // Less is due later where a rule that protects begins to match meanwhile.
+    Ok(due.split_first().map(|(now, later)| later.iter().map(|rows| rows.saturating_sub(*now)).collect()))
 }
 
 /// Finds the greatest age at which some row was due already, rounded down by 4 % at most, by asking for eight ages at a

@@ -135,8 +135,8 @@ impl Keeper {
                 Event::Measured { .. } | Event::MeasureEnded { .. } => {}
                 Event::Verified { sound } => {
                     self.verifying = false;
-                    if sound {
-                        self.recorder.verified(self.world.now());
+                    if let Some(sound) = sound {
+                        self.recorder.verified(sound, self.world.now());
                     }
                 }
             }
@@ -364,22 +364,22 @@ impl Keeper {
         let world = self.world.clone();
         let verified = async move {
             let sound = match evidence::verify(&world).await {
-                Ok(report) if report.sound => true,
+                Ok(report) if report.sound => Some(true),
                 Ok(report) => {
                     tracing::error!(
                         problems = report.verification.problems.len(),
                         "the ledger does not verify; `retentiond ledger verify` says where"
                     );
-                    false
+                    Some(false)
                 }
                 Err(error) => {
                     tracing::error!(%error, "the ledger could not be verified");
-                    false
+                    None
                 }
             };
             Event::Verified { sound }
         };
-        self.task(verified, |_| Event::Verified { sound: false });
+        self.task(verified, |_| Event::Verified { sound: None });
     }
 
     /// The first request to stop: nothing begins any more, and what runs ends at its next batch.

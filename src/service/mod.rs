@@ -59,9 +59,9 @@ enum Event {
     MeasureEnded {
         generation: u64,
     },
-    /// The ledger was verified.
+    /// The ledger was verified; `None`: it could not be.
     Verified {
-        sound: bool,
+        sound: Option<bool>,
     },
 }
 

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    metrics::{Metrics, RuleLabels},
+    metrics::{HORIZONS, Metrics, RuleLabels},
     operate::{measure::Measured, report::Swept, world::World},
     policy::Rule,
     state::{Blocked, Status},
@@ -115,6 +115,9 @@ impl Recorder {
             for (state, rows) in states {
                 metrics.rules.rows.set_of(&followed.labels, state, number(rows));
             }
+            for ((within, _), rows) in HORIZONS.iter().zip(measured.coming_due.iter().flatten()) {
+                metrics.rules.rows_coming_due.set_of(&followed.labels, within, number(*rows));
+            }
             metrics.rules.rows_measured_timestamp_seconds.set(&followed.labels, seconds(measured.at));
             let oldest = measured.oldest_overdue.as_secs_f64();
             metrics.rules.oldest_overdue_seconds.set(&followed.labels, oldest);
@@ -163,9 +166,12 @@ impl Recorder {
         }
     }
 
-    /// The whole ledger was verified, and is sound.
-    pub(super) fn verified(&self, now: Timestamp) {
-        self.metrics.ledger_last_verified_timestamp_seconds.with_label_values::<&str>(&[]).set(seconds(now));
+    /// The whole ledger was verified.
+    pub(super) fn verified(&self, sound: bool, now: Timestamp) {
+        self.metrics.ledger_sound.with_label_values::<&str>(&[]).set(f64::from(u8::from(sound)));
+        if sound {
+            self.metrics.ledger_last_verified_timestamp_seconds.with_label_values::<&str>(&[]).set(seconds(now));
+        }
     }
 
     fn with(&self, rule: &str, act: impl FnOnce(&Metrics, &mut Followed)) {

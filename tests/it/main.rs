@@ -29,3 +29,4 @@ mod readme;
 mod schema;
 mod seeded_faults;
 mod state;
+mod watching;

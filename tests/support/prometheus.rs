@@ -1,10 +1,12 @@
 //! A real Prometheus on a port of its own, that scrapes one daemon every second; and `promtool`.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -22,9 +24,15 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts it and waits until it has scraped `target` (host and port) once.
     pub fn scraping(target: &str) -> Self {
+        Self::evaluating(target, None)
+    }
+
+    /// The same with a file of rules, evaluated every second.
+    pub fn evaluating(target: &str, rules: Option<&Path>) -> Self {
         let folder = tempfile::Builder::new().prefix("rtd-prom-").tempdir().expect("a temporary folder");
+        let rules = rules.map(|file| format!("rule_files: ['{}']\n", file.display())).unwrap_or_default();
         let config = format!(
-            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: retentiond\n    static_configs:\n      - targets: ['{target}']\n"
+            "global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\n{rules}scrape_configs:\n  - job_name: retentiond\n    static_configs:\n      - targets: ['{target}']\n"
         );
         let file = folder.path().join("prometheus.yml");
         fs::write(&file, config).expect("a file");
@@ -50,15 +58,26 @@ impl Prometheus {
         server
     }
 
+    /// What its API says to a path below `/api/v1/`; `None`: it does not answer yet.
+    pub fn ask(&self, path: &str) -> Option<Value> {
+        // It refuses while it starts.
+        let answer = http::get(&self.address, &format!("/api/v1/{path}")).ok().filter(|answer| answer.status != 503)?;
+        let mut answer: Value = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body));
+        assert_eq!(answer["status"], "success", "{path}: {answer}");
+        Some(answer["data"].take())
+    }
+
+    /// The series of an expression: labels, and the value now.
+    pub fn series(&self, expression: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+        let answer = self.ask(&format!("query?query={}", http::encoded(expression))).unwrap_or_default();
+        let series = answer["result"].as_array().into_iter().flatten();
+        let labels = |one: &Value| serde_json::from_value(one["metric"].clone()).expect("labels");
+        series.map(|one| (labels(one), one["value"][1].as_str().and_then(|value| value.parse().ok()).expect("a number"))).collect()
+    }
+
     /// The value of the first series of an expression; `None`: there is none, or the server does not answer yet.
     pub fn value(&self, expression: &str) -> Option<f64> {
-        // It refuses while it starts.
-        let answer = http::get(&self.address, &format!("/api/v1/query?query={}", http::encoded(expression)))
-            .ok()
-            .filter(|answer| answer.status != 503)?;
-        let answer: Value = serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body));
-        assert_eq!(answer["status"], "success", "{expression}: {answer}");
-        answer["data"]["result"][0]["value"][1].as_str().map(|value| value.parse().expect("a number"))
+        self.series(expression).first().map(|(_, value)| *value)
     }
 
     /// Waits until an expression is true, as PromQL says it: it has a series.
@@ -73,6 +92,16 @@ impl Drop for Prometheus {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Runs `promtool` with these words, in the folder of the project.
+pub fn promtool(words: &[&str]) -> Output {
+    let mut promtool = Command::new("promtool");
+    promtool
+        .args(words)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("promtool is installed with prometheus (tests/run does it)")
 }
 
 /// What `promtool check metrics` has to say of an exposition; empty: nothing.

@@ -9,6 +9,7 @@ use crate::support::{
     http::get,
     product::Kind,
     prometheus::{Prometheus, lint},
+    sqlite::Sqlite,
 };
 
 /// Rules beside [`CLOSED`]: one that waits for a person, one whose column is missing, one that only observes.
@@ -82,19 +83,28 @@ fn prometheus_knows_what_was_swept_held_and_blocked_and_since_when() {
 fn rows_are_counted_at_load_in_every_state() {
     for kind in Kind::ALL {
         let product = accounts(kind, YEARLY, 40, 10);
-        product.data.execute("INSERT INTO accounts VALUES (900, NULL, '')");
+        let soon = kind.pick(
+            "strftime('%Y-%m-%d 00:00:00', 'now', '-3 years', '+20 days')",
+            "now() - interval '3 years' + interval '20 days'",
+            "utc_timestamp() - interval 3 year + interval 20 day",
+        );
+        product.data.execute(&format!("INSERT INTO accounts VALUES (900, NULL, ''); INSERT INTO accounts VALUES (901, {soon}, '')"));
         product.hold(&["account:7"]).expect(0);
         let daemon = Daemon::start(&product);
         daemon.sees("rows", &["state=\"due\""], |rows| rows == 39.0);
-        for (state, rows) in [("held", 1.0), ("running", 10.0), ("undated", 1.0), ("outside", 0.0), ("done", 0.0), ("protected", 0.0)] {
+        for (state, rows) in [("held", 1.0), ("running", 11.0), ("undated", 1.0), ("outside", 0.0), ("done", 0.0), ("protected", 0.0)] {
             assert_eq!(daemon.metric("rows", &[&format!("state=\"{state}\"")]), rows, "{kind:?} {state}");
+        }
+        for (within, rows) in [("7d", 0.0), ("30d", 1.0), ("90d", 1.0)] {
+            let label = format!("within=\"{within}\"");
+            daemon.sees("rows_coming_due", &[&label], |coming| coming == rows);
         }
         // Due since 1 March 2018, rounded down by 4 % at most.
         let now = daemon.sees("rows_measured_timestamp_seconds", &[], |at| at > 0.0);
         let overdue = now - 1_519_898_400.0;
         let told = daemon.metric("oldest_overdue_seconds", &[]);
         assert!(told <= overdue && told >= overdue * 0.95, "{kind:?}: {told} of {overdue}");
-        assert_eq!(left(&product), 51, "nothing is swept before its time");
+        assert_eq!(left(&product), 52, "nothing is swept before its time");
         daemon.stop().expect(0);
     }
 }
@@ -112,6 +122,23 @@ fn a_rule_that_is_approved_while_the_daemon_runs_goes_at_its_next_occurrence() {
     daemon.sees("rule_blocked", &["reason=\"paused\""], |blocked| blocked == 1.0);
     product.run(["resume", "p/closed", "--reason", "r", "--by", "b"]).expect(0);
     daemon.sees("rule_blocked", &[], |blocked| blocked == 0.0);
+    daemon.stop().expect(0);
+}
+
+/// A daemon that starts on it says so: nobody has to wait until it has not been verified for days.
+#[test]
+fn a_ledger_that_was_tampered_with_shows() {
+    let product = accounts(Kind::Sqlite, YEARLY, 20, 5);
+    product.cli("sweep").expect(0);
+    let daemon = Daemon::start(&product);
+    daemon.sees("ledger_sound", &[], |sound| sound == 1.0);
+    daemon.stop().expect(0);
+    let state = Sqlite::at(product.folder.path().join("state.db"));
+    state.execute("UPDATE ledger SET canonical = replace(canonical, '\"rows\":20', '\"rows\":19') WHERE kind = 'batch_applied'");
+    product.cli("ledger verify").expect(4);
+    let daemon = Daemon::start(&product);
+    daemon.sees("ledger_sound", &[], |sound| sound == 0.0);
+    assert!(daemon.metric("ledger_last_verified_timestamp_seconds", &[]).is_nan());
     daemon.stop().expect(0);
 }
 
