@@ -114,6 +114,14 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
                 render::line(&format!("\n{}: {row} stays: {}", rule.rule, refused.why))?;
             }
         }
+        if let Some(residue) = rule.swept.as_ref().and_then(|swept| swept.residue.as_ref())
+            && let Some(sentence) = residue.sentence()
+        {
+            render::line(&format!("\n{}: {sentence}", rule.rule))?;
+            for remains in &residue.remains {
+                render::line(&format!("  stays in {}, until {}", remains.place, remains.until))?;
+            }
+        }
         if let Some(waiting) = &rule.waits
             && waiting.blast.is_some()
         {

@@ -17,7 +17,7 @@ use crate::{
         fields::{At, Fields, Reader},
     },
     policy::{
-        Policy, Rule,
+        Policy, Residue, Rule,
         resolve::{Context, SourceFacts, resolve},
     },
 };
@@ -77,7 +77,19 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>,
         defaults: file.defaults?,
     };
     rules.iter().filter_map(|rule| never_open(rule, &config)).for_each(|never| found.borrow_mut().push(never));
+    rules.iter().filter_map(|rule| always_rewriting(rule, &config)).for_each(|always| found.borrow_mut().push(always));
     Some((config, rules, policies))
+}
+
+/// A table that is written anew is nobody else's for so long, and nobody would expect that at any hour.
+fn always_rewriting(rule: &Rule, config: &Config) -> Option<Diagnostic> {
+    let of_source = config.sources.get(&rule.source)?.window;
+    if rule.residue != Some(Residue::Rewritten) || rule.window.or(of_source).is_some() {
+        return None;
+    }
+    let message = "`rewritten` needs a window: writing a table anew keeps everybody else from it";
+    let always = Diagnostic::error("window-needed", rule.origin.place("residue"), message).label("at any hour");
+    Some(always.help("say when that does no harm, here or for the source: window = \"01:00-05:30\""))
 }
 
 /// A rule whose window has no minute of its source's would wait for ever. Windows in different zones drift against each

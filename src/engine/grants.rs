@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::sql::selection::TableRef;
+use crate::{policy::Residue, sql::selection::TableRef};
 
 /// What the rules of a source need of one table. Reading all of it is what every rule needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Needs {
     pub update: Vec<String>,
     /// Partitions of it are dropped.
     pub drop: bool,
+    /// What is asked for the bytes that its rows leave behind.
+    pub residue: Residue,
     /// Triggers may fire, whose bodies have to be seen.
     pub triggers: bool,
     /// Rows of it are locked while others decide by them; a column of it, where a server asks for the right to change one.

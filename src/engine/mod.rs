@@ -12,6 +12,7 @@ mod old_values;
 pub mod opt_outs;
 mod pool;
 pub mod postgres;
+pub mod residue;
 mod server;
 pub mod shape;
 pub mod sqlite;
@@ -24,12 +25,13 @@ use jiff::Timestamp;
 use self::{
     grants::{Grants, Needs},
     opt_outs::OptedOut,
+    residue::{Remains, Treated, Treatment},
     shape::Shape,
 };
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
-    policy::{Dialect, TableName, condition::Condition},
+    policy::{Dialect, Residue, TableName, condition::Condition},
     sql::{
         Statement,
         opt_out::OptOut,
@@ -246,6 +248,29 @@ pub trait Engine: Send + Sync {
     /// All lanes as they stand: the anchors of the ledger outside the state.
     async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error>;
 
+    /// Whether a treatment is of the whole database, whichever table asks for it.
+    fn treats_all_at_once(&self) -> bool {
+        false
+    }
+
+    /// Treats what rows of some tables left behind that went before. Outside of any transaction, and within its time; never to be
+    /// cancelled: call it from a task that runs to its end.
+    async fn treat(&self, treatment: &Treatment) -> Result<Treated, Error>;
+
+    /// What stays of rows that went, once a level is reached.
+    async fn remains(&self, level: Residue) -> Result<Vec<Remains>, Error>;
+
+    /// What we may not do that a level takes, as a clause for a person; `None`: nothing that could be told beforehand.
+    async fn untreatable(&self, _table: &TableRef, _level: Residue) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// What writing a table of so many bytes anew takes, as a sentence for a person; `None`: nothing worth a warning.
+    fn rewriting(&self, bytes: Option<u64>) -> Option<String> {
+        let bytes = bytes.filter(|bytes| *bytes > 0)?;
+        Some(format!("writing the table anew takes up to {bytes} bytes of room on the server's disk while it lasts"))
+    }
+
     /// Closes every connection.
     async fn close(&self);
 }
@@ -255,6 +280,11 @@ pub trait Engine: Send + Sync {
 pub trait Batch: Send {
     /// The gate's epoch, read after the gate was taken.
     fn epoch(&self) -> u64;
+
+    /// Overwrites what is deleted from here on, where the engine can.
+    async fn overwrite(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Runs the act on the selected rows of the range; returns how many rows it changed.
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error>;

@@ -173,6 +173,7 @@ mod tests {
             partition: None,
             without_address: None,
             archive: None,
+            residue: None,
         }
     }
 

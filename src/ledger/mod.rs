@@ -204,6 +204,19 @@ pub enum Event {
         by: Commitment,
         reason: Commitment,
     },
+    /// What rows that went had left behind was treated in these tables, as far as `reached`; `since` then it was owed.
+    ResidueTreated {
+        rule: String,
+        source: String,
+        action: String,
+        /// `compacted` or `rewritten`.
+        reached: String,
+        tables: Vec<LedgerTable>,
+        since: Timestamp,
+        /// The other rules that it served: they had asked for no more in the same tables.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<String>,
+    },
     /// A point from which a verification may start.
     Checkpoint { entries: u64 },
 }
@@ -226,6 +239,7 @@ impl Event {
             Self::Configuration { .. } => "configuration",
             Self::ArchiveEnded { .. } => "archive_ended",
             Self::ArchiveRestored { .. } => "archive_restored",
+            Self::ResidueTreated { .. } => "residue_treated",
             Self::Checkpoint { .. } => "checkpoint",
         }
     }
@@ -239,6 +253,7 @@ impl Event {
             Self::SweepStarted { rule, source, .. }
             | Self::SweepEnded { rule, source, .. }
             | Self::ArchiveEnded { rule, source, .. }
+            | Self::ResidueTreated { rule, source, .. }
             | Self::ArchiveRestored { rule, source, .. } => (Some(rule), Some(source)),
             Self::Approved { rule, source, .. } => (Some(rule), source.as_deref()),
             Self::Paused { rule, source, .. } | Self::Resumed { rule, source, .. } | Self::Configuration { rule, source, .. } => {
@@ -265,6 +280,7 @@ impl Event {
             | Self::SweepStarted { .. }
             | Self::SweepEnded { .. }
             | Self::ArchiveEnded { .. }
+            | Self::ResidueTreated { .. }
             | Self::Checkpoint { .. } => Vec::new(),
         }
     }
@@ -300,6 +316,25 @@ pub struct Batch {
     /// The copy of the rows; absent: none was made. Of a batch that put rows back: where they came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<Archived>,
+    /// What was asked for the bytes that the rows left behind; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residue: Option<AskedResidue>,
+}
+
+/// What a rule asked for the bytes of rows that it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedResidue {
+    /// `logical`, `compacted` or `rewritten`.
+    pub level: String,
+    /// The rule's own table, and those of its dependents.
+    pub tables: Vec<LedgerTable>,
+}
+
+/// A table with its schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LedgerTable {
+    pub schema: String,
+    pub table: String,
 }
 
 /// A copy in an archive.

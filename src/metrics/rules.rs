@@ -251,6 +251,9 @@ rule_metrics! {
     /// Since when the rule is not enforced for that reason.
     rule_blocked_since_timestamp_seconds: Gauge, reason of |closed| closed.reasons.clone();
 
+    /// Since when residue of rows that went waits for what the rule asks for; 0 if nothing waits.
+    residue_pending_since_timestamp_seconds: Gauge;
+
     /// Rows of the rule's own table that were deleted or anonymised.
     rows_acted_total: Counter;
     /// Rows of the rule's table in each state, as of the last count.

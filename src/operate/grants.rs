@@ -13,7 +13,7 @@ use crate::{
         grants::{Grants, Needs},
         shape::{RowSecurity, Shape},
     },
-    policy::{Action, Mode, Rule},
+    policy::{Action, Mode, Residue, Rule},
     sql::selection::TableRef,
     sweep::{
         dependents::as_rule,
@@ -98,6 +98,7 @@ impl Collected {
             insert: false,
             update: Vec::new(),
             drop: false,
+            residue: Residue::Logical,
             triggers: false,
             locked: None,
             row_security: false,
@@ -115,6 +116,7 @@ impl Collected {
             let goes_alone = rule.wait_for.is_empty() && rule.dependents.is_empty() && rule.triggers.is_empty();
             let leaves_nothing = rule.suppress.is_none() && rule.archive.is_none();
             needs.drop |= rule.drops_partitions && goes_alone && leaves_nothing;
+            needs.residue = needs.residue.max(rule.residue.unwrap_or(Residue::Logical));
             needs.add_columns(changed_columns(rule, shape).map(|column| column.name.clone()));
         }
         if matches!(rule.action, Action::Delete) {

@@ -16,6 +16,7 @@ use crate::{
         obstacle::{Obstacle, Outcome, Reason},
         partitions::{Drops, Prospect},
         prepare::Prepared,
+        residue::ResidueReport,
     },
 };
 
@@ -106,6 +107,9 @@ pub struct Swept {
     /// What became of the opt-outs of rows that went.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opt_outs: Option<OptOuts>,
+    /// What became of what they left behind, of a rule that speaks of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residue: Option<ResidueReport>,
 }
 
 impl From<&Ended> for Swept {
@@ -119,6 +123,7 @@ impl From<&Ended> for Swept {
             message: ended.obstacle.as_ref().map(|obstacle| obstacle.message.clone()),
             duration_seconds: ended.duration.as_secs_f64(),
             opt_outs: ended.opt_outs.clone(),
+            residue: ended.residue.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod length;
 pub mod limits;
 pub mod period;
 pub mod raw;
+mod residue;
 pub mod resolve;
 pub mod schedule;
 pub mod schema;
@@ -33,6 +34,7 @@ pub use self::{
     archive::{Archive, ArchivePlace},
     dependent::{Dependent, Then},
     length::{Length, StartAt, YearStart},
+    residue::Residue,
     strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
     suppress::{OptOutValue, Suppress},
     term::{ColumnAt, Dated, End, Hop, KeepFor, Setting, SettingUnit, Start, Term, Which},
@@ -173,6 +175,8 @@ pub struct Rule {
     pub dependents: Vec<Dependent>,
     /// Rows are copied there before they go. Only of a rule that deletes.
     pub archive: Option<Archive>,
+    /// What becomes of the bytes that rows leave behind; absent: nothing, and no report speaks of it.
+    pub residue: Option<Residue>,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

@@ -16,6 +16,14 @@ impl Window {
     pub fn contains(&self, now: Timestamp, zone: &TimeZone) -> bool {
         self.holds(zone.to_datetime(now).time())
     }
+
+    /// When it closes, of a window that is open now.
+    pub fn closes(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let local = zone.to_datetime(now);
+        let day = if local.time() < self.until { local.date() } else { local.date().tomorrow().ok()? };
+        let closes = day.to_datetime(self.until).to_zoned(zone.clone()).ok()?.timestamp();
+        self.contains(now, zone).then_some(closes.max(now))
+    }
 }
 
 impl Window {
@@ -81,6 +89,20 @@ mod tests {
         assert!(!open("22:00-04:00", "2026-03-01T12:00:00Z", "UTC"));
         assert!(open("22:00-24:00", "2026-03-01T23:59:59Z", "UTC"));
         assert!(!open("22:00-24:00", "2026-03-01T00:00:00Z", "UTC"));
+    }
+
+    #[test]
+    fn it_closes_when_it_is_no_longer_open() {
+        let closes = |window: &str, at: &str, zone: &str| {
+            let window: Window = window.parse().expect("a window");
+            let closes = window.closes(at.parse().expect("an instant"), &TimeZone::get(zone).expect("a zone"));
+            closes.map_or_else(|| "-".to_owned(), |closes| closes.to_string())
+        };
+        assert_eq!(closes("01:00-05:30", "2026-03-01T02:00:00Z", "UTC"), "2026-03-01T05:30:00Z");
+        assert_eq!(closes("22:00-04:00", "2026-03-01T23:00:00Z", "UTC"), "2026-03-02T04:00:00Z");
+        assert_eq!(closes("22:00-04:00", "2026-03-02T03:00:00Z", "UTC"), "2026-03-02T04:00:00Z");
+        assert_eq!(closes("01:00-05:30", "2026-03-29T00:30:00Z", "Europe/Berlin"), "2026-03-29T03:30:00Z");
+        assert_eq!(closes("01:00-05:30", "2026-03-01T06:00:00Z", "UTC"), "-");
     }
 
     #[test]

@@ -227,6 +227,9 @@ impl Keeper {
     /// Reads the state's figures.
     async fn refresh(&mut self) {
         self.refresh_at = Instant::now() + REFRESH;
+        if let Ok(owed) = self.state.owed(None).await {
+            self.recorder.owed(&owed);
+        }
         match (self.state.status().await, self.state.last_successes().await) {
             (Ok(status), Ok(successes)) => {
                 self.recorder.state(&status);

@@ -12,7 +12,7 @@ use crate::{
     metrics::{HORIZONS, Metrics, RuleLabels},
     operate::{measure::Measured, report::Swept, world::World},
     policy::Rule,
-    state::{Blocked, Status},
+    state::{Blocked, Owed, Status},
     sweep::{
         BatchDone, Ended, Observer,
         obstacle::{Obstacle, Outcome, Reason},
@@ -163,6 +163,19 @@ impl Recorder {
                 entries.reset();
                 entries.inc_by(status.entries);
             }
+        }
+    }
+
+    /// What rules owe to the residue of rows that went.
+    pub(super) fn owed(&self, owed: &[Owed]) {
+        let mut since: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        for owed in owed {
+            since.entry(&owed.rule).and_modify(|first| *first = owed.since.min(*first)).or_insert(owed.since);
+        }
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rule, followed) in &*rules {
+            let since = since.get(rule.as_str()).copied().map_or(0.0, seconds);
+            self.metrics.rules.residue_pending_since_timestamp_seconds.set(&followed.labels, since);
         }
     }
 

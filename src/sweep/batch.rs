@@ -32,6 +32,7 @@ use crate::{
         opt_outs::{OptedOut, Refused},
     },
     fault, ledger,
+    policy::Residue,
     sql::{
         opt_out::OptOut,
         selection::{Act, Cell, ColumnRef, Range, Selection, TableRef},
@@ -206,6 +207,12 @@ async fn enter(door: &Doorway, hand: &mut Hand, piece: &Piece, copied: Option<(&
                 ),
             ));
         }
+    }
+    if door.intent.residue.as_ref().is_some_and(|residue| residue.level != Residue::Logical.name())
+        && let Err(error) = batch.overwrite().await
+    {
+        roll_back(batch).await;
+        return Passage::failed(piece, error);
     }
     let alone = |rows| (Taken::alone(rows), Vec::new());
     let acted = match (piece, copied) {

@@ -86,6 +86,8 @@ impl Written {
                 ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
                 // A floor where there was none; a rule without `keep_for` has none either way, for it never ends.
                 ("floor", None, Some(_)) => true,
+                // What becomes of the bytes of rows that went takes no row more.
+                ("residue", None, None) => true,
                 // A copy that was not made before takes no row more.
                 ("archive", None, None) => is_new,
                 // The end of the month or year comes after the start, and what is waited for before the end.

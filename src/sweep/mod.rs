@@ -29,6 +29,7 @@ pub mod partitions;
 pub mod plan;
 pub mod prepare;
 pub mod relatives;
+pub mod residue;
 pub mod settle;
 pub mod stop;
 pub mod suppress;
@@ -57,6 +58,7 @@ use self::{
     obstacle::{Obstacle, Outcome, Reason},
     pace::Throttle,
     prepare::{Ready, Target},
+    residue::ResidueReport,
     settle::Recovered,
     stop::StopSignal,
     walk::Share,
@@ -135,12 +137,14 @@ pub struct Ended {
     pub duration: Duration,
     /// What became of their opt-outs; absent where the rule leaves none.
     pub opt_outs: Option<OptOuts>,
+    /// What became of what they left behind; absent where the rule says nothing of it.
+    pub residue: Option<ResidueReport>,
 }
 
 impl Ended {
     /// Says how it ended; at a level that a command, which prints a report, does not show.
     fn log(&self) {
-        let Self { outcome, obstacle, acted, dragged, batches, duration, opt_outs: _ } = self;
+        let Self { outcome, obstacle, acted, dragged, batches, duration, opt_outs: _, residue: _ } = self;
         let (reason, message) = match obstacle {
             Some(obstacle) => (Some(obstacle.reason.name()), Some(obstacle.message.as_str())),
             None => (None, None),
@@ -159,6 +163,7 @@ impl Ended {
             batches: 0,
             duration: Duration::ZERO,
             opt_outs: None,
+            residue: None,
         }
     }
 }
@@ -196,6 +201,8 @@ impl Sweeper<'_> {
         // The sweep's id is filled in when the state has given one: before that nothing has happened.
         let span = tracing::info_span!("sweep", sweep = tracing::field::Empty, rule = %rule.id, source = rule.source);
         let result = self.guarded_sweep(rule, ready, counts, &mut progress).instrument(span.clone()).await;
+        let residue = residue::after(self, rule, ready, progress.acted, result.as_ref().err());
+        let residue = residue.instrument(span.clone()).await;
         let (outcome, obstacle) = match result {
             Ok(()) if progress.acted == 0 => (Outcome::NothingDue, None),
             Ok(()) => (Outcome::Complete, None),
@@ -203,7 +210,7 @@ impl Sweeper<'_> {
         };
         let Progress { acted, dragged, batches, opt_outs } = progress;
         let opt_outs = rule.suppress.as_ref().map(|_| opt_outs);
-        let ended = Ended { outcome, obstacle, acted, dragged, batches, duration: started.elapsed(), opt_outs };
+        let ended = Ended { outcome, obstacle, acted, dragged, batches, duration: started.elapsed(), opt_outs, residue };
         span.in_scope(|| ended.log());
         self.observer.ended(rule, &ended);
         ended
@@ -308,6 +315,7 @@ impl Sweeper<'_> {
                 partition: None,
                 without_address: None,
                 archive: None,
+                residue: residue::asked(rule, selection),
             },
             selection: Arc::new(selection.clone()),
             act: Arc::new(act.clone()),

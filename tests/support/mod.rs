@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod daemon;
 pub mod database;
 pub mod exploration;
+pub mod files;
 pub mod host;
 pub mod http;
 pub mod mariadb;

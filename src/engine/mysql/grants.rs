@@ -14,7 +14,7 @@ use crate::{
         Error,
         grants::{Grants, Needs, Step, of_tables, privileges},
     },
-    policy::Dialect,
+    policy::{Dialect, Residue},
     sql::{qualified, quote_identifier, quote_literal},
 };
 
@@ -54,7 +54,14 @@ impl Mysql {
         ));
         // MySQL lists the triggers themselves, and MariaDB their bodies, only for who may make some.
         let triggers = |needs: &Needs| if self.server.flavour == Flavour::MySql || needs.triggers { ", TRIGGER" } else { "" };
-        let drops = |needs: &Needs| if needs.drop { ", ALTER, DROP" } else { "" };
+        let drops = |needs: &Needs| match (needs.drop, needs.residue == Residue::Rewritten, needs.insert) {
+            (true, true, true) => ", ALTER, CREATE, DROP",
+            (true, true, false) => ", ALTER, CREATE, DROP, INSERT",
+            (true, false, _) => ", ALTER, DROP",
+            (false, true, true) => ", ALTER, CREATE",
+            (false, true, false) => ", ALTER, CREATE, INSERT",
+            (false, false, _) => "",
+        };
         let table = |needs: &Needs| {
             to(&format!("{}{}{}", privileges(needs), drops(needs), triggers(needs)), &qualified(Dialect::Mysql, &needs.table))
         };

@@ -2,7 +2,7 @@
 //!
 //! `server` is what kind of server it is, `session` how statements reach it, `errors` what comes back instead of an
 //! answer, `catalogue` makes a [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own
-//! tables there, `batch` is the doorway, `partitions` what goes through it whole, `replicas` looks at who follows the server, `grants` is what a DBA
+//! tables there, `batch` is the doorway, `partitions` what goes through it whole, `replicas` looks at who follows the server, `residue` treats what rows left behind, `grants` is what a DBA
 //! runs. [`Mysql`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method of the trait and a file here.
 //!
 //! # Why the gate holds here
@@ -21,6 +21,7 @@ mod grants;
 mod held;
 mod partitions;
 mod replicas;
+mod residue;
 mod server;
 mod session;
 mod walk;
@@ -44,12 +45,13 @@ use super::{
     Batch, Engine, Error, GateChange, Inspected, LaneMark, Partition, Positions, Stamp, Workspace,
     grants::{Grants, Needs},
     pool::Driver,
+    residue::{Remains, Treated, Treatment},
     shape::Shape,
 };
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
-    policy::{Dialect, TableName, condition::Condition},
+    policy::{Dialect, Residue, TableName, condition::Condition},
     sql::{
         Statement, qualified,
         selection::{Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
@@ -335,6 +337,18 @@ impl Engine for Mysql {
 
     async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
         self.read_lanes().await
+    }
+
+    async fn treat(&self, treatment: &Treatment) -> Result<Treated, Error> {
+        self.treat_table(treatment).await
+    }
+
+    async fn remains(&self, level: Residue) -> Result<Vec<Remains>, Error> {
+        self.remains_of(level).await
+    }
+
+    async fn untreatable(&self, table: &TableRef, level: Residue) -> Result<Option<String>, Error> {
+        self.unalterable(table, level).await
     }
 
     async fn close(&self) {

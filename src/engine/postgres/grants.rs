@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use super::{
     Postgres,
     errors::Failure,
-    session::Access,
+    session::{Access, Transaction},
     workspace::{create, has_gate},
 };
 use crate::{
@@ -16,9 +16,33 @@ use crate::{
         Error,
         grants::{Grants, Needs, Step, of_tables, privileges},
     },
-    policy::Dialect,
+    policy::{Dialect, Residue},
     sql::{qualified, quote_identifier, quote_literal},
 };
+
+/// What lets a role vacuum these tables, which it does not already: ownership, from 17 on a right of its own. To own what a superuser
+/// owns is more than anybody should be given for that.
+async fn maintenance(transaction: &mut Transaction, tables: &[String], role: &str) -> Result<BTreeSet<String>, Error> {
+    let what = "asking who owns tables";
+    let mut granted = BTreeSet::new();
+    for table in tables {
+        let owned = format!(
+            "WITH RECURSIVE family AS ( \
+               SELECT {table}::regclass::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN family ON i.inhparent = family.oid) \
+             SELECT CASE WHEN current_setting('server_version_num')::int >= 170000 THEN format('MAINTAIN ON %s', c.oid::regclass) \
+               ELSE quote_ident(pg_get_userbyid(c.relowner)::text) END \
+             FROM family JOIN pg_class c ON c.oid = family.oid JOIN pg_roles r ON r.oid = c.relowner \
+             WHERE c.relkind = 'r' AND r.rolname <> {role} AND (NOT r.rolsuper OR current_setting('server_version_num')::int >= 170000)",
+            table = quote_literal(Dialect::Postgres, table),
+            role = quote_literal(Dialect::Postgres, role),
+        );
+        for row in transaction.ask(what, &owned).await? {
+            let grant: String = row.try_get(0).map_err(|error| Failure { what, error })?;
+            granted.insert(grant);
+        }
+    }
+    Ok(granted)
+}
 
 impl Postgres {
     pub(super) async fn grants_for(&self, role: Option<&str>, needs: &[Needs], replicas: &Replicas) -> Result<Grants, Error> {
@@ -39,6 +63,9 @@ impl Postgres {
             }
             owners.remove(role.unwrap_or(&ourselves));
         }
+        let asked: Vec<String> =
+            needs.iter().filter(|needs| needs.residue > Residue::Logical).map(|needs| qualified(Dialect::Postgres, &needs.table)).collect();
+        let maintenance = maintenance(&mut transaction, &asked, role.unwrap_or(&ourselves)).await?;
         let mut sequences = BTreeSet::new();
         for table in needs.iter().filter(|needs| needs.insert).map(|needs| qualified(Dialect::Postgres, &needs.table)) {
             // Those of serial columns; those of identity columns take no privilege.
@@ -91,10 +118,19 @@ impl Postgres {
             let why = "Only their owner can drop partitions (not needed where no rule says `partitions = \"drop\"`, and more than any other step)";
             steps.push(Step::new(why, owners.iter().map(|owner| format!("GRANT {} TO {role}", quote_identifier(owner)))));
         }
+        if !maintenance.is_empty() {
+            let why = "Vacuuming what deleted rows left behind (not needed where no rule says `residue`); before PostgreSQL 17 only owners can, \
+                       which is more than any other step";
+            steps.push(Step::new(why, maintenance.iter().map(|granted| format!("GRANT {granted} TO {role}"))));
+        }
         let secured: Vec<&str> = needs.iter().filter(|needs| needs.row_security).map(|needs| needs.table.table.as_str()).collect();
         if !secured.is_empty() {
             let why = format!("Row security is on for {}: what might be hidden can't be swept (a superuser runs this)", secured.join(", "));
             steps.push(Step::new(why, [format!("ALTER ROLE {role} BYPASSRLS")]));
+        }
+        if *replicas != Replicas::Auto && !asked.is_empty() {
+            let why = "Whose snapshots keep deleted rows (not needed where no rule says `residue`)";
+            steps.push(Step::new(why, [format!("GRANT pg_read_all_stats TO {role}")]));
         }
         if *replicas == Replicas::Auto {
             let why = "How far replicas are behind (not needed with `replicas = \"none\"`)";

@@ -2,7 +2,7 @@
 //!
 //! `session` is how statements reach the server, `errors` what comes back instead of an answer, `catalogue` makes a
 //! [`Shape`], `walk` cuts a table into ranges, `workspace` and `held` are retentiond's own tables there, `batch` is the
-//! doorway, `partitions` drops them there, `replicas` looks at who follows the server, `vacuum` at what it has to clean up, `grants` is what a DBA runs.
+//! doorway, `partitions` drops them there, `replicas` looks at who follows the server, `vacuum` at what it has to clean up, `residue` has it cleaned up, `grants` is what a DBA runs.
 //! [`Postgres`] ties them to the [`Engine`] trait. Something new that the sweep asks of a server is a method of the trait and
 //! a file here.
 
@@ -13,6 +13,7 @@ mod grants;
 mod held;
 mod partitions;
 mod replicas;
+mod residue;
 mod session;
 mod vacuum;
 mod walk;
@@ -35,12 +36,13 @@ use super::{
     Batch, DeadRows, Engine, Error, GateChange, Inspected, LaneMark, Partition, Positions, Stamp, Workspace,
     grants::{Grants, Needs},
     pool::Driver,
+    residue::{Remains, Treated, Treatment},
     shape::Shape,
 };
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
-    policy::{Dialect, TableName, condition::Condition},
+    policy::{Dialect, Residue, TableName, condition::Condition},
     sql::{
         Statement, qualified,
         selection::{Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
@@ -357,6 +359,18 @@ impl Engine for Postgres {
 
     async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
         self.read_lanes().await
+    }
+
+    async fn treat(&self, treatment: &Treatment) -> Result<Treated, Error> {
+        self.treat_table(treatment).await
+    }
+
+    async fn remains(&self, level: Residue) -> Result<Vec<Remains>, Error> {
+        self.remains_of(level).await
+    }
+
+    async fn untreatable(&self, table: &TableRef, level: Residue) -> Result<Option<String>, Error> {
+        if level == Residue::Logical { Ok(None) } else { self.unmaintained(table).await }
     }
 
     async fn close(&self) {

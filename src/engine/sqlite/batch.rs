@@ -38,12 +38,14 @@ pub(super) struct SqliteBatch {
     /// once and alone, so after any error nothing more is sent.
     connection: Option<PoolConnection<Sqlite>>,
     epoch: u64,
+    /// The connection overwrites what it deletes.
+    overwrites: bool,
 }
 
 impl SqliteBatch {
     pub(super) async fn begin(database: Arc<Database>, workspace: WorkspaceRef) -> Result<Self, Error> {
         let connection = database.connection().await?;
-        let mut batch = Self { database, workspace, connection: Some(connection), epoch: 0 };
+        let mut batch = Self { database, workspace, connection: Some(connection), epoch: 0, overwrites: false };
         let too_early = if fault::seeded("gate-read-before-lock") { Some(batch.read_epoch().await?) } else { None };
         fault::point("gate.asked");
         batch.execute(&Statement::plain("BEGIN IMMEDIATE")).await?;
@@ -129,6 +131,15 @@ impl SqliteBatch {
         outcome
     }
 
+    /// Gives the connection back to the pool, as those in it are.
+    async fn give_back(&mut self) -> Result<(), Error> {
+        if self.overwrites {
+            self.execute(&Statement::plain("PRAGMA secure_delete = OFF")).await?;
+        }
+        drop(self.connection.take());
+        Ok(())
+    }
+
     /// Closes the connection, which rolls back. It takes no runtime, so it serves `drop` as well.
     fn give_up(&mut self) {
         if let Some(connection) = self.connection.take() {
@@ -166,6 +177,14 @@ impl Inserts for SqliteBatch {
 impl Batch for SqliteBatch {
     fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    async fn overwrite(&mut self) -> Result<(), Error> {
+        if !fault::seeded("residue-not-overwritten") {
+            self.execute(&Statement::plain("PRAGMA secure_delete = ON")).await?;
+            self.overwrites = true;
+        }
+        Ok(())
     }
 
     async fn act(&mut self, selection: &Selection, range: &Range, act: &Act) -> Result<u64, Error> {
@@ -259,15 +278,15 @@ impl Batch for SqliteBatch {
 
     async fn commit(mut self: Box<Self>) -> Result<(), Error> {
         self.execute(&Statement::plain("COMMIT")).await?;
-        // Back to the pool, clean.
-        drop(self.connection.take());
+        // What was committed stays so: a connection that can't be given back is closed.
+        let _ = self.give_back().await;
         Ok(())
     }
 
     async fn rollback(mut self: Box<Self>) -> Result<(), Error> {
         if self.connection.is_some() {
             self.execute(&Statement::plain("ROLLBACK")).await?;
-            drop(self.connection.take());
+            self.give_back().await?;
         }
         Ok(())
     }

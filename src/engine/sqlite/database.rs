@@ -128,6 +128,12 @@ impl Database {
         Ok(bound(statement).execute(connection).await.map_err(database_error)?.rows_affected())
     }
 
+    /// Runs a statement that has a time of its own.
+    pub(super) async fn execute_within(&self, connection: &mut SqliteConnection, text: &str, limit: Duration) -> Result<(), Error> {
+        set_deadline(connection, limit).await?;
+        bound(&Statement::plain(text)).execute(connection).await.map(drop).map_err(database_error)
+    }
+
     /// Runs a statement that changes nothing where the database refuses a row for what it is; then its words are returned.
     pub(super) async fn try_execute(&self, connection: &mut SqliteConnection, statement: &Statement) -> Result<Result<(), String>, Error> {
         const TOO_BIG: u32 = 18;

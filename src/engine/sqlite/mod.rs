@@ -2,7 +2,7 @@
 //!
 //! `database` opens the file and runs statements under their limits; `catalogue` reads shapes; `workspace` and `gate`
 //! keep retentiond's own tables; `walk` finds ranges; `batch` is the transaction in which rows change; `holder` names
-//! the process that is waited for; `create` makes the database of `demo`.
+//! the process that is waited for; `residue` treats what rows leave behind; `create` makes the database of `demo`.
 //!
 //! What a server would do is done here: statements are bounded by a progress handler, a paused process is not thrown
 //! out (whoever waits for it is told its number instead), and a file that was replaced by another is noticed.
@@ -13,6 +13,7 @@ mod create;
 mod database;
 mod gate;
 mod holder;
+mod residue;
 mod walk;
 mod workspace;
 
@@ -27,12 +28,13 @@ use self::database::{Database, get, get_count};
 use super::{
     Batch, Engine, Error, GateChange, Inspected, LaneMark, Positions, Stamp, Workspace,
     grants::{Grants, Needs, Step},
+    residue::{Remains, Treated, Treatment},
     shape::{Shape, TableKind},
 };
 use crate::{
     config::{Limits, Replicas, SourceUrl},
     hold::Held,
-    policy::{Dialect, TableName, condition::Condition},
+    policy::{Dialect, Residue, TableName, condition::Condition},
     sql::{
         Statement, checked, qualified,
         selection::{Cell, ColumnRef, Counts, KeyPart, Range, Seen, Selection, SubjectTest, Survey, TableRef, Way, WorkspaceRef},
@@ -239,6 +241,26 @@ impl Engine for Sqlite {
 
     async fn lanes(&self) -> Result<Vec<(String, LaneMark)>, Error> {
         workspace::lanes(&self.database, &self.workspace).await
+    }
+
+    fn rewriting(&self, _bytes: Option<u64>) -> Option<String> {
+        Some(
+            "VACUUM writes the whole file anew: it takes as much room again (twice as much with a write-ahead log), and gives rows of tables \
+             without an INTEGER PRIMARY KEY other rowids"
+                .to_owned(),
+        )
+    }
+
+    fn treats_all_at_once(&self) -> bool {
+        true
+    }
+
+    async fn treat(&self, treatment: &Treatment) -> Result<Treated, Error> {
+        self.treat_file(treatment).await
+    }
+
+    async fn remains(&self, level: Residue) -> Result<Vec<Remains>, Error> {
+        Ok(self.remains_of_file(level))
     }
 
     async fn close(&self) {

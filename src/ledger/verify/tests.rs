@@ -68,6 +68,7 @@ fn batch(lane: &str, lane_seq: u64) -> Batch {
         partition: None,
         without_address: None,
         archive: None,
+        residue: None,
     }
 }
 

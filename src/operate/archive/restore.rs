@@ -265,6 +265,7 @@ fn doorway(state: &State, target: &Target, store: &Store, manifest: &Manifest, b
             partition: None,
             without_address: None,
             archive: Some(crate::sweep::expiry::archived(store, manifest)),
+            residue: None,
         },
         selection: Arc::new(Selection::of_no_rule(back.table.clone(), target.workspace())),
         act: Arc::new(Act::Delete),

@@ -1,11 +1,12 @@
 //! `check`: everything that can be known before acting.
 //!
 //! `walked` is how a sweep would find its rows, `dragged` what its statement would set off, `advice` what that costs and what
-//! would help. Something else to tell of a rule is a file here and a field of [`CheckedRule`].
+//! would help, `residue` what stands against treating what rows leave behind. Something else to tell of a rule is a file here and a field of [`CheckedRule`].
 
 mod advice;
 pub mod dragged;
 pub mod identities;
+mod residue;
 pub mod walked;
 
 use jiff::Timestamp;
@@ -166,7 +167,8 @@ async fn checked(target: &Target, prepared: &Prepared, all: &[Prepared]) -> Resu
         Some(shape) if rule.action.acts() => dragged::dragged(&*target.engine, rule, shape).await?,
         _ => Vec::new(),
     };
-    let Advice { warnings, suggestions } = advice(target, prepared, all, &dragged);
+    let Advice { mut warnings, suggestions } = advice(target, prepared, all, &dragged);
+    warnings.extend(residue::warnings(target, prepared, all).await?);
     Ok(CheckedRule {
         rule: rule.id.to_string(),
         source: rule.source.clone(),

@@ -20,7 +20,7 @@ use serde::Serialize;
 use self::words::Words;
 use super::{report::VERSION, world::World};
 use crate::{
-    policy::{Action, Basis, Dependent, Mode, OnErasure, Policy, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
+    policy::{Action, Basis, Dependent, Mode, OnErasure, Policy, Residue, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
     state::{self, Blocked, Pause, SweepRecord},
 };
 
@@ -113,6 +113,9 @@ pub struct ScheduledRule {
     /// Where the rows are copied to before they go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<ScheduledArchive>,
+    /// What becomes of the bytes that rows leave behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residue: Option<&'static str>,
     /// When the last sweep began that did all that was due; `None`: never, or not known.
     pub last_swept: Option<Timestamp>,
     /// The last sweep, however it ended.
@@ -352,6 +355,7 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
             keep_for: archive.keep_for.to_string(),
             in_words: words::archived(archive),
         }),
+        residue: rule.residue.map(Residue::name),
         last_swept: memory.successes.get(rule.id.as_str()).copied(),
         last_sweep: memory.sweeps.iter().find(|sweep| sweep.start.rule == rule.id.as_str()).map(last_sweep),
         blocked: memory.blocked.iter().find(|blocked| blocked.rule == rule.id.as_str()).map(block),

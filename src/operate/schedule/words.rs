@@ -10,7 +10,8 @@ use serde::{Serialize, Serializer};
 
 use super::time;
 use crate::policy::{
-    Action, Archive, Basis, Dependent, Mode, OnErasure, OnNull, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait, schedule::Schedule,
+    Action, Archive, Basis, Dependent, Mode, OnErasure, OnNull, Residue, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait,
+    schedule::Schedule,
 };
 
 /// A piece of a sentence.
@@ -176,10 +177,29 @@ pub fn action(rule: &Rule) -> Words {
         Some(suppress) => words.say(", and of each ").say(suppress.in_words()),
         None => words,
     };
+    let words = match rule.residue {
+        Some(residue) => words.say(residue_words(residue)),
+        None => words,
+    };
     match rule.mode {
         Mode::Enforce => words,
         Mode::Observe if !rule.action.acts() => words,
         Mode::Observe => words.say(". Not enforced: the rule only observes, and nothing is carried out"),
+    }
+}
+
+/// What becomes of the bytes that rows leave behind.
+fn residue_words(residue: Residue) -> &'static str {
+    match residue {
+        Residue::Logical => "; what they leave behind in the database’s files stays there until something else takes its place",
+        Residue::Compacted => {
+            "; afterwards the database is asked to clean up what they leave behind, as far as it can in place, and each sweep’s report says what \
+             remains and until when"
+        }
+        Residue::Rewritten => {
+            "; afterwards the table is written anew without what they leave behind, and each sweep’s report says what remains in logs and \
+             copies, and until when"
+        }
     }
 }
 

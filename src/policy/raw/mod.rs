@@ -32,8 +32,8 @@ pub use self::{
     values::{RawSubject, RawTenant, RawTrigger, RawWait},
 };
 use super::{
-    Basis, FirstSweep, Mode, Never, OnErasure, OnNull, StartFormat, YearStart, limits::RuleLimits, period::Period, schedule::Schedule,
-    window::Window,
+    Basis, FirstSweep, Mode, Never, OnErasure, OnNull, Residue, StartFormat, YearStart, limits::RuleLimits, period::Period,
+    schedule::Schedule, window::Window,
 };
 use crate::diagnostic::{
     Diagnostics, SourceFile,
@@ -42,7 +42,7 @@ use crate::diagnostic::{
 };
 
 /// Keys of rules that the language has but this version does not.
-const LATER: [&str; 2] = ["evidence", "residue"];
+const LATER: [&str; 1] = ["evidence"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -120,6 +120,7 @@ pub struct RawRule {
     /// In the order of the file.
     pub dependents: Option<At<Vec<RawDependent>>>,
     pub archive: Option<At<RawArchive>>,
+    pub residue: Option<At<Residue>>,
 }
 
 /// The word after `action`.
@@ -248,6 +249,7 @@ impl RawRule {
             suppress: suppress::suppress(fields),
             dependents: dependents::dependents(fields),
             archive: archive::archive(fields),
+            residue: fields.choice("residue", &Residue::ALL),
         };
         let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
         fields.finish_with(later);

@@ -52,6 +52,9 @@ pub(super) fn canonical(rule: &Rule) -> String {
     if let Some(archive) = &rule.archive {
         said["archive"] = json!({ "to": archive.to.as_str(), "keep_for": archive.keep_for.to_string() });
     }
+    if let Some(residue) = rule.residue {
+        said["residue"] = json!(residue.name());
+    }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");
     }

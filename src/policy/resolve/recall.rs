@@ -9,8 +9,8 @@ use super::meaning;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, AllowedTrigger, Archive, Dependent, Dialect, FirstSweep, Mode, OnNull, Origin, Rule, RuleId, StrategySpec, Subject,
-        Subjects, TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
+        Action, AllowedTrigger, Archive, Dependent, Dialect, FirstSweep, Mode, OnNull, Origin, Residue, Rule, RuleId, StrategySpec,
+        Subject, Subjects, TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
     },
 };
 
@@ -72,6 +72,7 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
                 Some(Archive { to, keep_for })
             }
         },
+        residue: said["residue"].as_str().and_then(Residue::of),
         basis: None,
         purpose: None,
         reason: None,
@@ -180,6 +181,7 @@ dependents = [
   { schema = "w", table = "y", on = { a = "b" }, then = "delete", dependents = [{ table = "x", on = { a = "a" }, then = "anonymise", anonymise = { m = "null" } }] },
 ]
 archive = { to = "file:///srv/copies", keep_for = "10 years" }
+residue = "rewritten"
 floor = "P40DT3H"
 timezone = "Europe/Berlin"
 max_share = 0.25

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
     policy::{
-        Action, AllowedTrigger, Archive, Dialect, OnErasure, OnNull, Origin, Rule, RuleId, StrategySpec, Subject, Subjects, TableName,
-        Tenant, Wait,
+        Action, AllowedTrigger, Archive, Dialect, OnErasure, OnNull, Origin, Residue, Rule, RuleId, StrategySpec, Subject, Subjects,
+        TableName, Tenant, Wait,
         condition::Condition,
         raw::{RawAction, RawAnonymised, RawArchive, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
     },
@@ -69,6 +69,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         on_erasure: value(&raw.on_erasure),
         dependents: dependents?,
         archive: archive?,
+        residue: check.residue(),
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         reason: value(&raw.reason),
@@ -350,6 +351,16 @@ impl Check<'_> {
         Some(Some(Archive { to: value(to)?, keep_for: value(keep_for)? }))
     }
 
+    /// Rows that stay leave nothing behind.
+    fn residue(&self) -> Option<Residue> {
+        let raw = self.raw;
+        if raw.action.as_ref().is_some_and(|action| action.value == RawAction::Keep) {
+            self.misplaced(&raw.residue, "a rule that keeps its rows leaves nothing behind", "leave `residue` out");
+            return None;
+        }
+        value(&raw.residue)
+    }
+
     /// Only rows that go can go with their partition.
     fn partitions(&self, facts: Option<&SourceFacts>) {
         let raw = self.raw;
@@ -384,6 +395,7 @@ impl Check<'_> {
         spans.extend(raw.start_format.iter().map(|format| ("start_format".to_owned(), format.span.clone())));
         spans.extend(raw.window.iter().map(|window| ("window".to_owned(), window.span.clone())));
         spans.extend(raw.drops_partitions.iter().map(|drops| ("partitions".to_owned(), drops.span.clone())));
+        spans.extend(raw.residue.iter().map(|residue| ("residue".to_owned(), residue.span.clone())));
         spans.extend(raw.archive.iter().map(|archive| ("archive".to_owned(), archive.span.clone())));
         spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
         for (key, columns) in [("key", &raw.key), ("retains", &raw.retains)] {

@@ -208,6 +208,7 @@ impl State {
         let lane_seq = after.lane_seq + 1;
         let batch = Batch { source: claim.source.clone(), lane: claim.lane.clone(), lane_seq, fence: claim.fence, ..intent };
         let entry = self.append_in(&mut transaction, |_| Event::BatchIntent(batch.clone())).await?;
+        self.owe(&mut transaction, &batch, entry.seq).await?;
         let opened = query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2 AND open_entry IS NULL")
             .bind(&claim.source)
             .bind(&claim.lane)

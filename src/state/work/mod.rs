@@ -1,10 +1,11 @@
-//! Work: lanes with their leases and open intents, sweeps, and what lets them go or stops them.
+//! Work: lanes with their leases and open intents, sweeps, what lets them go or stops them, and what they owe.
 
 mod approvals;
 mod blocked;
 mod lanes;
 mod owner;
 mod pauses;
+mod residue;
 mod sweeps;
 
 pub use self::{
@@ -13,5 +14,6 @@ pub use self::{
     lanes::{Claim, Intended, LaneRecord, LastApplied, OpenIntent, Settled},
     owner::Owner,
     pauses::{Pause, PauseScope},
+    residue::Owed,
     sweeps::{SweepEnd, SweepRecord, SweepStart},
 };

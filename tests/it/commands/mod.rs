@@ -21,6 +21,7 @@ mod output;
 mod partitions;
 mod pauses;
 mod refusals;
+pub mod residue;
 mod schedule;
 pub mod seeded;
 mod strategies;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, dependents, dropping, left, lookups, opt_outs, partitions, policy, triggers};
+use super::{CLOSED, accounts, dependents, dropping, left, lookups, opt_outs, partitions, policy, residue, triggers};
 use crate::{
     crash::archiving,
     support::{
@@ -24,6 +24,16 @@ pub const SCENARIOS: &[(&str, fn())] = &[
         let scenario = opt_outs::the_opt_out_is_of_the_row_that_went;
         scenario(Kind::Postgres, "none");
         assert!(catch_unwind(|| scenario(Kind::Postgres, "opt-outs-read-before")).is_err(), "nothing noticed the older address");
+    }),
+    ("residue-not-overwritten", || {
+        let scenario = residue::the_files_have_what_the_report_says;
+        assert!(catch_unwind(|| scenario(Kind::Sqlite, "compacted", "residue-not-overwritten")).is_err(), "nobody looked into the file");
+    }),
+    ("residue-claimed-untreated", || {
+        for kind in Kind::SERVERS {
+            let faulty = || residue::the_files_have_what_the_report_says(kind, "rewritten", "residue-claimed-untreated");
+            assert!(catch_unwind(faulty).is_err(), "nobody looked into the files of {kind:?}");
+        }
     }),
     ("trigger-body-ignored", || {
         triggers::a_changed_body_waits("none");

@@ -274,7 +274,17 @@ pub fn limits() -> Limits {
 
 /// The need of a table that is only read.
 fn reading(table: TableRef) -> Needs {
-    Needs { table, delete: false, update: Vec::new(), drop: false, insert: false, triggers: false, locked: None, row_security: false }
+    Needs {
+        table,
+        delete: false,
+        update: Vec::new(),
+        drop: false,
+        residue: retentiond::policy::Residue::Logical,
+        insert: false,
+        triggers: false,
+        locked: None,
+        row_security: false,
+    }
 }
 
 pub fn stamp() -> Stamp {

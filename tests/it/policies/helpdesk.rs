@@ -4,11 +4,11 @@
 use serde_json::Value;
 
 use super::{Promise, Trial};
-use crate::support::product::Kind;
+use crate::support::{files, product::Kind};
 
 pub const PROMISES: &[Promise] = &[
     ("HLP-1", Some(clients)),
-    ("HLP-2", None),
+    ("HLP-2", Some(what_is_left_behind_is_treated_and_told)),
     ("HLP-3", Some(addresses_are_shortened_before_the_logs_go)),
     ("HLP-4", Some(every_act_is_in_the_ledger)),
 ];
@@ -59,6 +59,32 @@ fn the_latest_date_decides_and_the_floor_stands(kind: Kind) {
     trial.product.set_now("2028-06-03T10:00:00Z");
     trial.settle();
     trial.is_left(&[("clients", "1 8"), ("contracts", "10 19")]);
+}
+
+/// HLP-2: as it is shipped the report says what remains and until when; written anew at night, nothing remains in the tables' files.
+fn what_is_left_behind_is_treated_and_told(kind: Kind) {
+    const GONE: [&str; 4] = ["cem@example.com", "eve@example.com", "forgotten", "too high"];
+    let trial = Trial::new("helpdesk", kind);
+    let swept = trial.sweep();
+    let residue = &swept["helpdesk/clients"]["residue"];
+    assert_eq!(residue["asked"], "compacted", "{kind:?}: {residue:#}");
+    let remains = residue["remains"].to_string();
+    let file = kind.pick("unused parts of pages", "free space of the table", "free space of the table");
+    assert!(remains.contains("backups") && (!residue["pending"].is_null() || remains.contains(file)), "{kind:?}: {residue:#}");
+    trial.scheduled("helpdesk/clients", &["as far as it can in place"]);
+
+    let anew = |rules: String| rules.replace("residue = \"compacted\"", "residue = \"rewritten\"\nwindow = \"11:00-14:00\"");
+    let trial = Trial::edited("helpdesk", kind, "auto", anew);
+    let found = || {
+        let files = files::of_tables(&trial.product.data, &["clients", "tickets", "ticket_messages"]);
+        GONE.map(|text| files::count(&files, text))
+    };
+    assert!(found().iter().all(|times| *times > 0), "{kind:?}: {:?}", found());
+    let is_settled = |rule: &Value| rule["acted"] == 0 && rule["residue"]["pending"].is_null();
+    assert!((0..20).any(|_| trial.sweep().values().all(is_settled)), "{kind:?}: there is no end to it");
+    assert_eq!(found(), [0; 4], "{kind:?}");
+    let entries = trial.product.cli("ledger export").expect(0).json_lines();
+    assert!(entries.iter().any(|entry| entry["kind"] == "residue_treated" && entry["rule"] == "helpdesk/clients"), "{kind:?}");
 }
 
 /// HLP-3: the first stage leaves the network and what happened.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::support::{
     binary::{Folder, run},
-    product::{Kind, Product},
+    product::{Data, Kind, Product},
 };
 
 /// The instant of these tests, from which the seeds count back.
@@ -52,13 +52,21 @@ impl Trial {
     }
 
     fn with(policy: &'static str, kind: Kind, first_sweep: &str) -> Self {
+        Self::edited(policy, kind, first_sweep, |rules| rules)
+    }
+
+    /// The same with rules that somebody has changed.
+    fn edited(policy: &'static str, kind: Kind, first_sweep: &str, edit: fn(String) -> String) -> Self {
         let rest = "[keys.pepper]\nfile = \"pepper.key\"\n[http]\nlisten = \"127.0.0.1:0\"\n[defaults]\nmax_share = 1.0\nfirst_sweep";
         let product = Product::new(kind, &format!("{rest} = \"{first_sweep}\"")).at(NOW);
         let engine = kind.pick("sqlite", "postgres", "mariadb");
         let script = run(Folder::new("").command(["demo", "--policy", policy, "--sql", engine]).env("RETENTIOND_TEST_NOW", NOW)).expect(0);
         product.data.execute(&script.stdout);
         product.folder.write("pepper.key", "a key of sufficient length");
-        let rules = fs::read_to_string(folder(policy).join("policy.toml")).expect("rules");
+        let rules = edit(fs::read_to_string(folder(policy).join("policy.toml")).expect("rules"));
+        if rules.contains("residue = ") {
+            owned(&product.data);
+        }
         let archive = product.folder.path().join("archive");
         fs::create_dir(&archive).expect("a folder");
         product.rules(policy, &rules.replace("file:///srv/archive", &format!("file://{}", archive.display())));
@@ -104,6 +112,15 @@ impl Trial {
             assert!(said.contains(word), "the schedule does not say {word:?} of {rule}: {said}");
         }
     }
+}
+
+/// On PostgreSQL an application owns its tables, and no superuser does: `grants` never gives a role what that may do.
+fn owned(data: &Data) {
+    let Data::Postgres(database) = data else { return };
+    let owner = format!("\"owner of {}\"", database.name());
+    let tables = database.column("SELECT format('ALTER TABLE %I OWNER TO ', tablename) FROM pg_tables WHERE schemaname = 'public'");
+    let given: String = tables.into_iter().flatten().map(|give| format!("{give}{owner};")).collect();
+    database.execute(&format!("CREATE ROLE {owner}; GRANT CREATE ON SCHEMA public TO {owner}; {given}"));
 }
 
 fn folder(policy: &str) -> std::path::PathBuf {

@@ -49,6 +49,7 @@ fn batch(rows: u64) -> Batch {
         partition: None,
         without_address: None,
         archive: None,
+        residue: None,
     }
 }
 
