@@ -112,6 +112,7 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("archive-not-compared", "7: rows go that are not those of their copy"),
     ("archive-hold-ignored", "2: a copy is removed of which a hold covers a row"),
     ("archive-published-early", "7: a copy is valid before its rows have gone"),
+    ("evidence-leaf-left-out", "7: the digest of a row that went is not in the ledger"),
     ("relatives-ignored", "3: rules and holds of a table's partitions, children and parents don't count"),
     ("batch-unbounded", "8: a batch takes the whole table"),
     ("implausible-share-ignored", "9: a start that can't be meant stops no rule"),

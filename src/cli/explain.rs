@@ -2,6 +2,7 @@
 
 use super::{Common, Done, failure::Failure, render};
 use crate::operate::{
+    digests::Answer,
     explain::{self, ExplainReport, Explained, Gone},
     world::World,
 };
@@ -110,17 +111,52 @@ fn why(rule: &Explained) -> Vec<String> {
     why
 }
 
+/// What the digests of batches say of the very row.
+fn named_in(answer: &Answer) -> std::io::Result<()> {
+    for proof in &answer.took {
+        let text = |key: &str| proof.entry[key].as_str().unwrap_or("-").to_owned();
+        render::line(&format!(
+            "{} took it ({}): entry {} of {}, sweep {}, rows that start before {}.",
+            text("rule"),
+            text("action"),
+            proof.entry["seq"],
+            text("at"),
+            text("sweep"),
+            text("cutoff")
+        ))?;
+    }
+    match (answer.took.len(), answer.asked) {
+        (0, 0) => render::line("No batch in the ledger could be asked for it:")?,
+        (0, asked) => render::line(&format!("None of the {asked} batches with digests of rows took it, written like that."))?,
+        _ => {}
+    }
+    for (why, batches) in &answer.not_asked {
+        render::line(&format!("{} batches could not be asked: {why}.", render::grouped(*batches)))?;
+    }
+    Ok(())
+}
+
 /// What can be said of a row that is not there, and no more.
 fn gone(row: &str, gone: Option<&Gone>) -> std::io::Result<()> {
     render::line(&format!("{row} is not there."))?;
+    let named = gone.and_then(|gone| gone.named.as_ref());
+    if let Some(named) = named {
+        named_in(named)?;
+        if !named.took.is_empty() || named.not_asked.is_empty() {
+            return Ok(());
+        }
+    }
     let sweeps = gone.map(|gone| gone.sweeps.as_slice()).unwrap_or_default();
     if sweeps.is_empty() {
         return render::line("The ledger knows of no sweep that deleted rows of this table.");
     }
-    render::line(
-        "At `evidence = \"batch\"` the ledger counts rows and does not name them: it can't say whether this one ever was there.\n\
-         If it was, one of these sweeps could have taken it, and each took only rows that start before its cut-off:\n",
-    )?;
+    let beginning = match named {
+        None => "At `evidence = \"batch\"` the ledger counts rows and does not name them: it can't say whether this one ever was there.",
+        Some(_) => "Of batches that could not be asked it can't be said whether they took it.",
+    };
+    render::line(&format!(
+        "{beginning}\nIf it was, one of these sweeps could have taken it, and each took only rows that start before its cut-off:\n"
+    ))?;
     let header = ["rule", "cut-off", "from", "to", "batches", "rows", "sweep"];
     let rows = sweeps.iter().map(|one| {
         vec![

@@ -1,4 +1,4 @@
-//! `retentiond ledger verify | show | export`.
+//! `retentiond ledger verify | show | export | certificate`.
 
 use std::{io::Write as _, path::PathBuf};
 
@@ -21,6 +21,9 @@ pub enum Command {
         /// Verify this export instead (JSON Lines); needs neither state nor sources
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// And the digests that were exported beside it
+        #[arg(long, value_name = "FILE", requires = "file")]
+        leaves: Option<PathBuf>,
     },
     /// Show entries
     Show {
@@ -39,14 +42,19 @@ pub enum Command {
         /// Into this file, written whole or not at all; without it to standard output
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// And the digests of batches into this file
+        #[arg(long, value_name = "FILE")]
+        leaves: Option<PathBuf>,
     },
+    /// What was done in a period, verified and proved, as a document to hand over
+    Certificate(super::certificate::Args),
 }
 
 pub async fn run(common: &Common, world: &World, command: Command) -> Done {
     match command {
-        Command::Verify { file } => {
+        Command::Verify { file, leaves } => {
             let report = match file {
-                Some(file) => evidence::verify_export(&file)?,
+                Some(file) => evidence::verify_export(&file, leaves.as_deref())?,
                 None => evidence::verify(world).await?,
             };
             if !common.json(&report)? {
@@ -65,28 +73,52 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
             }
             Ok(0)
         }
-        Command::Export { file } => {
+        Command::Certificate(args) => super::certificate::run(common, world, args).await,
+        Command::Export { file, leaves } => {
             match file {
-                Some(file) => export(world, &file).await?,
+                Some(file) => {
+                    let mut out = Beside::create(&file)?;
+                    evidence::each(world, |entry| out.write(&entry.to_line())).await?;
+                    out.publish()?;
+                }
                 None => evidence::each(world, |entry| Ok(render::line(&entry.to_line())?)).await?,
+            }
+            if let Some(leaves) = leaves {
+                let mut out = Beside::create(&leaves)?;
+                evidence::each_digested(world, |batch| out.write(&batch.to_string())).await?;
+                out.publish()?;
             }
             Ok(0)
         }
     }
 }
 
-/// Writes beside the file and renames: a reader never finds half an export.
-async fn export(world: &World, file: &std::path::Path) -> Result<(), world::Error> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".part");
-    let mut out = std::io::BufWriter::new(std::fs::File::create(&beside)?);
-    evidence::each(world, |entry| Ok(writeln!(out, "{}", entry.to_line())?)).await?;
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(&beside, file)?;
-    Ok(())
+/// Lines written beside the file and renamed: a reader never finds half an export.
+struct Beside {
+    file: PathBuf,
+    part: PathBuf,
+    out: std::io::BufWriter<std::fs::File>,
 }
 
-fn print_verification(report: &VerifyReport) -> std::io::Result<()> {
+impl Beside {
+    fn create(file: &std::path::Path) -> std::io::Result<Self> {
+        let mut part = file.as_os_str().to_owned();
+        part.push(".part");
+        let out = std::io::BufWriter::new(std::fs::File::create(&part)?);
+        Ok(Self { file: file.to_owned(), part: part.into(), out })
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), world::Error> {
+        Ok(writeln!(self.out, "{line}")?)
+    }
+
+    fn publish(self) -> std::io::Result<()> {
+        self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&self.part, &self.file)
+    }
+}
+
+pub(super) fn print_verification(report: &VerifyReport) -> std::io::Result<()> {
     let found = &report.verification;
     let verdict = if report.sound { "The ledger verifies" } else { "THE LEDGER DOES NOT VERIFY" };
     render::line(&format!("{verdict}: {} entries.", render::grouped(found.entries)))?;

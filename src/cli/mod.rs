@@ -5,6 +5,7 @@
 
 mod approve;
 mod archive;
+mod certificate;
 mod check;
 mod demo;
 mod explain;

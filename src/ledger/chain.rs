@@ -174,6 +174,7 @@ mod tests {
             without_address: None,
             archive: None,
             residue: None,
+            evidence: None,
         }
     }
 

@@ -5,10 +5,14 @@
 //! intent. Names and reasons of people enter the chain as salted commitments ([`Texts`]) with their text beside it, so
 //! that the text can be erased and the chain still verifies. No value of a row enters it.
 //!
+//! [`digest`] and [`merkle`] are what a batch may keep of its rows beside their number.
+//!
 //! A new kind of entry is a variant of [`Event`]; a new field of an old kind is optional and left out where absent, or
 //! the entries of yesterday would no longer hash to what they did.
 
 pub mod chain;
+pub mod digest;
+pub mod merkle;
 pub mod verify;
 
 use jiff::Timestamp;
@@ -319,6 +323,9 @@ pub struct Batch {
     /// What was asked for the bytes that the rows left behind; absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residue: Option<AskedResidue>,
+    /// Keyed digests of what it took; absent: it only counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<digest::Digested>,
 }
 
 /// What a rule asked for the bytes of rows that it took.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use super::{
     Batch, Entry, Event, SOURCE_ADOPTED,
     chain::{self, Unreadable},
+    digest,
 };
 
 /// More problems than this are counted, not kept: a ledger that is broken throughout must not fill the memory.
@@ -227,6 +228,14 @@ impl Verifier {
         for (_, lane) in self.lanes.iter_mut().filter(|((of, _), _)| of == source) {
             lane.applied = None;
             lane.applied_then = None;
+        }
+    }
+
+    /// Compares the digests of a batch with its entry. Call it before or after the entry itself.
+    pub fn check_leaves(&mut self, entry: &Entry, batch: &Batch, leaves: &[String]) {
+        let Some(digested) = &batch.evidence else { return };
+        if let Some(what) = digest::contradiction(digested, batch.rows, leaves) {
+            self.problem(entry.seq, format!("batch {} of lane {}: {what}", batch.lane_seq, batch.lane));
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     world::{Error, World},
 };
 use crate::ledger::{
-    Entry,
+    Entry, Event,
     verify::{Anchor, Verification, Verifier},
 };
 
@@ -51,7 +51,15 @@ pub async fn verify(world: &World) -> Result<VerifyReport, Error> {
         let page = state.stored_entries(after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = *last;
-        page.into_iter().for_each(|(_, entry)| verifier.push(entry));
+        for (_, entry) in page {
+            if let Ok(entry) = &entry
+                && let Event::BatchApplied(batch) = &entry.event
+                && batch.evidence.is_some()
+            {
+                verifier.check_leaves(entry, batch, &state.leaves(batch).await?);
+            }
+            verifier.push(entry);
+        }
     }
     for (source, lanes) in &anchors {
         verifier.check_anchors(source, lanes);
@@ -60,14 +68,30 @@ pub async fn verify(world: &World) -> Result<VerifyReport, Error> {
     Ok(report(verifier.finish(), anchors.into_keys().collect(), not_anchored))
 }
 
-/// Verifies an export alone: the chain, but not what was cut off at its end.
+/// Verifies an export alone: the chain, but not what was cut off at its end; and the digests, where they are beside it.
 ///
 /// # Errors
-/// [`Error::Io`] if the file can't be read.
-pub fn verify_export(path: &Path) -> Result<VerifyReport, Error> {
+/// [`Error::Io`] if a file can't be read.
+pub fn verify_export(path: &Path, leaves: Option<&Path>) -> Result<VerifyReport, Error> {
+    let lines = |path: &Path| Ok::<_, Error>(std::io::BufReader::new(std::fs::File::open(path)?).lines());
+    let mut beside = leaves.map(lines).transpose()?;
     let mut verifier = Verifier::default();
-    for line in std::io::BufReader::new(std::fs::File::open(path)?).lines() {
-        verifier.push(Entry::from_line(&line?));
+    for line in lines(path)? {
+        let entry = Entry::from_line(&line?);
+        if let (Ok(entry), Some(beside)) = (&entry, &mut beside)
+            && let Event::BatchApplied(batch) = &entry.event
+            && batch.evidence.is_some()
+        {
+            let beside: serde_json::Value = match beside.next() {
+                Some(line) => serde_json::from_str(&line?).unwrap_or_default(),
+                None => serde_json::Value::Null,
+            };
+            let is_its = beside["seq"] == entry.seq;
+            let text = |leaf: &serde_json::Value| leaf.as_str().unwrap_or_default().to_owned();
+            let leaves: Vec<String> = beside["leaves"].as_array().filter(|_| is_its).into_iter().flatten().map(text).collect();
+            verifier.check_leaves(entry, batch, &leaves);
+        }
+        verifier.push(entry);
     }
     Ok(report(verifier.finish(), Vec::new(), Vec::new()))
 }
@@ -128,6 +152,29 @@ pub async fn each(world: &World, mut take: impl FnMut(Entry) -> Result<(), Error
         let Some(last) = page.last() else { break };
         after = last.seq;
         page.into_iter().try_for_each(&mut take)?;
+    }
+    state.close().await;
+    Ok(())
+}
+
+/// Hands every batch that has digests, in order, to `take`, as an object that names the batch.
+///
+/// # Errors
+/// The state's, or what `take` returns.
+pub async fn each_digested(world: &World, mut take: impl FnMut(serde_json::Value) -> Result<(), Error>) -> Result<(), Error> {
+    let state = world.state().await?;
+    let mut after = 0;
+    loop {
+        let page = state.entries(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        for entry in &page {
+            if let Event::BatchApplied(batch) = &entry.event
+                && batch.evidence.is_some()
+            {
+                take(serde_json::json!({ "seq": entry.seq, "leaves": state.leaves(batch).await? }))?;
+            }
+        }
     }
     state.close().await;
     Ok(())

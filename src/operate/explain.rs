@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    digests::{Answer, Asking, Question},
     holds::names_table,
     report::{ArchiveReport, VERSION},
     world::{Error, World},
@@ -90,8 +91,11 @@ pub struct Explained {
 /// What the ledger says of rows that are not there.
 #[derive(Debug, Clone, Serialize)]
 pub struct Gone {
-    /// What was kept as evidence: counts and ranges of batches, and nothing of single rows.
+    /// What was kept as evidence: `batch`, and nothing of single rows, or `row` if some batch has digests of them.
     pub evidence: &'static str,
+    /// What batches say of the very row, where any of them has digests of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<Answer>,
     /// Sweeps that deleted rows of the table, the last first: one of them could have taken the row.
     pub sweeps: Vec<GoneIn>,
 }
@@ -164,7 +168,13 @@ async fn explain_at(
     };
     if !report.found {
         report.gone = match state {
-            Some(state) => Some(Gone { evidence: "batch", sweeps: sweeps(state, &rule.source, &shape.table.table).await? }),
+            Some(state) => {
+                let question = Question::Row { source: rule.source.clone(), table: shape.table.table.clone(), key: key.to_vec() };
+                let (sweeps, answer) = sweeps(state, &rule.source, &shape.table.table, Asking::new(&question, &world.config.keys)).await?;
+                let named = Some(answer).filter(|answer| answer.asked > 0 || !only_counted(answer));
+                let evidence = if named.is_some() { "row" } else { "batch" };
+                Some(Gone { evidence, named, sweeps })
+            }
             None => None,
         };
         return Ok(report);
@@ -263,7 +273,7 @@ async fn holdings(state: Option<&State>, holds: &[(String, String)]) -> Result<V
 }
 
 /// The sweeps that deleted rows of a table, from the batches in the ledger.
-async fn sweeps(state: &State, source: &str, table: &str) -> Result<Vec<GoneIn>, Error> {
+async fn sweeps(state: &State, source: &str, table: &str, mut asking: Asking<'_>) -> Result<(Vec<GoneIn>, Answer), Error> {
     const PAGE: u32 = 1_000;
     let mut sweeps: Vec<GoneIn> = Vec::new();
     let mut after = 0;
@@ -273,13 +283,19 @@ async fn sweeps(state: &State, source: &str, table: &str) -> Result<Vec<GoneIn>,
         after = last.seq;
         for entry in &page {
             let Event::BatchApplied(batch) = &entry.event else { continue };
+            asking.ask(state, entry, batch).await?;
             if batch.table == table && batch.action == "delete" {
                 add(&mut sweeps, batch, entry.at);
             }
         }
     }
     sweeps.reverse();
-    Ok(sweeps)
+    Ok((sweeps, asking.answer()))
+}
+
+/// No batch was asked, because none has digests of rows.
+fn only_counted(answer: &Answer) -> bool {
+    answer.not_asked.keys().all(|why| why.starts_with("at `evidence = "))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

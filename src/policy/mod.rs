@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod condition;
 mod dependent;
+pub mod evidence;
 pub mod length;
 pub mod limits;
 pub mod period;
@@ -33,6 +34,7 @@ use jiff::{civil::Date, tz::TimeZone};
 pub use self::{
     archive::{Archive, ArchivePlace},
     dependent::{Dependent, Then},
+    evidence::Evidence,
     length::{Length, StartAt, YearStart},
     residue::Residue,
     strategy::{JsonPath, Normalise, Step, StrategySpec, Unit},
@@ -177,6 +179,8 @@ pub struct Rule {
     pub archive: Option<Archive>,
     /// What becomes of the bytes that rows leave behind; absent: nothing, and no report speaks of it.
     pub residue: Option<Residue>,
+    /// What the ledger keeps of the rows that it acts on.
+    pub evidence: Evidence,
     /// The legal basis, for the schedule document.
     pub basis: Option<Basis>,
     /// What the data is for.

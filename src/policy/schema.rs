@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Basis, OnErasure, Residue, StartFormat,
+    Basis, Evidence, OnErasure, Residue, StartFormat,
     limits::PACES,
     raw::{FIRST_SWEEPS, MODES, PARTITIONS, STARTS_AT, THENS},
 };
@@ -174,6 +174,7 @@ fn rule() -> Vec<Key> {
             ),
         ),
         key("residue", "What becomes of the bytes that rows leave behind", word(Residue::ALL.map(|(word, _)| word))),
+        key("evidence", "What the ledger keeps of the rows: how many, or keyed digests besides", word(Evidence::ALL.map(|(word, _)| word))),
         key("partitions", "Partitions that are due as a whole are dropped", word(PARTITIONS.map(|(word, _)| word))),
         key("unlinks", "Says that the subject's own column is anonymised", boolean()),
         key("schedule", "When it is swept: cron, five fields, or six with seconds", text()),

@@ -33,8 +33,8 @@ pub use self::{
     sources::{GateNumbers, SourceRecord},
     synchronise::Synchronisation,
     work::{
-        AUTO, Allowance, Approval, Blocked, Claim, Intended, LaneRecord, LastApplied, NewApproval, OpenIntent, Owed, Owner, Pause,
-        PauseScope, Settled, SweepEnd, SweepRecord, SweepStart,
+        AUTO, Allowance, Approval, Blocked, Claim, Intended, LaneRecord, LastApplied, LeafPlace, NewApproval, OpenIntent, Owed, Owner,
+        Pause, PauseScope, Settled, SweepEnd, SweepRecord, SweepStart,
     },
 };
 use crate::{

@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 use super::{
     approval::Guard,
     archiving::{Archiver, Copy, NoCopy},
+    evidence::{Digests, Leaves},
     gate::{self, Admission},
     obstacle::{Obstacle, Reason},
     settle::{self, Verdict},
@@ -53,6 +54,8 @@ pub struct Doorway {
     pub opt_out: Option<Arc<OptOut>>,
     /// Copies the rows first.
     pub archiver: Option<Arc<Archiver>>,
+    /// Digests what they take.
+    pub digests: Option<Arc<Digests>>,
     /// The statements run and are rolled back.
     pub dry_run: bool,
     /// The most rows that one batch changes, those of dependents among them.
@@ -111,7 +114,7 @@ pub struct Taken {
 
 impl Taken {
     /// Rows that nothing went with.
-    fn alone(rows: u64) -> Self {
+    pub(super) fn alone(rows: u64) -> Self {
         Self { rows, ..Self::default() }
     }
 }
@@ -214,11 +217,14 @@ async fn enter(door: &Doorway, hand: &mut Hand, piece: &Piece, copied: Option<(&
         roll_back(batch).await;
         return Passage::failed(piece, error);
     }
-    let alone = |rows| (Taken::alone(rows), Vec::new());
+    let alone = |rows| (Taken::alone(rows), Vec::new(), None);
     let acted = match (piece, copied) {
         (Piece::Rows(range), None) => act(door, &mut *batch, range).await.map(Some),
         (Piece::Rows(range), Some((archiver, copy))) => match batch.delete_and_return(&door.selection, range, archiver.columns()).await {
-            Ok(rows) if archiver.is_copy_of(copy, &rows) => Ok(Some(alone(rows.len() as u64))),
+            Ok(rows) if archiver.is_copy_of(copy, &rows) => {
+                let leaves = door.digests.as_ref().map(|digests| digests.leaves(archiver.columns(), &rows));
+                Ok(Some((Taken::alone(rows.len() as u64), Vec::new(), leaves)))
+            }
             Ok(_) => {
                 roll_back(batch).await;
                 let why = "the application changed rows while they were copied to the archive".to_owned();
@@ -229,7 +235,7 @@ async fn enter(door: &Doorway, hand: &mut Hand, piece: &Piece, copied: Option<(&
         (Piece::Partition(partition), _) => batch.take_partition(&door.selection, partition).await.map(|rows| rows.map(alone)),
         (Piece::Back(back), _) => batch.put_back(&back.table, &back.columns, &back.rows).await.map(|rows| Some(alone(rows))),
     };
-    let (taken, refused) = match acted {
+    let (taken, refused, leaves) = match acted {
         Ok(Some(acted)) => acted,
         Ok(None) => {
             roll_back(batch).await;
@@ -254,11 +260,25 @@ async fn enter(door: &Doorway, hand: &mut Hand, piece: &Piece, copied: Option<(&
         roll_back(batch).await;
         return Ok(Passage::Guarded(guard));
     }
-    commit(door, hand, batch, piece, taken, copied).await
+    commit(door, hand, batch, piece, taken, Beside { copied, leaves }).await
 }
 
-/// Step 3: what was taken, and the rows whose opt-outs were refused.
-async fn act(door: &Doorway, batch: &mut dyn engine::Batch, range: &Range) -> Result<(Taken, Vec<Refused>), engine::Error> {
+/// What of a batch is kept elsewhere.
+struct Beside<'a> {
+    copied: Option<(&'a Archiver, &'a Copy)>,
+    leaves: Option<Leaves>,
+}
+
+/// Step 3: what was taken, the rows whose opt-outs were refused, and the digests.
+async fn act(door: &Doorway, batch: &mut dyn engine::Batch, range: &Range) -> Result<(Taken, Vec<Refused>, Option<Leaves>), engine::Error> {
+    match &door.digests {
+        Some(digests) => digests.act(door, batch, range).await,
+        None => act_on(door, batch, range).await.map(|(taken, refused)| (taken, refused, None)),
+    }
+}
+
+/// What was taken, and the rows whose opt-outs were refused.
+pub(super) async fn act_on(door: &Doorway, batch: &mut dyn engine::Batch, range: &Range) -> Result<(Taken, Vec<Refused>), engine::Error> {
     let selection = &door.selection;
     Ok(match &door.opt_out {
         Some(opt_out) => {
@@ -280,7 +300,7 @@ async fn commit(
     mut batch: Box<dyn engine::Batch>,
     piece: &Piece,
     taken: Taken,
-    copied: Option<(&Archiver, &Copy)>,
+    Beside { copied, leaves }: Beside<'_>,
 ) -> Result<Passage, Obstacle> {
     let Taken { rows, dragged, without_address } = taken;
     let epoch = batch.epoch();
@@ -293,11 +313,13 @@ async fn commit(
     if let Some((_, copy)) = copied {
         intent.archive = Some(copy.archived.clone());
     }
+    intent.evidence = leaves.as_ref().map(|leaves| leaves.digested.clone());
+    let leaves = leaves.map(|leaves| leaves.leaves).unwrap_or_default();
     if fault::seeded("intent-after-commit") {
         return commit_before_intent(door, hand, batch, intent).await;
     }
     fault::point("intent.before");
-    let intended = match door.state.intend(&mut hand.claim, hand.unrecorded, intent).await {
+    let intended = match door.state.intend_with(&mut hand.claim, hand.unrecorded, intent, &leaves).await {
         Ok(intended) => intended,
         Err(error) => {
             roll_back(batch).await;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engine::shape::{ForeignKey, ReferentialAction, Shape, TableKind},
     policy::{
-        Action, Dependent, Dialect, OnNull, Rule, StrategySpec, Subjects, Then,
+        Action, Dependent, Dialect, Evidence, OnNull, Rule, StrategySpec, Subjects, Then,
         resolve::{SUBJECT, readings},
     },
     sql::selection::{ColumnRef, Dependency, Reference, TypeClass},
@@ -96,6 +96,7 @@ pub fn as_rule(rule: &Rule, dependent: &Dependent) -> Rule {
         wait_for: Vec::new(),
         dependents: dependent.dependents.clone(),
         suppress: None,
+        evidence: Evidence::Batch,
         ..rule.clone()
     }
 }

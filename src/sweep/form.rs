@@ -14,7 +14,7 @@ use crate::{
     clock::hex,
     engine::shape::Shape,
     fault,
-    policy::{Dialect, Mode, Rule, period::Period, resolve},
+    policy::{Dialect, Evidence, Mode, Rule, period::Period, resolve},
 };
 
 /// A rule with the rules that it meets and the shape of its table.
@@ -80,7 +80,7 @@ impl Written {
     /// Nothing became otherwise but periods that are longer, and what `besides` names.
     fn keeps_longer(&self, now: &Self, besides: &[&str]) -> bool {
         self.differing(now).into_iter().all(|(key, before, now)| {
-            let is_new = before.is_none();
+            let (is_new, before_said, now_said) = (before.is_none(), before.clone(), now.clone());
             let period = |said: Option<Value>| said?.as_str()?.parse::<Period>().ok();
             let is_longer = match (key.as_str(), period(before), period(now)) {
                 ("keep_for" | "floor", Some(before), Some(now)) => now.is_nowhere_shorter_than(&before),
@@ -92,6 +92,8 @@ impl Written {
                 ("archive", None, None) => is_new,
                 // The end of the month or year comes after the start, and what is waited for before the end.
                 ("start_at" | "wait_for", None, None) => is_new,
+                // To know more of what went takes no row more.
+                ("evidence", None, None) => level(now_said.as_ref()) >= level(before_said.as_ref()),
                 _ => false,
             };
             is_longer || besides.contains(&key.as_str())
@@ -119,6 +121,11 @@ impl Written {
         };
         self.differing(now).into_iter().map(sentence).collect()
     }
+}
+
+/// How much the ledger keeps, as a canonical text says it.
+fn level(said: Option<&Value>) -> Evidence {
+    said.and_then(Value::as_str).and_then(Evidence::named).unwrap_or_default()
 }
 
 impl Form {
@@ -196,7 +203,7 @@ impl Form {
     pub fn changes(&self, now: &Self) -> Changes {
         let mut changes = Changes::default();
         for (key, sentence) in self.rule.differences(&now.rule) {
-            const PROTECTIONS: [&str; 7] = ["archive", "floor", "overrides", "start_at", "subject", "suppress", "wait_for"];
+            const PROTECTIONS: [&str; 8] = ["archive", "evidence", "floor", "overrides", "start_at", "subject", "suppress", "wait_for"];
             let protects = PROTECTIONS.contains(&key.as_str());
             if protects { &mut changes.protections } else { &mut changes.others }.push(sentence);
         }

@@ -16,6 +16,7 @@ mod dates;
 pub mod dependents;
 pub mod dragged;
 pub mod elsewhere;
+pub mod evidence;
 pub mod expiry;
 pub mod form;
 pub mod gate;
@@ -316,11 +317,13 @@ impl Sweeper<'_> {
                 without_address: None,
                 archive: None,
                 residue: residue::asked(rule, selection),
+                evidence: None,
             },
             selection: Arc::new(selection.clone()),
             act: Arc::new(act.clone()),
             opt_out: ready.planned.opt_out.clone().map(Arc::new),
             archiver: ready.copies.clone().map(|copies| Arc::new(Archiver::new(copies, self.clock.clone(), self.state))),
+            digests: ready.digests.clone().map(Arc::new),
             dry_run: self.request.dry_run,
             most: self.target.config.limits.narrowed(&rule.limits).max_batch_rows,
             at_most: None,

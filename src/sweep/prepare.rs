@@ -11,6 +11,7 @@ use super::{
     archiving::{self, Copies},
     dependents::{ROOT, as_rule},
     elsewhere::{self, Elsewhere, Tables},
+    evidence::{self, Digests},
     form::Form,
     obstacle::{Obstacle, Reason},
     partitions::{self, Drops},
@@ -61,6 +62,8 @@ pub struct Ready {
     pub drops: Drops,
     /// Where rows are copied to before they go.
     pub copies: Option<Copies>,
+    /// What the ledger keeps of the rows besides their number.
+    pub digests: Option<Digests>,
     /// What an approval is an approval of.
     pub form: Form,
     /// The form's digest.
@@ -153,11 +156,12 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
         let walked = walked(rule, &shape);
         let ways = target.engine.ways(&shape, &rule.key, walked);
         let outcome = outcome.and_then(|(planned, drops)| Ok((planned, drops, archiving::copies(rule, &shape, &*target.engine, &ways)?)));
-        let outcome = outcome.map(|(planned, drops, copies)| {
+        let outcome = outcome.and_then(|planned| Ok((planned, evidence::digests(rule, &shape, &*target.engine, keys)?)));
+        let outcome = outcome.map(|((planned, drops, copies), digests)| {
             let form = Form::of(rule, &met, &shape, &along).firing(suppress::fired(rule, &elsewhere));
             let (digest, walked) = (form.digest(), walked.map(str::to_owned));
             let (estimated_rows, estimated_bytes) = (shape.estimated_rows, shape.estimated_bytes);
-            Ready { planned, ways, walked, drops, copies, form, digest, estimated_rows, estimated_bytes }
+            Ready { planned, ways, walked, drops, copies, digests, form, digest, estimated_rows, estimated_bytes }
         });
         prepared.push(Prepared { rule: (*rule).clone(), table: Some(shape), elsewhere: elsewhere.clone(), outcome });
     }

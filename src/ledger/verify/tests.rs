@@ -69,6 +69,7 @@ fn batch(lane: &str, lane_seq: u64) -> Batch {
         without_address: None,
         archive: None,
         residue: None,
+        evidence: None,
     }
 }
 

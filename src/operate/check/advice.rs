@@ -3,7 +3,7 @@
 use super::dragged::{Dragged, What};
 use crate::{
     engine::shape::Shape,
-    policy::{Action, ColumnAt, Dependent, Dialect, Hop, Rule},
+    policy::{Action, ColumnAt, Dependent, Dialect, Evidence, Hop, Rule},
     sql::{selection::TableRef, statement::create_index},
     sweep::{
         dragged::fired,
@@ -74,6 +74,11 @@ pub fn advice(target: &Target, prepared: &Prepared, all: &[Prepared], dragged: &
     }
     if let Some(copies) = &ready.copies {
         advice.warnings.extend(copies.store.caution());
+    }
+    if ready.digests.is_some() {
+        let of = if rule.evidence == Evidence::Row { "row" } else { "subject of a batch" };
+        let price = "some 200 bytes in the state for good, and where rows are not plainly deleted a statement before that names them";
+        advice.warnings.push(format!("`evidence = \"{}\"` has a price: a digest for each {of}, {price}", rule.evidence.name()));
     }
     if let Drops::None(why) = &ready.drops {
         advice.warnings.push(format!("no partition is dropped, because {why}: rows go one by one"));

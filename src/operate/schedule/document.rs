@@ -136,6 +136,7 @@ pub fn facts(rule: &ScheduledRule, report: &ScheduleReport) -> Vec<Fact> {
     let column = |column: &super::ScheduledColumn| Words::code(&column.column).say(": ").with(column.in_words.clone());
     let mut action = vec![told.action.clone()];
     action.extend(rule.archive.iter().map(|archive| archive.in_words.clone()));
+    action.extend(rule.evidence_in_words.clone());
     action.extend(rule.anonymise.iter().map(column));
     let names = |names: &[String]| {
         let mut names = names.iter();

@@ -116,6 +116,9 @@ pub struct ScheduledRule {
     /// What becomes of the bytes that rows leave behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub residue: Option<&'static str>,
+    /// What the ledger keeps of its rows besides their number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence_in_words: Option<Words>,
     /// When the last sweep began that did all that was due; `None`: never, or not known.
     pub last_swept: Option<Timestamp>,
     /// The last sweep, however it ended.
@@ -356,6 +359,7 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
             in_words: words::archived(archive),
         }),
         residue: rule.residue.map(Residue::name),
+        evidence_in_words: words::evidenced(rule.evidence),
         last_swept: memory.successes.get(rule.id.as_str()).copied(),
         last_sweep: memory.sweeps.iter().find(|sweep| sweep.start.rule == rule.id.as_str()).map(last_sweep),
         blocked: memory.blocked.iter().find(|blocked| blocked.rule == rule.id.as_str()).map(block),

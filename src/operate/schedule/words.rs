@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::time;
 use crate::policy::{
-    Action, Archive, Basis, Dependent, Mode, OnErasure, OnNull, Residue, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait,
+    Action, Archive, Basis, Dependent, Evidence, Mode, OnErasure, OnNull, Residue, Rule, RuleId, StrategySpec, Subjects, Term, Then, Wait,
     schedule::Schedule,
 };
 
@@ -109,6 +109,15 @@ pub fn archived(archive: &Archive) -> Words {
     Words::text("before that they are copied to an archive (")
         .name(archive.to.as_str())
         .say(format!("); a copy is kept for {kept}, counted from when it was made, and then removed"))
+}
+
+/// What can be told of single rows afterwards.
+pub fn evidenced(evidence: Evidence) -> Option<Words> {
+    Some(Words::text(match evidence {
+        Evidence::Batch => return None,
+        Evidence::Subject => "a keyed digest of each person among them is kept as evidence",
+        Evidence::Row => "a keyed digest of the key of each row is kept as evidence",
+    }))
 }
 
 /// "Deleted after 3 years": the rule in a few words.

@@ -32,7 +32,7 @@ pub use self::{
     values::{RawSubject, RawTenant, RawTrigger, RawWait},
 };
 use super::{
-    Basis, FirstSweep, Mode, Never, OnErasure, OnNull, Residue, StartFormat, YearStart, limits::RuleLimits, period::Period,
+    Basis, Evidence, FirstSweep, Mode, Never, OnErasure, OnNull, Residue, StartFormat, YearStart, limits::RuleLimits, period::Period,
     schedule::Schedule, window::Window,
 };
 use crate::diagnostic::{
@@ -40,9 +40,6 @@ use crate::diagnostic::{
     fields::{At, Fields, Reader},
     suggest,
 };
-
-/// Keys of rules that the language has but this version does not.
-const LATER: [&str; 1] = ["evidence"];
 
 /// A rule file.
 #[derive(Debug)]
@@ -121,6 +118,7 @@ pub struct RawRule {
     pub dependents: Option<At<Vec<RawDependent>>>,
     pub archive: Option<At<RawArchive>>,
     pub residue: Option<At<Residue>>,
+    pub evidence: Option<At<Evidence>>,
 }
 
 /// The word after `action`.
@@ -250,9 +248,9 @@ impl RawRule {
             dependents: dependents::dependents(fields),
             archive: archive::archive(fields),
             residue: fields.choice("residue", &Residue::ALL),
+            evidence: fields.choice("evidence", &Evidence::ALL),
         };
-        let later = |key: &str| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version"));
-        fields.finish_with(later);
+        fields.finish();
         rule
     }
 }

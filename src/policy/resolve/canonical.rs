@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::meaning;
-use crate::policy::{Action, Dependent, Normalise, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Tenant, Term, Then, Wait};
+use crate::policy::{
+    Action, Dependent, Evidence, Normalise, OnNull, Rule, RuleId, StartAt, StrategySpec, Subjects, Tenant, Term, Then, Wait,
+};
 
 /// Everything that decides which rows a rule concerns and what becomes of them, as JSON with its members in this order.
 /// Comments, the order of keys and files, and what is only for people are not in it.
@@ -54,6 +56,9 @@ pub(super) fn canonical(rule: &Rule) -> String {
     }
     if let Some(residue) = rule.residue {
         said["residue"] = json!(residue.name());
+    }
+    if rule.evidence != Evidence::Batch {
+        said["evidence"] = json!(rule.evidence.name());
     }
     if rule.drops_partitions {
         said["partitions"] = json!("drop");

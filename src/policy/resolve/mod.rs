@@ -7,6 +7,7 @@
 mod canonical;
 mod dependents;
 mod elsewhere;
+mod evidence;
 mod identity;
 mod meaning;
 mod meet;

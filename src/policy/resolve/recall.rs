@@ -9,8 +9,9 @@ use super::meaning;
 use crate::{
     diagnostic::SourceFile,
     policy::{
-        Action, AllowedTrigger, Archive, Dependent, Dialect, FirstSweep, Mode, OnNull, Origin, Residue, Rule, RuleId, StrategySpec,
-        Subject, Subjects, TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, period::Period, schedule::Schedule,
+        Action, AllowedTrigger, Archive, Dependent, Dialect, Evidence, FirstSweep, Mode, OnNull, Origin, Residue, Rule, RuleId,
+        StrategySpec, Subject, Subjects, TableName, Tenant, Then, Wait, condition::Condition, limits::RuleLimits, period::Period,
+        schedule::Schedule,
     },
 };
 
@@ -73,6 +74,10 @@ pub fn recall(canonical: &str, condition: Option<&str>, dialect: Dialect) -> Opt
             }
         },
         residue: said["residue"].as_str().and_then(Residue::of),
+        evidence: match said["evidence"].as_str() {
+            None => Evidence::Batch,
+            Some(name) => Evidence::named(name)?,
+        },
         basis: None,
         purpose: None,
         reason: None,
@@ -202,6 +207,7 @@ table = "t"
 action = "anonymise"
 anonymise = { z = "null" }
 mark = "m"
+evidence = "row"
 subject = "none"
 no_subject_reason = "n"
 start = "at"
@@ -236,7 +242,7 @@ earliest = [
         let sources = [("app".to_owned(), SourceFacts { dialect: Some(Dialect::Postgres), naive: Some(TimeZone::UTC), schema: None })];
         let context = Context {
             sources: sources.into(),
-            keys: vec!["k".to_owned()],
+            keys: vec!["k".to_owned(), "evidence".to_owned()],
             timezone: TimeZone::UTC,
             defaults: RuleDefaults::default(),
             complete: true,

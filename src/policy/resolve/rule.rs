@@ -6,6 +6,7 @@ use super::{
     Context, SourceFacts,
     canonical::canonical,
     dependents::{self, dependents},
+    evidence,
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
@@ -70,6 +71,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
         dependents: dependents?,
         archive: archive?,
         residue: check.residue(),
+        evidence: evidence::level(&check, context),
         basis: value(&raw.basis),
         purpose: value(&raw.purpose),
         reason: value(&raw.reason),
@@ -397,6 +399,7 @@ impl Check<'_> {
         spans.extend(raw.drops_partitions.iter().map(|drops| ("partitions".to_owned(), drops.span.clone())));
         spans.extend(raw.residue.iter().map(|residue| ("residue".to_owned(), residue.span.clone())));
         spans.extend(raw.archive.iter().map(|archive| ("archive".to_owned(), archive.span.clone())));
+        spans.extend(raw.evidence.iter().map(|evidence| ("evidence".to_owned(), evidence.span.clone())));
         spans.extend(raw.action.iter().map(|action| ("action".to_owned(), action.span.clone())));
         for (key, columns) in [("key", &raw.key), ("retains", &raw.retains)] {
             spans.extend(

@@ -9,11 +9,12 @@ use super::{
 };
 
 /// The steps in order; step `n` takes the tables from version `n - 1` to `n`.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("0001_state.sql"),
     include_str!("0002_guards.sql"),
     include_str!("0003_last_success.sql"),
     include_str!("0004_residue.sql"),
+    include_str!("0005_evidence.sql"),
 ];
 
 /// The version that this code works with.

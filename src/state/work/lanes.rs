@@ -198,6 +198,20 @@ impl State {
     /// # Errors
     /// [`Error::LeaseLost`]; [`Error::Unsettled`] if `outcome_of_previous` doesn't fit what is open.
     pub async fn intend(&self, claim: &mut Claim, outcome_of_previous: Option<u64>, intent: Batch) -> Result<Intended, Error> {
+        self.intend_with(claim, outcome_of_previous, intent, &[]).await
+    }
+
+    /// The same with the digests of what the batch takes: they are there exactly if the intent is.
+    ///
+    /// # Errors
+    /// As [`State::intend`].
+    pub async fn intend_with(
+        &self,
+        claim: &mut Claim,
+        outcome_of_previous: Option<u64>,
+        intent: Batch,
+        leaves: &[String],
+    ) -> Result<Intended, Error> {
         let mut transaction = self.database.write().await?;
         self.renew(&mut transaction, claim).await?;
         let mut after = match outcome_of_previous {
@@ -207,6 +221,7 @@ impl State {
         };
         let lane_seq = after.lane_seq + 1;
         let batch = Batch { source: claim.source.clone(), lane: claim.lane.clone(), lane_seq, fence: claim.fence, ..intent };
+        self.write_leaves(&mut transaction, &batch, leaves).await?;
         let entry = self.append_in(&mut transaction, |_| Event::BatchIntent(batch.clone())).await?;
         self.owe(&mut transaction, &batch, entry.seq).await?;
         let opened = query("UPDATE lane SET open_entry = $3 WHERE source = $1 AND name = $2 AND open_entry IS NULL")
@@ -324,7 +339,10 @@ impl State {
                 after.applied = LastApplied { seq: open.batch.lane_seq, rows, intent_hash: open.hash };
                 Event::BatchApplied(Batch { rows, ..open.batch })
             }
-            Settled::Abandoned { reason } => Event::BatchAbandoned { batch: open.batch, reason },
+            Settled::Abandoned { reason } => {
+                self.remove_leaves(connection, &open.batch).await?;
+                Event::BatchAbandoned { batch: open.batch, reason }
+            }
         };
         let closed = query(
             "UPDATE lane SET seq = $3, applied_seq = $4, applied_rows = $5, applied_hash = $6, open_entry = NULL

@@ -3,6 +3,7 @@
 mod approvals;
 mod blocked;
 mod lanes;
+mod leaves;
 mod owner;
 mod pauses;
 mod residue;
@@ -12,6 +13,7 @@ pub use self::{
     approvals::{AUTO, Allowance, Approval, NewApproval},
     blocked::Blocked,
     lanes::{Claim, Intended, LaneRecord, LastApplied, OpenIntent, Settled},
+    leaves::LeafPlace,
     owner::Owner,
     pauses::{Pause, PauseScope},
     residue::Owed,

@@ -7,6 +7,7 @@ mod archived_types;
 pub mod archives;
 mod checks;
 pub mod dependents;
+pub mod digests;
 pub mod dropping;
 mod evidence;
 mod explain;

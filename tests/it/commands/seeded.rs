@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, dependents, dropping, left, lookups, opt_outs, partitions, policy, residue, triggers};
+use super::{CLOSED, accounts, dependents, digests, dropping, left, lookups, opt_outs, partitions, policy, residue, triggers};
 use crate::{
     crash::archiving,
     support::{
@@ -52,6 +52,7 @@ pub const SCENARIOS: &[(&str, fn())] = &[
     ("archive-not-compared", || caught_on_all("archive-not-compared", archiving::a_row_that_changes_meanwhile_is_copied_as_it_went)),
     ("archive-published-early", || caught_on_all("archive-published-early", archiving::a_copy_is_valid_when_its_rows_have_gone)),
     ("archive-hold-ignored", || caught_on_all("archive-hold-ignored", archiving::a_held_copy_stays)),
+    ("evidence-leaf-left-out", || caught_on_all("evidence-leaf-left-out", digests::a_digest_is_missing)),
     ("partition-dropped-though-not-whole", || {
         for kind in dropping::KINDS {
             dropping::a_partition_with_a_held_row_stays(kind, "none");

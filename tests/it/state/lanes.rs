@@ -50,6 +50,7 @@ fn batch(rows: u64) -> Batch {
         without_address: None,
         archive: None,
         residue: None,
+        evidence: None,
     }
 }
 
