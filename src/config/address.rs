@@ -1,6 +1,6 @@
 //! Reads where databases and keys are, and what protects the way to a database.
 //!
-//! A new place for secrets is a line in [`ADDRESSES`] and [`KEYS`], and a variant of [`SecretPlace`].
+//! A new place for secrets is a line in [`ADDRESSES`], [`KEYS`] and those of buckets, and a variant of [`SecretPlace`].
 
 use std::{ops::Range, path::Path};
 
@@ -21,6 +21,9 @@ type Places = [(&'static str, fn(&str, &Path) -> SecretPlace)];
 
 const ADDRESSES: &Places = &[("url_file", file), ("url_env", variable), ("url_credential", credential)];
 const KEYS: &Places = &[("file", file), ("env", variable), ("credential", credential)];
+const ACCESS_KEY_IDS: &Places = &[("access_key_id_file", file), ("access_key_id_env", variable), ("access_key_id_credential", credential)];
+const SECRET_ACCESS_KEYS: &Places =
+    &[("secret_access_key_file", file), ("secret_access_key_env", variable), ("secret_access_key_credential", credential)];
 
 fn file(path: &str, base_dir: &Path) -> SecretPlace {
     SecretPlace::File(base_dir.join(path))
@@ -101,10 +104,37 @@ fn report_tls(fields: &Fields<'_>, protection: Option<&Fields<'_>>, address: &Ra
 
 /// `[keys.NAME]`: exactly one place.
 pub(super) fn key(fields: &Fields<'_>, base_dir: &Path) -> Option<Key> {
-    let missing = ["the key is nowhere", "add `file`, `env` or `credential`"];
-    let key = chosen(fields, KEYS.iter().map(|(key, _)| *key), "the key", missing);
+    let key = key_in(fields, base_dir, KEYS, "the key", ["the key is nowhere", "add `file`, `env` or `credential`"]);
     fields.finish();
-    let (name, place) = KEYS.iter().find(|(other, _)| Some(*other) == key)?;
+    key
+}
+
+/// The secret half of a bucket's access key.
+pub(super) fn secret_access_key(fields: &Fields<'_>, base_dir: &Path) -> Option<Key> {
+    let missing =
+        ["the bucket has no secret key", "add `secret_access_key_file`, `secret_access_key_env` or `secret_access_key_credential`"];
+    key_in(fields, base_dir, SECRET_ACCESS_KEYS, "the secret key", missing)
+}
+
+/// The other half, which may be written.
+pub(super) fn access_key_id(fields: &Fields<'_>, base_dir: &Path) -> Option<String> {
+    let keys = std::iter::once("access_key_id").chain(ACCESS_KEY_IDS.iter().map(|(key, _)| *key));
+    let missing =
+        ["the bucket has no access key", "add `access_key_id`; or `access_key_id_file`, `access_key_id_env` or `access_key_id_credential`"];
+    let key = chosen(fields, keys, "the access key", missing)?;
+    let at = fields.words(key)?;
+    match ACCESS_KEY_IDS.iter().find(|(other, _)| *other == key) {
+        None => Some(at.value),
+        Some((_, place)) => {
+            let bytes = secret(fields, &at, &place(&at.value, base_dir))?;
+            valid(fields, &at, String::from_utf8(bytes).map_err(|_| "it is not text"))
+        }
+    }
+}
+
+fn key_in(fields: &Fields<'_>, base_dir: &Path, places: &Places, what: &str, missing: [&str; 2]) -> Option<Key> {
+    let key = chosen(fields, places.iter().map(|(key, _)| *key), what, missing);
+    let (name, place) = places.iter().find(|(other, _)| Some(*other) == key)?;
     let at = fields.words(name)?;
     let bytes = secret(fields, &at, &place(&at.value, base_dir))?;
     valid(fields, &at, Key::new(bytes))

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use super::{
     Defaults, Limits, Replicas, Source, SourceUrl, Tls, Window,
     address::{address, key},
+    bucket::{BucketSettings, Buckets, bucket},
 };
 use crate::{
     diagnostic::fields::{At, Fields, Reader},
@@ -39,6 +40,8 @@ pub(super) struct File {
     pub listen: SocketAddr,
     /// Every name that is written; `None` for a key that could not be read.
     pub keys: BTreeMap<String, Option<Key>>,
+    /// Every name that is written; `None` for a bucket with a mistake.
+    pub buckets: BTreeMap<String, Option<BucketSettings>>,
     /// Every name that is written.
     pub sources: BTreeMap<String, FileSource>,
     pub defaults: Option<Defaults>,
@@ -64,6 +67,7 @@ impl File {
             state: state(top, base_dir),
             listen: listen(top),
             keys: top.named("keys", "the key").into_iter().map(|(name, fields)| (name.value, key(&fields, base_dir))).collect(),
+            buckets: buckets(top, base_dir),
             sources: sources(top, base_dir),
             defaults: defaults(top),
         };
@@ -85,6 +89,11 @@ impl File {
             }
             users.push((format!("the source `{name}`"), path));
         }
+    }
+
+    /// The buckets that could be read.
+    pub(super) fn usable_buckets(&self) -> Buckets {
+        self.buckets.iter().filter_map(|(name, bucket)| Some((name.clone(), bucket.clone()?))).collect()
     }
 
     /// The keys that could be read.
@@ -117,6 +126,11 @@ fn listen(top: &Fields<'_>) -> SocketAddr {
     let listen = fields.parsed("listen", parse).map_or(LISTEN, |listen| listen.value);
     finish(&fields);
     listen
+}
+
+fn buckets(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, Option<BucketSettings>> {
+    let named = top.named("buckets", "the bucket").into_iter();
+    named.map(|(name, fields)| (name.value.clone(), bucket(&name.value, &fields, base_dir))).collect()
 }
 
 fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {

@@ -63,7 +63,7 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>,
         rule_files.into_iter().filter_map(|path| Some(SourceFile::new(&path, read_text(&path, found)?))).collect();
     let (rules, policies) = resolve(&rule_texts, &context(&file, !reader.is_broken()), found);
 
-    let keys = file.usable_keys();
+    let (keys, buckets) = (file.usable_keys(), file.usable_buckets());
     let sources: Option<BTreeMap<_, _>> = file.sources.into_iter().map(|(name, source)| Some((name, source.source?))).collect();
     let (timezone, timezone_name) = file.timezone;
     let config = Config {
@@ -73,6 +73,7 @@ fn read(path: &Path, found: &RefCell<Diagnostics>) -> Option<(Config, Vec<Rule>,
         state: file.state?,
         listen: file.listen,
         keys,
+        buckets,
         sources: sources?,
         defaults: file.defaults?,
     };
@@ -115,6 +116,7 @@ fn context(file: &File, complete: bool) -> Context {
     Context {
         sources: file.sources.iter().map(|(name, source)| (name.clone(), facts(source))).collect(),
         keys: file.keys.keys().cloned().collect(),
+        buckets: file.buckets.keys().cloned().collect(),
         timezone: file.timezone.0.clone(),
         defaults: file.defaults.as_ref().map(|defaults| defaults.rule.clone()).unwrap_or_default(),
         complete,

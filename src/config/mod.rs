@@ -1,11 +1,12 @@
 //! `retentiond.toml`: where rules, state, keys and sources are, and the limits of each source.
 //!
 //! [`load`] reads the file and every rule file that it names, and reports the mistakes of all of them at once. `file`
-//! reads the tables and `address` where databases and keys are; `url` and `tls` are values of theirs, `handshake` tells a
+//! reads the tables, `address` where databases and keys are, `bucket` where archives are; `url` and `tls` are values of theirs, `handshake` tells a
 //! person why a server could not be trusted, `hide` keeps secrets out of diagnostics. A new key is a line in `file` and a
 //! field here.
 
 mod address;
+mod bucket;
 mod file;
 pub mod handshake;
 mod hide;
@@ -19,8 +20,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use jiff::tz::TimeZone;
 
 pub use self::{
+    bucket::{BucketSettings, Buckets},
     load::{Loaded, load},
-    tls::{Reach, Tls, TlsMode},
+    tls::{Reach, Tls, TlsMode, certificates_of},
     url::{InvalidUrl, NotCurrent, SourceUrl},
 };
 pub use crate::policy::{
@@ -46,6 +48,8 @@ pub struct Config {
     /// Where the daemon serves its metrics.
     pub listen: SocketAddr,
     pub keys: Keys,
+    /// Where archives may be, besides folders.
+    pub buckets: Buckets,
     /// By name.
     pub sources: BTreeMap<String, Source>,
     pub defaults: Defaults,

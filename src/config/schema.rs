@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::tls::MODES;
 use crate::{
-    diagnostic::schema::{Key, any, document, duration, key, list, named, pattern, table, text, word},
+    diagnostic::schema::{Key, any, boolean, document, duration, key, list, named, pattern, table, text, word},
     policy::schema::{guards, limits},
 };
 
@@ -22,6 +22,7 @@ fn top() -> Vec<Key> {
         key("state", "retentiond's own database: holds, ledger, history, leases", table(&[], address())),
         key("http", "Where the daemon listens", table(&[], vec![key("listen", "Address and port: \"127.0.0.1:9464\"", text())])),
         key("keys", "Secrets that rules name; never sent to a server", named(table(&[], secret()))),
+        key("buckets", "How the buckets are reached that archives are in, by their names", named(table(&[], bucket()))),
         key("sources", "The connected databases", named(table(&[], source()))),
         key("defaults", "For rules that don't say", table(&[], defaults())),
     ]
@@ -55,6 +56,22 @@ fn secret() -> Vec<Key> {
         key("file", "A file that holds the secret", text()),
         key("env", "An environment variable that holds the secret", text()),
         key("credential", "A credential of systemd that holds the secret", text()),
+    ]
+}
+
+fn bucket() -> Vec<Key> {
+    vec![
+        key("endpoint", "The object store's address; left out: Amazon's of the region", text()),
+        key("region", "The bucket's region: \"us-east-1\"", text()),
+        key("path_style", "The bucket's name is in the path of addresses, and not in their host", boolean()),
+        key("ca_file", "Authorities that are trusted besides the system's (PEM)", text()),
+        key("access_key_id", "The access key's name", text()),
+        key("access_key_id_file", "A file that holds it", text()),
+        key("access_key_id_env", "An environment variable that holds it", text()),
+        key("access_key_id_credential", "A credential of systemd that holds it", text()),
+        key("secret_access_key_file", "A file that holds the secret key", text()),
+        key("secret_access_key_env", "An environment variable that holds the secret key", text()),
+        key("secret_access_key_credential", "A credential of systemd that holds the secret key", text()),
     ]
 }
 
@@ -108,7 +125,8 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[state]\n[http]\n[keys.k]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
+        let text =
+            "[state]\n[http]\n[keys.k]\n[buckets.b]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
         let (file, found) = (SourceFile::new("retentiond.toml", text), RefCell::default());
         let (reader, document) = Reader::parse(&file, text, &found);
         File::read(&Fields::new(reader, "the configuration", 0..0, document.get_ref()), Path::new("."));
@@ -120,6 +138,7 @@ mod tests {
                 ("`state`", "/properties/state"),
                 ("`http`", "/properties/http"),
                 ("the key `k`", "/properties/keys/additionalProperties"),
+                ("the bucket `b`", "/properties/buckets/additionalProperties"),
                 ("the source `s`", source),
                 ("the replica", &format!("{source}/properties/replicas/anyOf/1/items")),
                 ("`tls`", &format!("{source}/properties/tls")),

@@ -208,11 +208,26 @@ impl Tls {
     }
 }
 
-/// Whether a file holds certificates, and nothing that pretends to be one.
+/// The certificates of a file, which holds at least one, and nothing that pretends to be one.
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let found: Vec<_> = CertificateDer::pem_file_iter(path)?.collect::<Result<_, _>>()?;
+    if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
+}
+
 fn certificates(path: &Path) -> Result<(), pem::Error> {
-    let mut found = CertificateDer::pem_file_iter(path)?;
-    let first = found.next().ok_or(pem::Error::NoItemsFound)?;
-    std::iter::once(first).chain(found).try_for_each(|certificate| certificate.map(drop))
+    read_certificates(path).map(drop)
+}
+
+/// The certificates of a file.
+///
+/// # Errors
+/// Why there are none.
+pub fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    read_certificates(path).map_err(|error| match error {
+        pem::Error::NoItemsFound => "there is no certificate in it".to_owned(),
+        pem::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    })
 }
 
 fn key(path: &Path) -> Result<(), pem::Error> {

@@ -69,7 +69,7 @@ async fn bring_up_to_date(
 ) -> Result<(), Obstacle> {
     let source = &target.config.name;
     identity::check(state, target).await?;
-    recovered.extend(settle::settle_source(state, &*target.engine, source, owner).await?);
+    recovered.extend(settle::settle_source(state, target, owner).await?);
     gate::synchronise(state, &*target.engine, source, &categories(&world.rules, source), gate::PATIENCE).await?;
     // Last, because a hold binds whatever the time is.
     time::check(&*world.clock, target).await

@@ -119,7 +119,7 @@ async fn survey(
     })?;
     let categories = categories(&world.rules, source);
     identity::check(state, &target).await?;
-    let recovered = settle::settle_source(state, &*target.engine, source, owner).await?;
+    let recovered = settle::settle_source(state, &target, owner).await?;
     recovered.iter().for_each(|recovered| observer.recovered(recovered));
     gate::synchronise(state, &*target.engine, source, &categories, gate::PATIENCE).await?;
     time::check(&*world.clock, &target).await?;

@@ -92,7 +92,7 @@ impl World {
     pub async fn connect(&self, source: &str) -> Result<Target, Error> {
         let config = self.source(source)?.clone();
         let engine = engine::connect(&config.name, &config.url, &config.workspace, config.limits).await?;
-        Ok(Target { config, engine })
+        Ok(Target { config, engine, buckets: Arc::new(self.config.buckets.clone()) })
     }
 
     /// The configuration of a source.

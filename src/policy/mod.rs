@@ -32,7 +32,7 @@ use std::{
 use jiff::{civil::Date, tz::TimeZone};
 
 pub use self::{
-    archive::{Archive, ArchivePlace},
+    archive::{Archive, ArchivePlace, NoPlace},
     dependent::{Dependent, Then},
     evidence::Evidence,
     length::{Length, StartAt, YearStart},

@@ -28,6 +28,7 @@ pub(super) fn ends_sweep(rule: &str, old: &World, new: &World) -> bool {
     let source = |world: &World| world.config.sources.get(&rule.source).cloned();
     source(old) != source(new)
         || old.config.keys != new.config.keys
+        || old.config.buckets != new.config.buckets
         || old.config.timezone_name != new.config.timezone_name
         || around(rule, old) != around(rule, new)
 }

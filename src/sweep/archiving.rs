@@ -18,17 +18,19 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::{
     batch::{Doorway, Passage, Taken},
     obstacle::{Obstacle, Reason},
+    prepare::Target,
 };
 use crate::{
     archive::{self, Manifest, ManifestColumn, ManifestSubject, ObjectName, Store, line, store::Found},
     clock::SharedClock,
+    config::Buckets,
     engine::{
-        self, Engine,
+        self,
         shape::{Shape, TableKind},
     },
     fault,
     ledger::{self, Event},
-    policy::{Dialect, Mode, Rule, period::Period},
+    policy::{ArchivePlace, Dialect, Mode, NoPlace, Rule, period::Period},
     sql::selection::{Cell, ColumnRef, Range, Way},
     state::{Claim, State},
 };
@@ -55,12 +57,12 @@ pub struct Copies {
 ///
 /// # Errors
 /// [`Reason::Unsupported`] if what is deleted can't be compared with a copy, [`Reason::Archive`] if none can be written.
-pub fn copies(rule: &Rule, shape: &Shape, engine: &dyn Engine, ways: &[Way]) -> Result<Option<Copies>, Obstacle> {
+pub async fn copies(rule: &Rule, shape: &Shape, target: &Target, ways: &[Way]) -> Result<Option<Copies>, Obstacle> {
     let Some(archive) = &rule.archive else { return Ok(None) };
     let refuse = |why: &str| {
         Err(Obstacle::new(Reason::Unsupported, format!("the rows of {} can't be archived: {why}", rule.table)).at(rule, "archive"))
     };
-    if !engine.returns_deleted() {
+    if !target.engine.returns_deleted() {
         return refuse("this server can't say which rows a statement deleted; MariaDB can");
     }
     if shape.kind == TableKind::Parent {
@@ -71,9 +73,11 @@ pub fn copies(rule: &Rule, shape: &Shape, engine: &dyn Engine, ways: &[Way]) -> 
             "they have no order in which the same ones could be found twice; say `key = [\"…\"]`, or give the table a primary key",
         );
     }
-    let store = Store::at(&archive.to);
+    let at_archive = |error| Obstacle::from(error).at(rule, "archive");
+    let store = Store::at(&archive.to, &target.buckets).map_err(at_archive)?;
     if rule.mode == Mode::Enforce {
-        store.examine().map_err(|error| Obstacle::from(error).at(rule, "archive"))?;
+        let store = store.clone();
+        in_background(move || store.examine()).await.map_err(at_archive)?;
     }
     let described = shape.columns.iter().map(|column| ManifestColumn {
         name: column.name.clone(),
@@ -176,7 +180,8 @@ impl Archiver {
     /// # Errors
     /// The archive's. The rows have gone all the same, and the copy is there: settlement tries again.
     pub async fn publish(&self, copy: &Copy) -> Result<(), Obstacle> {
-        publish(&copy.archived).await?;
+        let (store, name) = (self.copies.store.clone(), copy.name.clone());
+        made_valid(store, name).await?;
         fault::point("archive.published");
         Ok(())
     }
@@ -276,28 +281,35 @@ fn range_in_words(range: &Range) -> String {
 ///
 /// # Errors
 /// [`Reason::Archive`] for an entry that names nothing that this version can reach.
-pub fn place_of(archived: &ledger::Archived) -> Result<(Store, ObjectName), Obstacle> {
-    let place = archived.to.parse().ok();
-    place.zip(ObjectName::from_full(&archived.object)).map(|(place, name)| (Store::at(&place), name)).ok_or_else(|| {
-        Obstacle::new(Reason::Archive, format!("the ledger names a copy that can't be reached: {} at {}", archived.object, archived.to))
-    })
+pub fn place_of(archived: &ledger::Archived, buckets: &Buckets) -> Result<(Store, ObjectName), Obstacle> {
+    let unreachable = |why: String| {
+        let message = format!("the ledger names a copy that can't be reached: {} at {}: {why}", archived.object, archived.to);
+        Obstacle::new(Reason::Archive, message)
+    };
+    let place: ArchivePlace = archived.to.parse().map_err(|error: NoPlace| unreachable(error.to_string()))?;
+    let name = ObjectName::from_full(&archived.object).ok_or_else(|| unreachable("it is no name of a copy".to_owned()))?;
+    Ok((Store::at(&place, buckets).map_err(|error| unreachable(error.to_string()))?, name))
 }
 
 /// Makes the copy of a batch valid that is known to have committed.
 ///
 /// # Errors
 /// [`Reason::Archive`].
-pub async fn publish(archived: &ledger::Archived) -> Result<(), Obstacle> {
-    let (store, name) = place_of(archived)?;
+pub async fn publish(archived: &ledger::Archived, buckets: &Buckets) -> Result<(), Obstacle> {
+    let (store, name) = place_of(archived, buckets)?;
+    made_valid(store, name).await
+}
+
+async fn made_valid(store: Store, name: ObjectName) -> Result<(), Obstacle> {
+    let object = name.to_string();
     in_background(move || store.publish(&name)).await.map_err(|error| {
-        let message = format!("rows were deleted whose copy could not be made valid ({}): {error}", archived.object);
-        Obstacle::new(Reason::Archive, message)
+        Obstacle::new(Reason::Archive, format!("rows were deleted whose copy could not be made valid ({object}): {error}"))
     })
 }
 
 /// Does away with the copy of a batch that is known never to have committed. What can't be removed is left to [`tidy`].
-pub async fn discard(archived: &ledger::Archived) {
-    if let Ok((store, name)) = place_of(archived) {
+pub async fn discard(archived: &ledger::Archived, buckets: &Buckets) {
+    if let Ok((store, name)) = place_of(archived, buckets) {
         in_background(move || discarded(&store, &name)).await;
     }
 }
@@ -329,8 +341,8 @@ pub async fn tidy(copies: &Copies, claim: &Claim, rule: &str, state: &State) -> 
                     tracing::info!(copy = %name, "removed a copy whose rows were never deleted");
                 }
                 // It is decided anew.
-                Found::Ending(name) if store.has_rows(&name) && name.is_before(&state_id, fence) => store.show(&name)?,
-                Found::Unsettled(_) | Found::Ending(_) | Found::Valid(_) => {}
+                Found::Ending(name) if name.is_before(&state_id, fence) => store.show(&name)?,
+                Found::Unsettled(_) | Found::Ending(_) | Found::Rest(_) | Found::Valid(_) => {}
             }
         }
         Ok::<(), archive::Error>(())

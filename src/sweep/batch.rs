@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     clock::hex,
+    config::Buckets,
     engine::{
         self, Engine, LaneMark, Partition,
         drag::{Acted, act_with_dependents},
@@ -46,6 +47,8 @@ use crate::{
 pub struct Doorway {
     pub state: State,
     pub engine: Arc<dyn Engine>,
+    /// Where copies may be, besides folders.
+    pub buckets: Arc<Buckets>,
     /// All but the lane's numbers, the rows and the epoch filled in.
     pub intent: ledger::Batch,
     pub selection: Arc<Selection>,
@@ -353,7 +356,7 @@ async fn commit(
         return Ok(Passage::Done { taken });
     };
     // Unknown, whatever the error says: only the lane knows. Our transaction has marked it, so settlement waits for its end.
-    match settle::settle(&door.state, &*door.engine, &mut hand.claim).await.map_err(unknown)? {
+    match settle::settle(&door.state, &*door.engine, &door.buckets, &mut hand.claim).await.map_err(unknown)? {
         Verdict::Applied { rows } => Ok(Passage::Done { taken: Taken { rows, ..taken } }),
         Verdict::Abandoned | Verdict::Clean => Ok(match piece {
             Piece::Rows(_) | Piece::Back(_) => Passage::Smaller { why: "the connection was lost at COMMIT".to_owned(), contended: true },

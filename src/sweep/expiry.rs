@@ -91,7 +91,7 @@ async fn ended(sweeper: &Sweeper<'_>, rule: &Rule, copies: &Copies) -> Result<Ve
                         Ok(_) => {}
                         Err(error) => tracing::warn!(%error, "a copy of the archive can't be looked at, and stays"),
                     },
-                    Found::Ending(name) if !store.has_rows(&name) => ended.push(Ended::Rest(name)),
+                    Found::Rest(name) => ended.push(Ended::Rest(name)),
                     Found::Ending(name) => ended.push(Ended::Undecided(name)),
                     Found::Unsettled(_) if id == own => ended.push(Ended::Unsettled),
                     Found::Unsettled(_) => {}

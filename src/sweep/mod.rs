@@ -295,6 +295,7 @@ impl Sweeper<'_> {
         let door = Doorway {
             state: self.state.clone(),
             engine: self.target.engine.clone(),
+            buckets: self.target.buckets.clone(),
             intent: ledger::Batch {
                 sweep: sweep.clone(),
                 rule: rule.id.to_string(),
@@ -378,7 +379,7 @@ impl Sweeper<'_> {
         {
             return Err(Obstacle::new(Reason::AnotherWorker, "another process has swept it since it was due"));
         }
-        let verdict = settle::settle(self.state, &*self.target.engine, claim).await?;
+        let verdict = settle::settle(self.state, &*self.target.engine, &self.target.buckets, claim).await?;
         verdict.recovered(&claim.lane).iter().for_each(|recovered| self.observer.recovered(recovered));
         gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await
     }

@@ -33,6 +33,8 @@ use crate::{
 pub struct Target {
     pub config: config::Source,
     pub engine: Arc<dyn Engine>,
+    /// Where archives may be, besides folders.
+    pub buckets: Arc<config::Buckets>,
 }
 
 impl Target {
@@ -155,7 +157,10 @@ pub async fn prepare(target: &Target, rules: &[Rule], keys: &Keys, now: Timestam
             });
         let walked = walked(rule, &shape);
         let ways = target.engine.ways(&shape, &rule.key, walked);
-        let outcome = outcome.and_then(|(planned, drops)| Ok((planned, drops, archiving::copies(rule, &shape, &*target.engine, &ways)?)));
+        let outcome = match outcome {
+            Ok((planned, drops)) => archiving::copies(rule, &shape, target, &ways).await.map(|copies| (planned, drops, copies)),
+            Err(obstacle) => Err(obstacle),
+        };
         let outcome = outcome.and_then(|planned| Ok((planned, evidence::digests(rule, &shape, &*target.engine, keys)?)));
         let outcome = outcome.map(|((planned, drops, copies), digests)| {
             let form = Form::of(rule, &met, &shape, &along).firing(suppress::fired(rule, &elsewhere));

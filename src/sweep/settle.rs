@@ -22,8 +22,10 @@
 use super::{
     LEASE, archiving,
     obstacle::{Obstacle, Reason},
+    prepare::Target,
 };
 use crate::{
+    config::Buckets,
     engine::{Engine, LaneMark},
     fault, ledger,
     state::{Claim, Owner, Settled, State},
@@ -62,7 +64,7 @@ pub struct Recovered {
 ///
 /// # Errors
 /// [`Reason::Restored`] if the source has forgotten a batch that the ledger says was applied.
-pub async fn settle(state: &State, engine: &dyn Engine, claim: &mut Claim) -> Result<Verdict, Obstacle> {
+pub async fn settle(state: &State, engine: &dyn Engine, buckets: &Buckets, claim: &mut Claim) -> Result<Verdict, Obstacle> {
     fault::point("settle.before");
     let mark = engine.settle(&claim.lane, claim.fence).await?;
     let committed = claim.open.as_ref().is_some_and(|open| mark.seq == open.batch.lane_seq && mark.intent_hash == open.hash);
@@ -80,14 +82,14 @@ pub async fn settle(state: &State, engine: &dyn Engine, claim: &mut Claim) -> Re
     let copy = archived.filter(|_| !is_restore);
     let verdict = if committed && !fault::seeded("commit-error-is-failure") {
         if let Some(copy) = &copy {
-            archiving::publish(copy).await?;
+            archiving::publish(copy, buckets).await?;
         }
         state.settled(claim, Settled::Applied { rows: mark.rows }).await?;
         if is_restore { Verdict::Clean } else { Verdict::Applied { rows: mark.rows } }
     } else {
         state.settled(claim, Settled::Abandoned { reason: "never committed".to_owned() }).await?;
         if let Some(copy) = &copy {
-            archiving::discard(copy).await;
+            archiving::discard(copy, buckets).await;
         }
         Verdict::Abandoned
     };
@@ -121,7 +123,8 @@ fn restored(claim: &Claim, mark: &LaneMark) -> Obstacle {
 ///
 /// # Errors
 /// As [`settle`].
-pub async fn settle_source(state: &State, engine: &dyn Engine, source: &str, owner: &Owner) -> Result<Vec<Recovered>, Obstacle> {
+pub async fn settle_source(state: &State, target: &Target, owner: &Owner) -> Result<Vec<Recovered>, Obstacle> {
+    let source = &target.config.name;
     let mut recovered = Vec::new();
     for lane in state.open_intents(source).await? {
         let mut claim = match state.claim(&lane.lane, source, owner, LEASE).await {
@@ -129,7 +132,7 @@ pub async fn settle_source(state: &State, engine: &dyn Engine, source: &str, own
             Err(crate::state::Error::LaneBusy { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        let verdict = settle(state, engine, &mut claim).await?;
+        let verdict = settle(state, &*target.engine, &target.buckets, &mut claim).await?;
         tracing::info!(source, lane = %claim.lane, ?verdict, "settled a batch whose outcome was unknown");
         recovered.extend(verdict.recovered(&claim.lane));
         state.release(claim).await?;

@@ -183,6 +183,23 @@ fn shell_run(folder: &Folder, script: &str) -> String {
     binary::run(&mut command).expect(0).stdout
 }
 
+/// The rule that archives, to a folder and to the bucket of the same page.
+#[test]
+fn the_examples_of_archives_load() {
+    let page = page("docs/archive.md");
+    let toml: Vec<String> = blocks(&page).into_iter().filter(|(language, _)| language == "toml").map(|(_, body)| body).collect();
+    let [rule, bucket] = &toml[..] else { panic!("a rule and a bucket: {toml:?}") };
+    let folder =
+        Folder::new(&format!("rules = [\"rules/*.toml\"]\n[sources.app]\nurl = \"sqlite:app.db\"\nnaive_timestamps = \"UTC\"\n{bucket}"));
+    folder.write("archive.key", "a key of sufficient length");
+    folder.write("store-ca.pem", &Authority::new().pem());
+    for rule in [rule.clone(), rule.replace("file:///srv/archive", "s3://archive.example/retention")] {
+        folder.write("rules/example.toml", &rule);
+        let checked = folder.run(["check", "--offline"]).expect(0);
+        assert!(!checked.stderr.contains("warning"), "{checked:#?}");
+    }
+}
+
 #[test]
 fn the_examples_of_the_guides_load() {
     let (configuration, rules) = (page("docs/configuration.md"), page("docs/rules.md"));
@@ -195,6 +212,7 @@ fn the_examples_of_the_guides_load() {
         for rule in &rules {
             let folder = Folder::new(configuration).with_rules("example", rule);
             folder.write("pepper.key", "a key of sufficient length");
+            folder.write("archive.key", "a key of sufficient length");
             for (name, text) in [("db-ca.pem", &authority.pem()), ("client.pem", &pair.certificate), ("client.key", &pair.key)] {
                 folder.write(name, text);
             }

@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod product;
 pub mod prometheus;
 pub mod proxy;
+pub mod s3;
 pub mod server;
 pub mod session;
 pub mod sqlite;

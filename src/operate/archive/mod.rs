@@ -76,11 +76,11 @@ pub async fn list(world: &World, rules: &[String]) -> Result<ArchivesReport, Err
     let known = Known::of(world).await?;
     let now = world.now();
     let mut copies = Vec::new();
-    for (store, found) in copies_in(&known.places, rules)? {
+    for (store, found) in copies_in(world, &known.places, rules)? {
         let (name, status) = match &found {
             Found::Valid(name) => (name, "valid"),
             Found::Unsettled(name) => (name, "unsettled"),
-            Found::Ending(name) => (name, "ending"),
+            Found::Ending(name) | Found::Rest(name) => (name, "ending"),
         };
         let manifest = if status == "valid" { store.manifest(name).ok() } else { None };
         let status = if status == "valid" && manifest.is_none() { "unreadable" } else { status };
@@ -147,23 +147,28 @@ impl Known {
 }
 
 /// The copies at some places, of some rules or all.
-fn copies_in(places: &BTreeSet<ArchivePlace>, rules: &[String]) -> Result<Vec<(Store, Found)>, Error> {
+fn copies_in(world: &World, places: &BTreeSet<ArchivePlace>, rules: &[String]) -> Result<Vec<(Store, Found)>, Error> {
     let mut copies = Vec::new();
     for place in places {
-        let store = Store::at(place);
-        for rule in store.rules()?.into_iter().filter(|rule| rules.is_empty() || rules.contains(rule)) {
-            copies.extend(store.of_rule(&rule)?.into_iter().map(|found| (store.clone(), found)));
-        }
+        copies.extend(copies_at(world, place, rules)?);
+    }
+    Ok(copies)
+}
+
+fn copies_at(world: &World, place: &ArchivePlace, rules: &[String]) -> Result<Vec<(Store, Found)>, crate::archive::Error> {
+    let (store, mut copies) = (Store::at(place, &world.config.buckets)?, Vec::new());
+    for rule in store.rules()?.into_iter().filter(|rule| rules.is_empty() || rules.contains(rule)) {
+        copies.extend(store.of_rule(&rule)?.into_iter().map(|found| (store.clone(), found)));
     }
     Ok(copies)
 }
 
 /// A valid copy of that name, wherever it is.
-fn find(known: &Known, object: &str) -> Result<(Store, ObjectName, Manifest), Error> {
+fn find(world: &World, known: &Known, object: &str) -> Result<(Store, ObjectName, Manifest), Error> {
     let name = ObjectName::from_full(object);
     let name = name.ok_or_else(|| Error::Asked(format!("`{object}` is no name of a copy; `retentiond archive list` has them")))?;
     for place in &known.places {
-        let store = Store::at(place);
+        let store = Store::at(place, &world.config.buckets)?;
         match store.manifest(&name) {
             Ok(manifest) => return Ok((store, name, manifest)),
             Err(crate::archive::Error::Missing { .. }) => {}
@@ -193,7 +198,14 @@ pub async fn covered(
 ) -> Result<Vec<CoveredCopies>, Error> {
     let known = Known::of(world).await?;
     let mut covered: BTreeMap<(String, String), u64> = BTreeMap::new();
-    for (store, found) in copies_in(&known.places, &[])? {
+    let mut copies = Vec::new();
+    for place in &known.places {
+        match copies_at(world, place, &[]) {
+            Ok(found) => copies.extend(found),
+            Err(error) => problems.push(format!("the rows covered in {place} could not be counted: {error}")),
+        }
+    }
+    for (store, found) in copies {
         // What is being removed was let go before the hold was placed.
         let Found::Valid(name) = found else { continue };
         let rows = store.manifest(&name).and_then(|manifest| {

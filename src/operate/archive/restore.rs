@@ -72,7 +72,7 @@ pub struct RestoreReport {
 /// was written, or the source says no.
 pub async fn restore(world: &World, request: &RestoreRequest) -> Result<RestoreReport, Error> {
     let known = Known::of(world).await?;
-    let (store, name, _) = find(&known, &request.object)?;
+    let (store, name, _) = find(world, &known, &request.object)?;
     let manifest = manifest_and_rows(&store, &name)?;
     if known.expected.get(name.as_str()).is_some_and(|(archived, _)| archived.sha256 != manifest.sha256) {
         return Err(Error::LeftUndone(format!("{name} isn't the copy that the ledger has, and nothing of it is restored")));
@@ -203,7 +203,7 @@ async fn put_back(
 ) -> Result<u64, Error> {
     let (source, owner) = (&target.config.name, Owner::current(&*world.randomness));
     identity::check(state, target).await?;
-    settle::settle_source(state, &*target.engine, source, &owner).await?;
+    settle::settle_source(state, target, &owner).await?;
     time::check(&*world.clock, target).await?;
     if !request.dry_run {
         enter(state, store, manifest, request, "table").await?;
@@ -211,7 +211,7 @@ async fn put_back(
     // A lane of its own: a sweep of the rule may be under way.
     let mut claim = state.claim(&format!("{} restore", manifest.rule), source, &owner, LEASE).await?;
     let numbers = async {
-        settle::settle(state, &*target.engine, &mut claim).await?;
+        settle::settle(state, &*target.engine, &target.buckets, &mut claim).await?;
         gate::synchronise(state, &*target.engine, source, &categories(&world.rules, source), gate::PATIENCE).await
     };
     let numbers = match numbers.await {
@@ -247,6 +247,7 @@ fn doorway(state: &State, target: &Target, store: &Store, manifest: &Manifest, b
     Doorway {
         state: state.clone(),
         engine: target.engine.clone(),
+        buckets: target.buckets.clone(),
         intent: ledger::Batch {
             sweep: id,
             rule: manifest.rule.clone(),

@@ -52,10 +52,10 @@ pub async fn verify(world: &World, rules: &[String]) -> Result<ArchiveVerificati
     };
     let mut expected = known.expected.clone();
     expected.retain(|_, (archived, _)| rules.is_empty() || rules.iter().any(|rule| archived.object.starts_with(&format!("{rule}/"))));
-    for (store, found) in copies_in(&known.places, rules)? {
+    for (store, found) in copies_in(world, &known.places, rules)? {
         let name = match found {
             Found::Valid(name) => name,
-            Found::Unsettled(name) | Found::Ending(name) => {
+            Found::Unsettled(name) | Found::Ending(name) | Found::Rest(name) => {
                 report.unsettled += 1;
                 expected.remove(name.as_str());
                 continue;

@@ -56,6 +56,8 @@ pub struct Context {
     pub sources: BTreeMap<String, SourceFacts>,
     /// Names of `[keys.NAME]`.
     pub keys: Vec<String>,
+    /// Names of `[buckets.NAME]`.
+    pub buckets: Vec<String>,
     /// For rules that name no zone.
     pub timezone: TimeZone,
     pub defaults: RuleDefaults,

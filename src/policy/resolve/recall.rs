@@ -243,6 +243,7 @@ earliest = [
         let context = Context {
             sources: sources.into(),
             keys: vec!["k".to_owned(), "evidence".to_owned()],
+            buckets: Vec::new(),
             timezone: TimeZone::UTC,
             defaults: RuleDefaults::default(),
             complete: true,

@@ -39,7 +39,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.on_erasure();
     check.partitions(facts);
     let (wait_for, triggers, dependents) = (check.waits(), check.triggers(), dependents(file, raw, context, found));
-    let (suppress, archive) = (check.suppress(context), check.archive());
+    let (suppress, archive) = (check.suppress(context), check.archive(context));
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -329,8 +329,20 @@ impl Check<'_> {
         }
     }
 
+    /// How a bucket is reached must be said.
+    fn known_bucket(&self, bucket: &str, at: &At<crate::policy::ArchivePlace>, context: &Context) {
+        if context.complete && !context.buckets.iter().any(|known| known == bucket) {
+            let unknown = self.error("unknown-bucket", &at.span, format!("nothing says how the bucket `{bucket}` is reached"));
+            let help = suggest::did_you_mean(bucket, context.buckets.iter().map(String::as_str));
+            let block = format!(
+                "add to retentiond.toml: [buckets.{bucket}] with `region` or `endpoint`, `access_key_id` and `secret_access_key_file`"
+            );
+            self.report(unknown.help(help.unwrap_or(block)));
+        }
+    }
+
     /// Only rows that go are copied before. `Some(None)` where nothing is.
-    fn archive(&self) -> Option<Option<Archive>> {
+    fn archive(&self, context: &Context) -> Option<Option<Archive>> {
         let raw = self.raw;
         let Some(at) = &raw.archive else { return (!raw.written.contains("archive")).then_some(None) };
         if raw.action.as_ref().is_some_and(|action| action.value != RawAction::Delete) {
@@ -350,6 +362,11 @@ impl Check<'_> {
             self.report(self.error(code, &at.span, why).help(format!("leave out `archive` or `{key}`")));
         }
         let RawArchive { to, keep_for } = &at.value;
+        if let Some(to) = to
+            && let Some((bucket, _)) = to.value.bucket()
+        {
+            self.known_bucket(bucket, to, context);
+        }
         Some(Some(Archive { to: value(to)?, keep_for: value(keep_for)? }))
     }
 

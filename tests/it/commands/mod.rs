@@ -5,6 +5,7 @@
 mod approvals;
 mod archived_types;
 pub mod archives;
+pub mod buckets;
 mod checks;
 pub mod dependents;
 pub mod digests;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{CLOSED, accounts, dependents, digests, dropping, left, lookups, opt_outs, partitions, policy, residue, triggers};
+use super::{CLOSED, accounts, buckets, dependents, digests, dropping, left, lookups, opt_outs, partitions, policy, residue, triggers};
 use crate::{
     crash::archiving,
     support::{
@@ -50,6 +50,11 @@ pub const SCENARIOS: &[(&str, fn())] = &[
         }
     }),
     ("archive-not-compared", || caught_on_all("archive-not-compared", archiving::a_row_that_changes_meanwhile_is_copied_as_it_went)),
+    ("archive-not-read-back", || {
+        let scenario = buckets::what_the_store_has_is_read_back;
+        scenario(Kind::Sqlite, "none");
+        assert!(catch_unwind(|| scenario(Kind::Sqlite, "archive-not-read-back")).is_err(), "nothing noticed what the store has");
+    }),
     ("archive-published-early", || caught_on_all("archive-published-early", archiving::a_copy_is_valid_when_its_rows_have_gone)),
     ("archive-hold-ignored", || caught_on_all("archive-hold-ignored", archiving::a_held_copy_stays)),
     ("evidence-leaf-left-out", || caught_on_all("evidence-leaf-left-out", digests::a_digest_is_missing)),

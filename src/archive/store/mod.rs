@@ -1,20 +1,28 @@
-//! A folder of copies.
+//! Where copies are: their files, whatever keeps them.
 //!
-//! Nothing here waits for a database, and nothing is ever written into a file that is there: a copy is a new file, and
-//! what it is said to be changes by renaming. Every step is synced, the file and then its folder, before the next.
+//! Nothing here waits for a database, and nothing is ever written into a file that is there: a copy is a new file, and what it
+//! is said to be changes by renaming its manifest. What keeps files is behind the trait `Files`: `folder` of a file system, `bucket`
+//! of an object store. Another kind is a file beside them, and an arm in [`Store::at`].
+//!
+//! An object store can't rename. There a manifest is written under its new name and then removed under the old one, so that for
+//! a moment, or after a crash, both are there. The order of what [`Store::of_rule`] believes makes that harmless: a valid manifest
+//! wins over a pending one, whose rows went then, and over an ending one, because nothing was removed yet.
+
+#[cfg(feature = "s3")]
+mod bucket;
+mod folder;
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    io::{BufRead as _, BufReader, Read, Write as _},
+    path::Path,
+    sync::Arc,
 };
 
-use rustix::fs::{Access, access};
 use sha2::{Digest as _, Sha256};
 
+use self::folder::Folder;
 use super::{Error, Manifest, ObjectName};
-use crate::{clock::hex, policy::ArchivePlace};
+use crate::{clock::hex, config::Buckets, fault, policy::ArchivePlace};
 
 /// How hard zstd tries: the rows of one batch are small, and a sweep waits for it.
 const LEVEL: i32 = 3;
@@ -24,10 +32,32 @@ const PENDING: &str = "pending";
 const VALID: &str = "json";
 const ENDING: &str = "ending";
 
-/// A folder in which copies are.
+/// What keeps files, named `POLICY/RULE/NAME.ENDING`. Whatever returns `Ok` is durable.
+trait Files: std::fmt::Debug + Send + Sync {
+    /// Whether files could be written there. Nothing is.
+    fn examine(&self) -> Result<(), Error>;
+    /// What a person should know of it.
+    fn caution(&self) -> Option<String>;
+    /// Makes a new file; one that is there is an error.
+    fn create(&self, file: &str, bytes: &[u8]) -> Result<(), Error>;
+    /// [`Error::Missing`] if there is no such file.
+    fn open(&self, file: &str) -> Result<Box<dyn Read>, Error>;
+    fn exists(&self, file: &str) -> Result<bool, Error>;
+    /// Whatever has the new name already is replaced.
+    fn rename(&self, from: &str, to: &str) -> Result<(), Error>;
+    /// What is not there is no error.
+    fn remove(&self, file: &str) -> Result<(), Error>;
+    /// The last parts of the names of a rule's files.
+    fn files_of(&self, rule: &str) -> Result<Vec<String>, Error>;
+    /// Every rule that may have files here.
+    fn rules(&self) -> Result<Vec<String>, Error>;
+}
+
+/// Where copies are.
 #[derive(Debug, Clone)]
 pub struct Store {
     place: ArchivePlace,
+    files: Arc<dyn Files>,
 }
 
 /// A file of rows that was written and read back.
@@ -45,14 +75,24 @@ pub enum Found {
     Valid(ObjectName),
     /// It was being written when its process ended, or its batch has not ended.
     Unsettled(ObjectName),
-    /// It was being done away with.
+    /// It was being done away with, and its rows are there still.
     Ending(ObjectName),
+    /// It was being done away with, and its rows are gone.
+    Rest(ObjectName),
 }
 
 impl Store {
-    /// The folder of that address.
-    pub fn at(place: &ArchivePlace) -> Self {
-        Self { place: place.clone() }
+    /// What keeps files at that address.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] for a bucket that the configuration doesn't know.
+    pub fn at(place: &ArchivePlace, buckets: &Buckets) -> Result<Self, Error> {
+        let files: Arc<dyn Files> = match (place.folder(), place.bucket()) {
+            (Some(folder), _) => Arc::new(Folder::new(place, folder)),
+            (None, Some((name, prefix))) => bucket(place, name, prefix, buckets)?,
+            (None, None) => return Err(Error::Unusable { place: place.to_string(), message: "it is no place".to_owned() }),
+        };
+        Ok(Self { place: place.clone(), files })
     }
 
     /// Its address.
@@ -65,45 +105,22 @@ impl Store {
     /// # Errors
     /// [`Error::Unusable`] with the reason.
     pub fn examine(&self) -> Result<(), Error> {
-        let folder = self.place.folder();
-        let unusable = |message: String| Error::Unusable { place: self.place.to_string(), message };
-        let found = fs::metadata(folder).map_err(|error| unusable(format!("{}: {error}", folder.display())))?;
-        if !found.is_dir() {
-            return Err(unusable(format!("{} is not a folder", folder.display())));
-        }
-        access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
-            .map_err(|error| unusable(format!("{} can't be written to: {error}", folder.display())))
+        self.files.examine()
     }
 
-    /// What a person should know of the file system that copies would be on.
+    /// What a person should know of where copies would be.
     pub fn caution(&self) -> Option<String> {
-        // Magic numbers, statfs(2).
-        const TMPFS: u64 = 0x0102_1994;
-        const RAMFS: u64 = 0x8584_58F6;
-        const NFS: u64 = 0x6969;
-        const SMB: [u64; 3] = [0x517B, 0xFF53_4D42, 0xFE53_4D42];
-        let found = rustix::fs::statfs(self.place.folder()).ok()?;
-        let place = &self.place;
-        match found.f_type as u64 & 0xFFFF_FFFF {
-            TMPFS | RAMFS => Some(format!("the archive {place} is in memory: its copies don't outlive the machine's next start")),
-            number if number == NFS || SMB.contains(&number) => {
-                Some(format!("the archive {place} is on a network file system: copies are as durable as its server syncs what it is sent"))
-            }
-            _ => None,
-        }
+        self.files.caution()
     }
 
-    /// Writes the rows of a copy, syncs them, and compares what is there with what was to be written.
+    /// Writes the rows of a copy, and compares what is there with what was to be written.
     ///
     /// # Errors
     /// [`Error`]; what there is of the file is for [`Store::discard`].
     pub fn write_rows(&self, name: &ObjectName, lines: &[String]) -> Result<Written, Error> {
-        let path = self.path(name, ROWS);
-        self.make_folders(&path)?;
-        let file = new_file(&path)?;
         let mut hash = Sha256::new();
-        let written = || -> std::io::Result<File> {
-            let mut encoder = zstd::Encoder::new(file, LEVEL)?;
+        let mut compressed = || -> std::io::Result<Vec<u8>> {
+            let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
             encoder.include_checksum(true)?;
             for line in lines {
                 for part in [line.as_bytes(), b"\n"] {
@@ -111,22 +128,24 @@ impl Store {
                     encoder.write_all(part)?;
                 }
             }
-            let file = encoder.finish()?;
-            file.sync_all()?;
-            Ok(file)
+            encoder.finish()
         };
-        drop(written().map_err(Error::io("write", &path))?);
-        sync_folder(&path)?;
+        let bytes = compressed().map_err(Error::io("compress", Path::new(name.as_str())))?;
+        self.files.create(&file(name, ROWS), &bytes)?;
         let lines_sha256 = hex(&hash.finalize());
+        if fault::seeded("archive-not-read-back") {
+            return Ok(Written { bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(&bytes)), lines_sha256 });
+        }
         let (bytes, sha256) = self.fingerprint(name)?;
+        let different = |why: &str| Error::Different { path: file(name, ROWS).into(), why: why.to_owned() };
         let mut expected = lines.iter();
         self.each_line(name, |line| match expected.next() {
             Some(expected) if *expected == line => Ok(()),
-            _ => Err(Error::Different { path: path.clone(), why: "it doesn't read as what was written".to_owned() }),
+            _ => Err(different("it doesn't read as what was written")),
         })?;
         match expected.next() {
             None => Ok(Written { bytes, sha256, lines_sha256 }),
-            Some(_) => Err(Error::Different { path, why: "it ends before its end".to_owned() }),
+            Some(_) => Err(different("it ends before its end")),
         }
     }
 
@@ -135,13 +154,10 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn write_manifest(&self, name: &ObjectName, manifest: &Manifest) -> Result<(), Error> {
-        let path = self.path(name, PENDING);
-        let mut file = new_file(&path)?;
-        let text = manifest.to_text();
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(Error::io("write", &path))?;
-        sync_folder(&path)?;
-        let again = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        if again == text { Ok(()) } else { Err(Error::Different { path, why: "it doesn't read as what was written".to_owned() }) }
+        let (path, text) = (file(name, PENDING), manifest.to_text());
+        self.files.create(&path, text.as_bytes())?;
+        let why = "it doesn't read as what was written".to_owned();
+        if self.text(&path)? == text { Ok(()) } else { Err(Error::Different { path: path.into(), why }) }
     }
 
     /// Makes a copy valid: its rows have gone. One that is so already stays so.
@@ -149,11 +165,11 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`] if there is no such copy.
     pub fn publish(&self, name: &ObjectName) -> Result<(), Error> {
-        let rows = self.path(name, ROWS);
-        if !rows.exists() {
-            return Err(Error::Missing { path: rows });
+        let rows = file(name, ROWS);
+        if !self.files.exists(&rows)? {
+            return Err(Error::Missing { path: rows.into() });
         }
-        if self.path(name, VALID).exists() { Ok(()) } else { self.rename(name, PENDING, VALID) }
+        if self.files.exists(&file(name, VALID))? { self.files.remove(&file(name, PENDING)) } else { self.rename(name, PENDING, VALID) }
     }
 
     /// Does away with a copy whose rows have not gone. What is not there is no error.
@@ -161,8 +177,8 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn discard(&self, name: &ObjectName) -> Result<(), Error> {
-        self.remove(name, PENDING)?;
-        self.remove(name, ROWS)
+        self.files.remove(&file(name, PENDING))?;
+        self.files.remove(&file(name, ROWS))
     }
 
     /// Takes a valid copy out of sight, before it is done away with.
@@ -186,7 +202,7 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn remove_rows(&self, name: &ObjectName) -> Result<(), Error> {
-        self.remove(name, ROWS)
+        self.files.remove(&file(name, ROWS))
     }
 
     /// Removes the manifest of a copy that is out of sight.
@@ -194,12 +210,7 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn remove_ending(&self, name: &ObjectName) -> Result<(), Error> {
-        self.remove(name, ENDING)
-    }
-
-    /// True if the rows of the copy are there.
-    pub fn has_rows(&self, name: &ObjectName) -> bool {
-        self.path(name, ROWS).exists()
+        self.files.remove(&file(name, ENDING))
     }
 
     /// Size and SHA-256 of the file of rows.
@@ -207,11 +218,11 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn fingerprint(&self, name: &ObjectName) -> Result<(u64, String), Error> {
-        let path = self.path(name, ROWS);
-        let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+        let path = file(name, ROWS);
+        let mut rows = self.files.open(&path)?;
         let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
         loop {
-            let read = file.read(&mut buffer).map_err(Error::io("read", &path))?;
+            let read = rows.read(&mut buffer).map_err(Error::io("read", &path))?;
             if read == 0 {
                 return Ok((bytes, hex(&hash.finalize())));
             }
@@ -225,10 +236,10 @@ impl Store {
     /// # Errors
     /// [`Error`], or what `take` returns.
     pub fn each_line(&self, name: &ObjectName, mut take: impl FnMut(String) -> Result<(), Error>) -> Result<(), Error> {
-        let path = self.path(name, ROWS);
-        let file = File::open(&path).map_err(Error::io("open", &path))?;
-        let broken = |error: std::io::Error| Error::Different { path: path.clone(), why: error.to_string() };
-        let decoder = zstd::Decoder::new(file).map_err(broken)?;
+        let path = file(name, ROWS);
+        let rows = self.files.open(&path)?;
+        let broken = |error: std::io::Error| Error::Different { path: path.clone().into(), why: error.to_string() };
+        let decoder = zstd::Decoder::new(rows).map_err(broken)?;
         BufReader::new(decoder).lines().try_for_each(|line| take(line.map_err(broken)?))
     }
 
@@ -253,9 +264,8 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn of_rule(&self, rule: &str) -> Result<Vec<Found>, Error> {
-        let folder = self.place.folder().join(rule);
         let mut stems: Vec<(String, Vec<String>)> = Vec::new();
-        for file in names_in(&folder)? {
+        for file in self.files.files_of(rule)? {
             let Some((stem, ending)) = file.split_once('.') else { continue };
             match stems.iter_mut().find(|(known, _)| known == stem) {
                 Some((_, endings)) => endings.push(ending.to_owned()),
@@ -268,7 +278,8 @@ impl Store {
             let has = |ending: &str| endings.iter().any(|other| other == ending);
             match () {
                 () if has(VALID) => Some(Found::Valid(name)),
-                () if has(ENDING) => Some(Found::Ending(name)),
+                () if has(ENDING) && has(ROWS) => Some(Found::Ending(name)),
+                () if has(ENDING) => Some(Found::Rest(name)),
                 () if has(PENDING) || has(ROWS) => Some(Found::Unsettled(name)),
                 () => None,
             }
@@ -281,92 +292,59 @@ impl Store {
     /// # Errors
     /// [`Error`].
     pub fn rules(&self) -> Result<Vec<String>, Error> {
-        let mut rules = Vec::new();
-        for policy in names_in(self.place.folder())? {
-            let folder = self.place.folder().join(&policy);
-            if folder.is_dir() {
-                let of_policy = names_in(&folder)?.into_iter().filter(|rule| folder.join(rule).is_dir());
-                rules.extend(of_policy.map(|rule| format!("{policy}/{rule}")));
-            }
-        }
+        let mut rules = self.files.rules()?;
         rules.sort();
         Ok(rules)
     }
 
     fn read_manifest(&self, name: &ObjectName, ending: &str) -> Result<Manifest, Error> {
-        let path = self.path(name, ending);
-        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let manifest = Manifest::from_text(&text).filter(|manifest| manifest.object == name.as_str());
-        manifest.ok_or_else(|| Error::Different { path, why: "it is no manifest of this copy that this version can read".to_owned() })
+        let path = file(name, ending);
+        let manifest = Manifest::from_text(&self.text(&path)?).filter(|manifest| manifest.object == name.as_str());
+        let why = "it is no manifest of this copy that this version can read".to_owned();
+        manifest.ok_or_else(|| Error::Different { path: path.into(), why })
+    }
+
+    fn text(&self, path: &str) -> Result<String, Error> {
+        let mut text = String::new();
+        self.files.open(path)?.read_to_string(&mut text).map_err(Error::io("read", path))?;
+        Ok(text)
     }
 
     fn rename(&self, name: &ObjectName, from: &str, to: &str) -> Result<(), Error> {
-        let (from, to) = (self.path(name, from), self.path(name, to));
-        fs::rename(&from, &to).map_err(Error::io("rename", &from))?;
-        sync_folder(&to)
-    }
-
-    fn remove(&self, name: &ObjectName, ending: &str) -> Result<(), Error> {
-        let path = self.path(name, ending);
-        match fs::remove_file(&path) {
-            Ok(()) => sync_folder(&path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io("remove", &path)(error)),
-        }
-    }
-
-    fn path(&self, name: &ObjectName, ending: &str) -> PathBuf {
-        self.place.folder().join(format!("{name}.{ending}"))
-    }
-
-    /// The folders of policy and rule. The archive's own has to be there: where a disk is not mounted, rows stay.
-    fn make_folders(&self, file: &Path) -> Result<(), Error> {
-        self.examine()?;
-        let mut missing: Vec<&Path> = file.ancestors().skip(1).take_while(|folder| !folder.exists()).collect();
-        while let Some(folder) = missing.pop() {
-            match DirBuilder::new().mode(0o700).create(folder) {
-                Ok(()) => sync_folder(folder)?,
-                // Another rule's sweep was first.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::io("create", folder)(error)),
-            }
-        }
-        Ok(())
+        self.files.rename(&file(name, from), &file(name, to))
     }
 }
 
-fn new_file(path: &Path) -> Result<File, Error> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(Error::io("create", path))
+fn file(name: &ObjectName, ending: &str) -> String {
+    format!("{name}.{ending}")
 }
 
-/// Syncs the folder that the file is in: its name is as durable as its bytes.
-fn sync_folder(path: &Path) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(path);
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))
+/// The bucket of that name.
+#[cfg(feature = "s3")]
+fn bucket(place: &ArchivePlace, name: &str, prefix: &str, buckets: &Buckets) -> Result<Arc<dyn Files>, Error> {
+    let settings = buckets.get(name).ok_or_else(|| Error::Unusable {
+        place: place.to_string(),
+        message: format!("the configuration has no [buckets.{name}] that says how to reach it"),
+    })?;
+    Ok(Arc::new(bucket::Bucket::new(place, prefix, settings)?))
 }
 
-/// The names in a folder; none where there is no such folder.
-fn names_in(folder: &Path) -> Result<Vec<String>, Error> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("list", folder)(error)),
-    };
-    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().into_string().ok());
-    let names: std::io::Result<Vec<Option<String>>> = entries.map(name).collect();
-    Ok(names.map_err(Error::io("list", folder))?.into_iter().flatten().collect())
+/// No address of a bucket is read without the feature.
+#[cfg(not(feature = "s3"))]
+fn bucket(place: &ArchivePlace, _name: &str, _prefix: &str, _buckets: &Buckets) -> Result<Arc<dyn Files>, Error> {
+    Err(Error::Unusable { place: place.to_string(), message: "this build of retentiond speaks to no object store".to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
     fn store() -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         let place = format!("file://{}", folder.path().display()).parse().unwrap();
-        (folder, Store::at(&place))
+        (folder, Store::at(&place, &Buckets::default()).unwrap())
     }
 
     fn name() -> ObjectName {
