@@ -4,6 +4,7 @@
 //! that anonymise one column, `overrides` at those that override others, `canonical` writes down what a rule means, and
 //! `recall` reads that again, both with `meaning` for when rows end. A new key of a rule is a line in each of `rule`, `canonical` and `recall`.
 
+mod archive;
 mod canonical;
 mod dependents;
 mod elsewhere;

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, ops::Range};
 
 use super::{
-    Context, SourceFacts,
+    Context, SourceFacts, archive,
     canonical::canonical,
     dependents::{self, dependents},
     evidence,
@@ -11,10 +11,10 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Place, fields::At, suggest},
     policy::{
-        Action, AllowedTrigger, Archive, Dialect, OnErasure, OnNull, Origin, Residue, Rule, RuleId, StrategySpec, Subject, Subjects,
-        TableName, Tenant, Wait,
+        Action, AllowedTrigger, Dialect, OnErasure, OnNull, Origin, Residue, Rule, RuleId, StrategySpec, Subject, Subjects, TableName,
+        Tenant, Wait,
         condition::Condition,
-        raw::{RawAction, RawAnonymised, RawArchive, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
+        raw::{RawAction, RawAnonymised, RawFile, RawRule, RawSubject, RawTenant, RawTrigger, RawWait},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) fn resolve(file: &RawFile, raw: &RawRule, context: &Context, found: &
     check.on_erasure();
     check.partitions(facts);
     let (wait_for, triggers, dependents) = (check.waits(), check.triggers(), dependents(file, raw, context, found));
-    let (suppress, archive) = (check.suppress(context), check.archive(context));
+    let (suppress, archive) = (check.suppress(context), archive::archive(&check, context));
 
     let policy = file.policy.id.as_ref()?;
     let mut rule = Rule {
@@ -327,47 +327,6 @@ impl Check<'_> {
             let help = suggest::did_you_mean(&key.value, context.keys.iter().map(String::as_str));
             self.report(unknown.help(help.unwrap_or_else(|| format!("add [keys.{}] to retentiond.toml", key.value))));
         }
-    }
-
-    /// How a bucket is reached must be said.
-    fn known_bucket(&self, bucket: &str, at: &At<crate::policy::ArchivePlace>, context: &Context) {
-        if context.complete && !context.buckets.iter().any(|known| known == bucket) {
-            let unknown = self.error("unknown-bucket", &at.span, format!("nothing says how the bucket `{bucket}` is reached"));
-            let help = suggest::did_you_mean(bucket, context.buckets.iter().map(String::as_str));
-            let block = format!(
-                "add to retentiond.toml: [buckets.{bucket}] with `region` or `endpoint`, `access_key_id` and `secret_access_key_file`"
-            );
-            self.report(unknown.help(help.unwrap_or(block)));
-        }
-    }
-
-    /// Only rows that go are copied before. `Some(None)` where nothing is.
-    fn archive(&self, context: &Context) -> Option<Option<Archive>> {
-        let raw = self.raw;
-        let Some(at) = &raw.archive else { return (!raw.written.contains("archive")).then_some(None) };
-        if raw.action.as_ref().is_some_and(|action| action.value != RawAction::Delete) {
-            let help = "say `action = \"delete\"`, or leave it out";
-            self.misplaced(&raw.archive, "only a rule that deletes makes copies of its rows", help);
-            return Some(None);
-        }
-        let others = [
-            (
-                "dependents",
-                "archive-and-dependents",
-                "a rule with dependents can't archive: what goes with its rows would go without a copy",
-            ),
-            ("suppress", "archive-and-suppress", "a rule that keeps opt-outs can't archive: both read what the statement has deleted"),
-        ];
-        for (key, code, why) in others.into_iter().filter(|(key, ..)| raw.written.contains(*key)) {
-            self.report(self.error(code, &at.span, why).help(format!("leave out `archive` or `{key}`")));
-        }
-        let RawArchive { to, keep_for } = &at.value;
-        if let Some(to) = to
-            && let Some((bucket, _)) = to.value.bucket()
-        {
-            self.known_bucket(bucket, to, context);
-        }
-        Some(Some(Archive { to: value(to)?, keep_for: value(keep_for)? }))
     }
 
     /// Rows that stay leave nothing behind.

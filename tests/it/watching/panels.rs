@@ -91,6 +91,7 @@ Not enforced because    | -
 Overdue for             | 0
 Last success            | {since}
 Next sweep              | {january}
+Residue owed since      | 0
 Counted                 | {since}
 Rows                    | done=0 due=0 held=3 outside=0 protected=0 running=39 undated=1
 Comes due               | 30d=5 7d=2 90d=9
