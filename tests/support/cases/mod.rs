@@ -5,12 +5,13 @@
 //! the three have alike, so that one case runs on each. `moments` chooses instants and writes them, `table` makes columns and
 //! rows, `personal` what is in those that are anonymised, `rules` makes rules and their text, `neighbours` makes what stands
 //! around a table, `waits` what some rules wait for, `parents` what some look up, `opt_outs` what some leave behind, `along` what goes with rows,
-//! `copies` which of them archive, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
+//! `copies` which of them archive, `digests` which of them keep digests, `parts` cuts it up, `holds` places holds, and `run` does it for real and compares, with `rows`. A new construct
 //! of the rule language is a roll of the dice in one of them, its meaning in the oracle, and a line in [`Tally`].
 
 pub mod along;
 mod copies;
 pub mod dice;
+mod digests;
 pub mod holds;
 pub mod moments;
 pub mod neighbours;
@@ -77,6 +78,8 @@ pub struct Case {
     pub in_parts: bool,
     /// Its rows are copied before they are deleted.
     pub archived: bool,
+    /// Its acting rules keep a digest of each row.
+    pub digested: bool,
 }
 
 impl Pack {
@@ -103,6 +106,7 @@ impl Pack {
         let mut opt_outs = Dice::new(seed ^ 0x0070_0075);
         let mut along = Dice::new(seed ^ 0xa10_6000);
         let mut copies = Dice::new(seed ^ 0xa7c4_1e00);
+        let mut digests = Dice::new(seed ^ 0x00d1_6e57);
         let mut cases = Vec::new();
         for number in 0..usize::try_from(cases_a_pack()).expect("a count") {
             let dice = Many {
@@ -113,6 +117,7 @@ impl Pack {
                 of_opt_outs: &mut opt_outs,
                 of_along: &mut along,
                 of_copies: &mut copies,
+                of_digests: &mut digests,
             };
             let (case, table) = case(dice, (engine, stock), &world, zone, number);
             cases.push(case);
@@ -141,10 +146,11 @@ struct Many<'a> {
     of_opt_outs: &'a mut Dice,
     of_along: &'a mut Dice,
     of_copies: &'a mut Dice,
+    of_digests: &'a mut Dice,
 }
 
 fn case(
-    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along, of_copies }: Many<'_>,
+    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along, of_copies, of_digests }: Many<'_>,
     (engine, stock): (Engine, Stock),
     world: &World,
     zone: &str,
@@ -202,10 +208,12 @@ fn case(
         statements.extend(made);
     }
     let archived = copies::copied(of_copies, &draft, &mut written);
+    let digested = digests::digested(of_digests, &draft, &mut written);
     let toml = file(&written, number);
     table.rules = written.into_iter().map(|written| written.rule).collect();
     let along = goes_along;
-    let case = Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, along, in_parts, archived };
+    let case =
+        Case { statements, toml, number_column: draft.number, types: draft.types, bystanders, list, along, in_parts, archived, digested };
     (case, table)
 }
 

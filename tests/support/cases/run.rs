@@ -303,6 +303,10 @@ impl<'a> Real<'a> {
             if i64::try_from(batch + dragged).is_ok_and(|batch| batch > self.pack.max_batch_rows) {
                 self.disagree(format!("law 8: a batch took {batch} rows, the limit is {}", self.pack.max_batch_rows));
             }
+            let digests = entry["evidence"]["leaves"].as_u64();
+            if digests.is_some_and(|digests| digests != batch) {
+                self.disagree(format!("law 7: a batch of {batch} rows has {digests:?} digests: {entry}"));
+            }
             *rows.entry(entry["rule"].as_str().unwrap_or_default().to_owned()).or_default() += batch;
         }
         for (rule, report) in sweep.map(|sweep| rules_of(&sweep.json())).unwrap_or_default() {
@@ -390,7 +394,7 @@ impl<'a> Real<'a> {
 
 fn config(pack: &Pack, url: &str, workspace: &str) -> String {
     format!(
-        "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = \"sqlite:state.db\"\n\n[keys.pepper]\nfile = \"pepper\"\n\n\
+        "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = \"sqlite:state.db\"\n\n[keys.pepper]\nfile = \"pepper\"\n\n[keys.evidence]\nfile = \"pepper\"\n\n\
          [sources.app]\nurl = {url}\nworkspace = {workspace}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\npace = \"fast\"\n\n\
          [defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0\nhold_cool_down = \"0 days\"\n",
         zone = toml(pack.zone),
