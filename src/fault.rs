@@ -109,6 +109,7 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("stages-swapped", "3: what is to be deleted is anonymised first"),
     ("approval-of-another-form", "3: what was approved of one form of a rule counts for another"),
     ("pause-forgotten", "9: a paused rule goes on"),
+    ("role-unchecked", "9: whoever may read may act"),
     ("partition-dropped-though-not-whole", "4: a partition is dropped with rows that are not due"),
     ("archive-not-compared", "7: rows go that are not those of their copy"),
     ("archive-hold-ignored", "2: a copy is removed of which a hold covers a row"),

@@ -17,7 +17,7 @@
 //!
 //! ```text
 //! cli          one command a file: arguments in, report out
-//! service      the daemon: composition, lifecycle, the runner that decides, metrics over HTTP
+//! service      the daemon: composition, lifecycle, the runner that decides, metrics and the API over HTTP
 //! operate      one use case a file, returning the typed report that is also the JSON
 //! sweep        the loop: plan, walk, gate, batch (the doorway), settle, pace, guard
 //! engine       connected databases behind one trait      state    retentiond's own database

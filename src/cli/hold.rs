@@ -118,7 +118,7 @@ async fn place(common: &Common, world: &World, args: Place) -> Done {
         accept_uncovered: args.accept_uncovered,
     };
     let report = holds::place(world, request).await?;
-    let left_undone = report.is_pending() || (!report.uncovered.is_empty() && !args.accept_uncovered);
+    let left_undone = report.is_incomplete(args.accept_uncovered);
     if !common.json(&one(report.clone()))? {
         render::line(&format!("placed {} for matter {}", report.hold.id, report.hold.matter))?;
         let rows = report.rows.iter().flatten();

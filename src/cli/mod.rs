@@ -25,6 +25,7 @@ mod schema;
 mod source;
 mod state;
 mod sweep;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -117,6 +118,9 @@ enum Command {
     Schedule(schedule::Args),
     /// The whole of it in one minute, on an embedded database with realistic rows
     Demo(demo::Args),
+    /// Tokens of the daemon's API
+    #[command(subcommand)]
+    Token(token::Command),
     /// JSON Schemas, so that editors complete and check rules and configuration
     Schema(schema::Args),
     /// The completions of a shell, to be sourced
@@ -172,6 +176,7 @@ impl Cli {
             Command::State(command) => state::run(common, &world()?, command).await,
             Command::Schedule(args) => schedule::run(common, &world()?, args).await,
             Command::Demo(args) => demo::run(common, surroundings, args).await,
+            Command::Token(command) => token::run(common, &surroundings, command),
             Command::Schema(args) => schema::run(&args),
             Command::Completions(args) => manual::completions(&args),
             Command::Man(args) => manual::man(&args),

@@ -1,12 +1,6 @@
 //! Reads the tables of `retentiond.toml`.
 
-use std::{
-    collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
-    ops::Range,
-    path::Path,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, ops::Range, path::Path, str::FromStr};
 
 use jiff::tz::TimeZone;
 
@@ -14,6 +8,7 @@ use super::{
     Defaults, Limits, Replicas, Source, SourceUrl, Tls, Window,
     address::{address, key},
     bucket::{BucketSettings, Buckets, bucket},
+    http::Http,
 };
 use crate::{
     diagnostic::fields::{At, Fields, Reader},
@@ -28,16 +23,14 @@ use crate::{
 };
 
 /// Keys that the language of the configuration has but this version does not.
-const LATER: [&str; 2] = ["access", "tokens"];
-/// Where the daemon listens if nothing is said.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+const LATER: [&str; 1] = ["access"];
 
 /// What the file says. What could not be read has its default or is absent, and was reported.
 pub(super) struct File {
     pub rules: At<Vec<At<String>>>,
     pub timezone: (TimeZone, String),
     pub state: Option<SourceUrl>,
-    pub listen: SocketAddr,
+    pub http: Http,
     /// Every name that is written; `None` for a key that could not be read.
     pub keys: BTreeMap<String, Option<Key>>,
     /// Every name that is written; `None` for a bucket with a mistake.
@@ -65,7 +58,7 @@ impl File {
             rules: top.need("rules", rules).unwrap_or(At { value: Vec::new(), span: 0..0, shared: false }),
             timezone: timezone(top, "timezone").map_or_else(|| (TimeZone::UTC, "UTC".to_owned()), |zone| zone.value),
             state: state(top, base_dir),
-            listen: listen(top),
+            http: Http::read(top),
             keys: top.named("keys", "the key").into_iter().map(|(name, fields)| (name.value, key(&fields, base_dir))).collect(),
             buckets: buckets(top, base_dir),
             sources: sources(top, base_dir),
@@ -102,7 +95,7 @@ impl File {
     }
 }
 
-fn finish(fields: &Fields<'_>) {
+pub(super) fn finish(fields: &Fields<'_>) {
     fields.finish_with(|key| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version")));
 }
 
@@ -117,15 +110,6 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
     }
     finish(&fields);
     state
-}
-
-/// `[http]`.
-fn listen(top: &Fields<'_>) -> SocketAddr {
-    let Some(fields) = top.inner("http") else { return LISTEN };
-    let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| "not an address with a port; write it like \"127.0.0.1:9464\"");
-    let listen = fields.parsed("listen", parse).map_or(LISTEN, |listen| listen.value);
-    finish(&fields);
-    listen
 }
 
 fn buckets(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, Option<BucketSettings>> {

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) fn blot_secrets(text: &str) -> String {
     let mut blots = Blots { ranges: Vec::new() };
     // By pattern, so that lines that can't be parsed and comments are covered too.
-    let patterns = [r#":/*[^:/\s"'@]*:([^"'\n]*)@"#, r#"(?i)[?&](?:ssl)?password=([^&"'\n]*)"#];
+    let patterns = [r#":/*[^:/\s"'@]*:([^"'\n]*)@"#, r#"(?i)[?&](?:ssl)?password=([^&"'\n]*)"#, r"(rtd_[0-9a-fA-F]+)"];
     for pattern in patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()) {
         blots.ranges.extend(pattern.captures_iter(text).filter_map(|found| found.get(1)).map(|secret| secret.range()));
     }

@@ -1,7 +1,8 @@
 //! `retentiond.toml`: where rules, state, keys and sources are, and the limits of each source.
 //!
 //! [`load`] reads the file and every rule file that it names, and reports the mistakes of all of them at once. `file`
-//! reads the tables, `address` where databases and keys are, `bucket` where archives are; `url` and `tls` are values of theirs, `handshake` tells a
+//! reads the tables, `address` where databases and keys are, `bucket` where archives are, `http` where the daemon listens and
+//! who may ask it; `url` and `tls` are values of theirs, `handshake` tells a
 //! person why a server could not be trusted, `hide` keeps secrets out of diagnostics. A new key is a line in `file` and a
 //! field here.
 
@@ -10,12 +11,13 @@ mod bucket;
 mod file;
 pub mod handshake;
 mod hide;
+pub mod http;
 mod load;
 pub mod schema;
 mod tls;
 mod url;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::tz::TimeZone;
 
@@ -45,8 +47,8 @@ pub struct Config {
     pub timezone_name: String,
     /// retentiond's own database.
     pub state: SourceUrl,
-    /// Where the daemon serves its metrics.
-    pub listen: SocketAddr,
+    /// Where the daemon listens, and who may ask it.
+    pub http: http::Http,
     pub keys: Keys,
     /// Where archives may be, besides folders.
     pub buckets: Buckets,

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::tls::MODES;
+use super::{http::ROLES, tls::MODES};
 use crate::{
     diagnostic::schema::{Key, any, boolean, document, duration, key, list, named, pattern, table, text, word},
     policy::schema::{guards, limits},
@@ -20,11 +20,24 @@ fn top() -> Vec<Key> {
         key("rules", "Rule files, relative to this file", list(text())),
         key("timezone", "IANA name of the zone of periods and schedules, unless a rule says otherwise", text()),
         key("state", "retentiond's own database: holds, ledger, history, leases", table(&[], address())),
-        key("http", "Where the daemon listens", table(&[], vec![key("listen", "Address and port: \"127.0.0.1:9464\"", text())])),
+        key("http", "Where the daemon listens, and who may ask it", table(&[], http())),
         key("keys", "Secrets that rules name; never sent to a server", named(table(&[], secret()))),
         key("buckets", "How the buckets are reached that archives are in, by their names", named(table(&[], bucket()))),
         key("sources", "The connected databases", named(table(&[], source()))),
         key("defaults", "For rules that don't say", table(&[], defaults())),
+    ]
+}
+
+fn http() -> Vec<Key> {
+    let token = vec![
+        key("name", "Who acts with it, in the ledger", text()),
+        key("roles", "What it is good for", list(word(ROLES.map(|(role, _)| role)))),
+        key("hash", "What `retentiond token new` printed: not the token itself", pattern("^sha256:[0-9a-f]{64}$")),
+        key("expires", "When it ends: RFC 3339", text()),
+    ];
+    vec![
+        key("listen", "Address and port: \"127.0.0.1:9464\"", text()),
+        key("tokens", "Who may ask", list(table(&["name", "roles", "hash"], token))),
     ]
 }
 
@@ -125,8 +138,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text =
-            "[state]\n[http]\n[keys.k]\n[buckets.b]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
+        let text = "[state]\n[http]\n[[http.tokens]]\n[keys.k]\n[buckets.b]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
         let (file, found) = (SourceFile::new("retentiond.toml", text), RefCell::default());
         let (reader, document) = Reader::parse(&file, text, &found);
         File::read(&Fields::new(reader, "the configuration", 0..0, document.get_ref()), Path::new("."));
@@ -137,6 +149,7 @@ mod tests {
                 ("the configuration", ""),
                 ("`state`", "/properties/state"),
                 ("`http`", "/properties/http"),
+                ("the token", "/properties/http/properties/tokens/items"),
                 ("the key `k`", "/properties/keys/additionalProperties"),
                 ("the bucket `b`", "/properties/buckets/additionalProperties"),
                 ("the source `s`", source),

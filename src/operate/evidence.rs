@@ -140,6 +140,48 @@ pub async fn show(world: &World, filter: &Filter) -> Result<Vec<Entry>, Error> {
     Ok(shown.into())
 }
 
+/// The end of the ledger: what the whole of it hangs on.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeadReport {
+    pub version: u32,
+    /// 0 where there is no entry yet.
+    pub seq: u64,
+    pub hash: String,
+}
+
+/// The end of the ledger.
+///
+/// # Errors
+/// The state's.
+pub async fn head(world: &World) -> Result<HeadReport, Error> {
+    let state = world.state().await?;
+    let (seq, hash) = state.head().await?;
+    state.close().await;
+    Ok(HeadReport { version: VERSION, seq, hash })
+}
+
+/// Entries in order, a page of them.
+#[derive(Debug, Clone, Serialize)]
+pub struct PageReport {
+    pub version: u32,
+    pub entries: Vec<Entry>,
+    /// What to ask for next; `None`: this was the end.
+    pub next_after: Option<u64>,
+}
+
+/// The entries after that one, [`PAGE`] at most.
+///
+/// # Errors
+/// The state's.
+pub async fn page(world: &World, after: u64, limit: u32) -> Result<PageReport, Error> {
+    let state = world.state().await?;
+    let entries = state.entries(after, limit.min(PAGE)).await?;
+    let (head, _) = state.head().await?;
+    state.close().await;
+    let next_after = entries.last().map(|last| last.seq).filter(|last| *last < head);
+    Ok(PageReport { version: VERSION, entries, next_after })
+}
+
 /// Hands every entry, in order, to `take`; memory does not grow with the ledger.
 ///
 /// # Errors

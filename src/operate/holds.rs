@@ -97,6 +97,11 @@ impl HoldReport {
     pub fn is_pending(&self) -> bool {
         !self.hold.pending.is_empty() || !self.problems.is_empty()
     }
+
+    /// True if placing it has left something undone: a source that is pending, or a rule in scope that it can't reach.
+    pub fn is_incomplete(&self, accept_uncovered: bool) -> bool {
+        self.is_pending() || (!self.uncovered.is_empty() && !accept_uncovered)
+    }
 }
 
 /// A table in the scope of a hold, in a source that could be reached.

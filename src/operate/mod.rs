@@ -1,6 +1,6 @@
 //! What retentiond can be asked to do: one use case a file, each returning the typed report that is also the JSON.
 //!
-//! Commands render these reports, and the daemon calls the same functions on its schedule. A new
+//! Commands render these reports, the API sends them, and the daemon calls the same functions on its schedule. A new
 //! use case is a file here and a caller.
 
 pub mod adopt;
@@ -16,6 +16,7 @@ pub mod explain;
 pub mod grants;
 pub mod holds;
 pub mod measure;
+pub mod overview;
 pub mod pause;
 pub mod plan;
 pub mod report;

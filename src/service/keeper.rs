@@ -1,4 +1,8 @@
-//! The keeper: hears every event, one after the other, and is the only one who changes what the daemon is up to.
+//! The keeper: hears every event, one after the other, and is the only one who changes what the daemon is up to. `asked`
+//! are the sweeps that somebody asked for, `passes` what is done once a day.
+
+pub(super) mod asked;
+mod passes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,9 +14,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::Instrument as _;
 
+use self::asked::Asked;
 use super::{
     Event, Events,
     away::Away,
@@ -24,8 +29,7 @@ use super::{
 use crate::{
     metrics::Metrics,
     operate::{
-        attend, evidence,
-        measure::measure,
+        attend,
         report::{RulesReport, Swept},
         sweep::{self, SweepRequest},
         world::World,
@@ -50,6 +54,8 @@ const DAILY: Duration = Duration::from_hours(24);
 pub(super) struct Keeper {
     /// The configuration in force, and its number.
     world: Arc<World>,
+    /// The same, for whoever answers requests.
+    shown: watch::Sender<Arc<World>>,
     generation: u64,
     state: State,
     owner: Owner,
@@ -59,6 +65,7 @@ pub(super) struct Keeper {
     runner: Runner,
     /// The sweeps under way, by rule.
     sweeps: BTreeMap<String, Sweeping>,
+    asked: Asked,
     /// Sources that are being attended to, and when the others are next.
     attending: BTreeSet<String>,
     attend_at: BTreeMap<String, Instant>,
@@ -78,6 +85,8 @@ pub(super) struct Keeper {
 struct Sweeping {
     switch: StopSwitch,
     world: Arc<World>,
+    by: String,
+    since: Timestamp,
 }
 
 impl Keeper {
@@ -86,8 +95,10 @@ impl Keeper {
         let now = Instant::now();
         let recorder = Recorder::new(metrics);
         recorder.follow(&world, world.now());
+        let world = Arc::new(world);
         Self {
-            world: Arc::new(world),
+            shown: watch::Sender::new(world.clone()),
+            world,
             generation: 0,
             state,
             owner,
@@ -96,6 +107,7 @@ impl Keeper {
             events,
             runner: Runner::default(),
             sweeps: BTreeMap::new(),
+            asked: Asked::default(),
             attending: BTreeSet::new(),
             attend_at: BTreeMap::new(),
             away: BTreeMap::new(),
@@ -107,6 +119,11 @@ impl Keeper {
             unreadable: false,
             stopping: false,
         }
+    }
+
+    /// The configuration in force, as it changes.
+    pub(super) fn shown(&self) -> watch::Receiver<Arc<World>> {
+        self.shown.subscribe()
     }
 
     /// Keeps until it is asked to stop and every sweep has ended; `false`: it was asked twice, and did not wait.
@@ -128,6 +145,8 @@ impl Keeper {
                     // Who asked may be gone.
                     let _ = reply.map(|reply| reply.send(reloaded));
                 }
+                Event::Ask { ask, reply } => drop(reply.send(self.ask(ask).await)),
+                Event::Sweeps(reply) => drop(reply.send(self.sweeps_now())),
                 Event::Swept { rule, report } => self.swept(&rule, report).await,
                 Event::Attended(attended) => self.attended(&attended),
                 Event::Measured { generation, measured } if generation == self.generation => self.recorder.measured(&measured),
@@ -157,6 +176,7 @@ impl Keeper {
             Err(error) => self.unreadable(&error),
         }
         self.runner.replace(reload::jobs(&self.world), &since, now);
+        self.forget_what_is_gone();
         self.attend_at.clear();
         self.measuring.take().inspect(|counting| counting.stop(Stop::Changed));
         (self.measure_at, self.refresh_at) = (Instant::now(), Instant::now());
@@ -249,10 +269,12 @@ impl Keeper {
     /// Begins a sweep: the same path as the command's, in a task that runs to its end.
     fn sweep(&mut self, rule: String) {
         let (switch, signal) = StopSwitch::new();
-        self.sweeps.insert(rule.clone(), Sweeping { switch, world: self.world.clone() });
+        let on_schedule = || Request { by: "the daemon's schedule".to_owned(), answers: self.runner.next(&rule), ..Request::default() };
+        let request = self.asked.begin(&rule).unwrap_or_else(on_schedule);
+        let sweeping = Sweeping { switch, world: self.world.clone(), by: request.by.clone(), since: self.world.now() };
+        self.sweeps.insert(rule.clone(), sweeping);
         self.recorder.started(&rule);
         let (world, recorder) = (self.world.clone(), self.recorder.clone());
-        let request = Request { by: "the daemon's schedule".to_owned(), answers: self.runner.next(&rule), ..Request::default() };
         let asked = SweepRequest { rules: vec![rule.clone()], no_count: true, request };
         let name = rule.clone();
         let swept = async move {
@@ -294,6 +316,7 @@ impl Keeper {
         self.look_after(rule, swept);
         let ending = swept.map_or(Ending::TryAgain, ending);
         self.runner.ended(rule, now, ending);
+        self.asked_ended(rule, report);
         // Whoever waits for the source does not wait for a tick too. A sweep that goes on does: should it be cut short each
         // time, it begins once a second and no more often.
         if ending != Ending::GoesOn {
@@ -346,45 +369,6 @@ impl Keeper {
         away.next(&*self.world.randomness)
     }
 
-    fn measure(&mut self) {
-        let (switch, signal) = StopSwitch::new();
-        self.measuring = Some(switch);
-        let (world, state, events, generation) = (self.world.clone(), self.state.clone(), self.events.clone(), self.generation);
-        let span = tracing::info_span!("count");
-        let measured = async move {
-            let tell = |measured| drop(events.send(Event::Measured { generation, measured }));
-            match measure(&world, &state, &signal, tell).await {
-                Ok(()) => tracing::info!("every rule was counted"),
-                Err(obstacle) => tracing::info!(reason = obstacle.reason.name(), "the count was ended"),
-            }
-            Event::MeasureEnded { generation }
-        };
-        self.task(measured.instrument(span), move |_| Event::MeasureEnded { generation });
-    }
-
-    fn verify(&mut self) {
-        self.verifying = true;
-        let world = self.world.clone();
-        let verified = async move {
-            let sound = match evidence::verify(&world).await {
-                Ok(report) if report.sound => Some(true),
-                Ok(report) => {
-                    tracing::error!(
-                        problems = report.verification.problems.len(),
-                        "the ledger does not verify; `retentiond ledger verify` says where"
-                    );
-                    Some(false)
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the ledger could not be verified");
-                    None
-                }
-            };
-            Event::Verified { sound }
-        };
-        self.task(verified, |_| Event::Verified { sound: None });
-    }
-
     /// The first request to stop: nothing begins any more, and what runs ends at its next batch.
     fn stop(&mut self) {
         notify::stopping();
@@ -409,6 +393,7 @@ impl Keeper {
                     }
                 }
                 self.world = Arc::new(new);
+                self.shown.send_replace(self.world.clone());
                 self.generation += 1;
                 self.recorder.follow(&self.world, self.world.now());
                 self.take_up().await;

@@ -3,7 +3,8 @@
 //! [`run`] puts together the state, the metrics, the HTTP listener and the ticks, and hands over to the
 //! keeper, which receives every event in one place and one order: ticks, signals, requests, and the ends of the tasks
 //! that it began. `runner` decides which sweeps begin, without clock or task; `recorder` turns what happens into metrics;
-//! `away` remembers a source that does not answer, `reload` says what a new configuration changes; `http`, `signals`, `ticks` and `notify` are the ways in and out.
+//! `away` remembers a source that does not answer, `reload` says what a new configuration changes; `http` (metrics, probes and
+//! the API), `signals`, `ticks` and `notify` are the ways in and out.
 //!
 //! Nothing of a database is ever cut off: what touches one runs in a task of its own to its end, and tells the keeper.
 //! A new kind of event is a variant of `Event` and an arm in the keeper.
@@ -23,7 +24,10 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::sync::{mpsc, oneshot};
 
-use self::keeper::Keeper;
+use self::keeper::{
+    Keeper,
+    asked::{Ask, AskedSweep, Refused, SweepsNow},
+};
 use crate::{
     metrics::{Closed, Metrics},
     operate::{
@@ -44,6 +48,13 @@ enum Event {
     Terminate,
     /// SIGHUP, or a request; who asked gets the mistakes, if there are any.
     Reload(Option<oneshot::Sender<Result<(), String>>>),
+    /// Somebody asks for a sweep.
+    Ask {
+        ask: Ask,
+        reply: oneshot::Sender<Result<AskedSweep, Refused>>,
+    },
+    /// Somebody asks what is swept.
+    Sweeps(oneshot::Sender<SweepsNow>),
     /// A sweep ended, or could not even begin.
     Swept {
         rule: String,
@@ -82,10 +93,14 @@ pub async fn run(world: World) -> Result<bool, Error> {
     let metrics = Arc::new(Metrics::new(&closed).map_err(std::io::Error::other)?);
     let state = start::state(&world).await?;
     let ready = Arc::new(AtomicBool::new(false));
-    let listen = world.config.listen;
+    let listen = world.config.http.listen;
     // Before anybody can read the metrics every series is there.
     let keeper = Keeper::new(world, state, metrics.clone(), ready.clone(), events.clone());
-    http::serve(listen, metrics, ready, events.clone()).await?;
+    let work = http::serve(listen, http::Parts { metrics, ready, events: events.clone(), world: keeper.shown() }).await?;
     let _ticks = ticks::start(&events).await?;
-    Ok(keeper.keep(received).await)
+    let in_order = keeper.keep(received).await;
+    if in_order {
+        work.drain().await;
+    }
+    Ok(in_order)
 }

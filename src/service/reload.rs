@@ -14,7 +14,7 @@ use crate::{
 /// The mistakes as a person reads them, or what can't be changed without a restart.
 pub(super) fn read(old: &World) -> Result<World, String> {
     let new = World::load(&old.config.file, old.clock.clone(), old.randomness.clone()).map_err(|mistakes| mistakes.render(false))?;
-    let fixed = [("[state]", old.config.state != new.config.state), ("[http] listen", old.config.listen != new.config.listen)];
+    let fixed = [("[state]", old.config.state != new.config.state), ("[http] listen", old.config.http.listen != new.config.http.listen)];
     match fixed.iter().find(|(_, changed)| *changed) {
         Some((key, _)) => Err(format!("`{key}` was changed in {}, which takes a restart", new.config.file.display())),
         None => Ok(new),

@@ -45,11 +45,13 @@ pub fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-fn request(method: &str, address: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
+/// Any request. The headers end with a line break each; a `Host` among them stands in place of the address.
+pub fn request(method: &str, address: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     // HTTP/1.0, so that nobody answers in chunks; in one piece, because PHP's server can't put every request together.
     let length = body.len();
-    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    let host = if headers.contains("Host: ") { String::new() } else { format!("Host: {address}\r\n") };
+    let request = format!("{method} {path} HTTP/1.0\r\n{host}{headers}Content-Length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

@@ -52,7 +52,9 @@ fn mistakes_in_the_configuration() {
             Whole("rules = [\"rules/*.toml\"\ntimezone = UTC\n[sources.app]\nurl = \"sqlite:app.db\"\n"),
             Whole("rules = [\"rules/*.toml\"]\ntimezone = \"Europe/Berln\"\n[sources.app]\nurl = \"sqlite:app.db\"\n"),
             Whole("rules = [\"rules/*.toml\"]\nschedule = \"0 2 * * *\"\ntimezon = \"UTC\"\n[sources.app]\nurl = \"sqlite:app.db\"\n"),
-            Added("[http]\nlisten = \"localhost\"\ntokens = []\n"),
+            Added(
+                "[http]\nlisten = \"localhost\"\ntoken = []\n[[http.tokens]]\nname = \"a b\"\nroles = [\"vewer\"]\nhash = \"rtd_00ff\"\nexpires = \"soon\"\n[[http.tokens]]\nroles = []\n",
+            ),
             Added(
                 "[defaults]\nmode = \"observed\"\nfirst_sweep = true\nmax_share = 1.5\nhold_cool_down = \"7 dasy\"\nschedule = \"0 2 * * MNO\"\n",
             ),

@@ -83,6 +83,8 @@ struct Entry {
     job: Job,
     /// The first occurrence that is not answered; `None`: the schedule has no further one.
     next: Option<Timestamp>,
+    /// A person asked for a sweep, whatever the schedule says.
+    asked: bool,
     /// Since when it waits for its turn.
     queued: Option<Timestamp>,
     /// After a failure, when it may be tried again.
@@ -100,7 +102,7 @@ struct Running {
 impl Entry {
     fn new(job: Job, answered: Timestamp) -> Self {
         let next = job.schedule.next_after(answered, &job.zone);
-        Self { job, next, queued: None, not_before: None, failures: 0, running: None }
+        Self { job, next, asked: false, queued: None, not_before: None, failures: 0, running: None }
     }
 
     /// Every occurrence up to `at` is answered.
@@ -113,7 +115,13 @@ impl Entry {
 
     /// Puts what is due into the queue, and tells whether it may begin.
     fn is_ready(&mut self, now: Timestamp) -> bool {
-        let Some(next) = self.next.filter(|next| *next <= now) else { return false };
+        let due = self.next.filter(|next| *next <= now);
+        if self.asked {
+            // Windows, pauses and guards are the sweep's own to tell, to whoever asked.
+            self.queued.get_or_insert(due.unwrap_or(now));
+            return self.running.is_none();
+        }
+        let Some(next) = due else { return false };
         self.queued.get_or_insert(next);
         let may_be_tried = self.not_before.is_none_or(|not_before| not_before <= now);
         self.running.is_none() && may_be_tried && self.job.is_open(now)
@@ -133,11 +141,17 @@ impl Runner {
                 known => {
                     // A success in the future is of a clock that was set back since.
                     let answered = answered.get(&job.rule).map_or(now, |answered| (*answered).min(now));
-                    Entry { running: known.and_then(|known| known.running), ..Entry::new(job, answered) }
+                    let (asked, running) = known.map(|known| (known.asked, known.running)).unwrap_or_default();
+                    Entry { asked, running, ..Entry::new(job, answered) }
                 }
             };
             self.entries.insert(entry.job.rule.clone(), entry);
         }
+    }
+
+    /// A person asks for a sweep: it begins as soon as its source is free. `false`: nobody ever sweeps the rule.
+    pub fn ask(&mut self, rule: &str) -> bool {
+        self.entries.get_mut(rule).map(|entry| entry.asked = true).is_some()
     }
 
     /// Whether [`Runner::look`] may have something to begin: only then is it worth asking what others have swept.
@@ -171,6 +185,7 @@ impl Runner {
             for (_, _, rule) in waiting.into_iter().take(free) {
                 if let Some(entry) = self.entries.get_mut(&rule) {
                     entry.running = Some(Running { since: now, gives_way: false });
+                    entry.asked = false;
                 }
                 decision.start.push(rule);
             }
@@ -210,6 +225,10 @@ impl Runner {
                 entry.queued = Some(now);
             }
             Ending::NextTime => entry.answer(now),
+        }
+        // One that a person asked for leaves nothing in the queue before its time.
+        if entry.next.is_none_or(|next| next > now) {
+            (entry.queued, entry.not_before, entry.failures) = (None, None, 0);
         }
     }
 

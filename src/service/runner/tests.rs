@@ -159,3 +159,24 @@ fn a_clock_that_was_set_back_does_not_silence_a_rule() {
     assert!(start(&mut runner, "01:30:00").is_empty());
     assert_eq!(start(&mut runner, "02:00:00"), ["p/a"]);
 }
+
+#[test]
+fn what_a_person_asks_for_begins_at_once_and_the_schedule_stays() {
+    let closed = in_window(job("p/a", "app", "0 2 * * *"), "01:00-03:00");
+    let mut runner = runner("08:00:00", vec![closed.clone(), job("p/b", "app", "0 9 * * *")]);
+    assert!(!runner.ask("p/c"), "nobody sweeps it");
+    assert!(runner.ask("p/a") && runner.is_due(at("08:00:00")));
+    assert_eq!(start(&mut runner, "08:00:00"), ["p/a"], "the window is the sweep's to tell");
+    assert!(runner.ask("p/a"), "once more, after this one");
+    assert!(start(&mut runner, "08:00:01").is_empty(), "one sweep a rule");
+    // A reload forgets nothing that was asked for.
+    runner.replace(vec![closed, job("p/b", "app", "0 9 * * *")], &BTreeMap::new(), at("08:00:02"));
+    runner.ended("p/a", at("08:00:03"), Ending::GoesOn);
+    assert_eq!(start(&mut runner, "08:00:04"), ["p/a"]);
+    assert!(start(&mut runner, "09:00:00").is_empty(), "the source is taken");
+    runner.ended("p/a", at("09:00:01"), Ending::TryAgain);
+    assert_eq!(start(&mut runner, "09:00:02"), ["p/b"], "what failed is the schedule's again");
+    runner.ended("p/b", at("09:10:00"), Ending::Done);
+    assert!(start(&mut runner, "23:59:59").is_empty());
+    assert_eq!(runner.next("p/a"), Some("2026-03-11T02:00:00Z".parse().unwrap()));
+}

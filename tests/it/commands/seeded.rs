@@ -35,6 +35,10 @@ pub const SCENARIOS: &[(&str, fn())] = &[
             assert!(catch_unwind(faulty).is_err(), "nobody looked into the files of {kind:?}");
         }
     }),
+    ("role-unchecked", || {
+        let faulty = || crate::api::roles::nobody_acts_without_the_role("role-unchecked");
+        assert!(catch_unwind(faulty).is_err(), "nothing noticed the role that was not checked");
+    }),
     ("trigger-body-ignored", || {
         triggers::a_changed_body_waits("none");
         assert!(catch_unwind(|| triggers::a_changed_body_waits("trigger-body-ignored")).is_err(), "nothing noticed the other body");

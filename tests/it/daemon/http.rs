@@ -21,7 +21,7 @@ fn probes_tell_alive_from_ready() {
     let metrics = get(&daemon.address, "/metrics").expect("an answer");
     assert!(metrics.headers.iter().any(|(name, value)| name == "content-type" && value.starts_with("text/plain; version=0.0.4")));
     assert_eq!(get(&daemon.address, "/-/reload").expect("an answer").status, 405);
-    assert_eq!(get(&daemon.address, "/api/v1/rules").expect("an answer").status, 404);
+    assert_eq!(get(&daemon.address, "/api/v2/rules").expect("an answer").status, 404);
     daemon.stop().expect(0);
 }
 

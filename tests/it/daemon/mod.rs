@@ -41,11 +41,12 @@ action = "delete"
 "#;
 
 /// On the first of January, long after any test.
-const YEARLY: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
+pub const YEARLY: &str =
+    "[defaults]\nschedule = \"0 0 1 1 *\"\nfirst_sweep = \"auto\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A source with a table of accounts, of which those up to `due` were closed in 2015 and `kept` more in this year, and a
 /// rule.
-fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
+pub fn accounts(kind: Kind, rest: &str, due: u32, kept: u32) -> Product {
     let product = Product::new(kind, rest);
     fill(&product, due, kept);
     product
@@ -71,12 +72,12 @@ fn fill(product: &Product, due: u32, kept: u32) {
 const SLOWLY: &str = "[sources.app.limits]\nmax_batch_rows = 10\nmax_rows_per_second = 100\n";
 
 /// The ledger's entries of a kind.
-fn entries(product: &Product, kind: &str) -> Vec<Value> {
+pub fn entries(product: &Product, kind: &str) -> Vec<Value> {
     let lines = product.cli("ledger export").expect(0).json_lines();
     lines.into_iter().filter(|line| line["kind"] == kind).collect()
 }
 
 /// How many accounts are left.
-fn left(product: &Product) -> i64 {
+pub fn left(product: &Product) -> i64 {
     product.data.number("SELECT count(*) FROM accounts")
 }

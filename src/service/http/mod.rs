@@ -1,0 +1,196 @@
+//! The HTTP listener: metrics, probes, a reload, and the API under `/api/v1/`.
+//!
+//! The API has no use case of its own: `read` and `act` call those of the command line and return the same reports.
+//! A request comes in by `connection`, gets its id and its line in the log in `request`, is let in or not by `access`
+//! (with `peer`, who on this machine it is, and `limits`, how often), and whatever is wrong is a `problem`. A new route
+//! is a line in [`routes`] that says who may take it, and a handler.
+
+mod access;
+mod act;
+mod connection;
+mod input;
+mod limits;
+mod peer;
+mod problem;
+mod read;
+mod request;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot, watch},
+};
+
+use self::{access::Needs, limits::Limits, problem::Problem};
+use super::{Event, Events};
+use crate::{
+    clock::within,
+    config::http::Role,
+    metrics::Metrics,
+    operate::world::{Error, World},
+};
+
+/// So many use cases run at once: each has connections of its own.
+const AT_ONCE: usize = 8;
+/// How long the end of the process waits for those under way.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What the listener is made of.
+pub(super) struct Parts {
+    pub metrics: Arc<Metrics>,
+    pub ready: Arc<AtomicBool>,
+    pub events: Events,
+    /// The configuration in force.
+    pub world: watch::Receiver<Arc<World>>,
+}
+
+/// What every request sees.
+struct Shared {
+    parts: Parts,
+    listens_on: SocketAddr,
+    limits: Mutex<Limits>,
+    work: Arc<Semaphore>,
+}
+
+type Daemon = State<Arc<Shared>>;
+
+/// The use cases under way.
+pub(super) struct Work(Arc<Semaphore>);
+
+impl Work {
+    /// Begins none any more, and waits a while for those under way. None that is cut off is lost: they are as safe as
+    /// against a crash.
+    pub(super) async fn drain(self) {
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        let waiting = self.0.clone();
+        let ended = within(DRAIN, tokio::spawn(async move { waiting.acquire_many_owned(all).await.map(drop) })).await;
+        self.0.close();
+        if ended.is_none() {
+            tracing::warn!("requests under way are cut off");
+        }
+    }
+}
+
+impl Shared {
+    fn world(&self) -> Arc<World> {
+        self.parts.world.borrow().clone()
+    }
+
+    /// Runs a use case in a task of its own, to its end: a client that goes away cuts nothing off.
+    async fn run<T: Send + 'static>(
+        &self,
+        use_case: impl FnOnce(Arc<World>) -> futures_util::future::BoxFuture<'static, Result<T, Error>>,
+    ) -> Result<T, Problem> {
+        let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests are under way, or the daemon is stopping");
+        let permit = self.work.clone().try_acquire_owned().map_err(|_| busy())?;
+        let work = use_case(self.world());
+        let task = tokio::spawn(async move {
+            let done = work.await;
+            drop(permit);
+            done
+        });
+        match task.await {
+            Ok(done) => done.map_err(Problem::from),
+            Err(panic) => {
+                tracing::error!(%panic, "a request died");
+                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request died; the log says why"))
+            }
+        }
+    }
+}
+
+/// Listens, and serves until the process ends: metrics are readable while it drains.
+///
+/// # Errors
+/// The address can't be had.
+pub(super) async fn serve(listen: SocketAddr, parts: Parts) -> std::io::Result<Work> {
+    let unheard = |error: std::io::Error| std::io::Error::new(error.kind(), format!("can't listen on {listen} (`[http] listen`): {error}"));
+    let listener = TcpListener::bind(listen).await.map_err(unheard)?;
+    let address = listener.local_addr()?;
+    if !address.ip().is_loopback() {
+        let refused = parts.world.borrow().config.http.tokens.is_empty();
+        let api = if refused { "reloads and the API are refused without `[[http.tokens]]`" } else { "the API takes tokens, in plain text" };
+        tracing::warn!(%address, "the listener is not on loopback: metrics can be read by whoever reaches it, and {api}");
+    }
+    let work = Arc::new(Semaphore::new(AT_ONCE));
+    let shared = Arc::new(Shared { parts, listens_on: address, limits: Mutex::default(), work: work.clone() });
+    let router = routes(&shared).layer(from_fn_with_state(shared.clone(), request::told)).with_state(shared);
+    tracing::info!(%address, "listening");
+    tokio::spawn(connection::accept(listener, router));
+    Ok(Work(work))
+}
+
+/// Every route, with who may take it.
+fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let of = |needs: Needs, route: MethodRouter<Arc<Shared>>| route.route_layer(from_fn_with_state((shared.clone(), needs), access::admit));
+    let reads = |route| of(Needs::Reading, route);
+    let acts = |role, route| of(Needs::Acting(role), route);
+    let holds = reads(get(read::holds)).merge(acts(Role::Counsel, post(act::place)));
+    Router::new()
+        .route("/metrics", get(metrics_text))
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(readiness))
+        .route("/-/reload", of(Needs::Reloading, post(reload)))
+        .route("/api/v1/rules", reads(get(read::rules)))
+        .route("/api/v1/rules/{policy}/{rule}/plan", reads(get(read::plan)))
+        .route("/api/v1/rules/{policy}/{rule}/sweep", acts(Role::Operator, post(act::sweep)))
+        .route("/api/v1/rules/{policy}/{rule}/approve", acts(Role::Approver, post(act::approve)))
+        .route("/api/v1/rules/{policy}/{rule}/pause", acts(Role::Operator, post(act::pause)))
+        .route("/api/v1/rules/{policy}/{rule}/resume", acts(Role::Operator, post(act::resume)))
+        .route("/api/v1/sweeps", reads(get(read::sweeps)))
+        .route("/api/v1/sweeps/{id}", reads(get(read::one_sweep)))
+        .route("/api/v1/holds", holds)
+        .route("/api/v1/holds/{id}/release", acts(Role::Counsel, post(act::release)))
+        .route("/api/v1/ledger/head", reads(get(read::head)))
+        .route("/api/v1/ledger/entries", reads(get(read::entries)))
+}
+
+async fn metrics_text(State(shared): Daemon) -> Response {
+    match shared.parts.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, Metrics::MEDIA_TYPE)], text).into_response(),
+        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics can't be written", error.to_string()).into_response(),
+    }
+}
+
+async fn readiness(State(shared): Daemon) -> Result<&'static str, Problem> {
+    if shared.parts.ready.load(Ordering::Relaxed) {
+        return Ok("ready\n");
+    }
+    let why = "the configuration is not loaded, the state can't be read, or the daemon is stopping";
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not ready", why))
+}
+
+/// What the keeper says to an event.
+async fn heard<T>(shared: &Shared, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Result<T, Problem> {
+    let (reply, answer) = oneshot::channel();
+    let sent = shared.parts.events.send(event(reply));
+    let ending = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping", "nothing was done");
+    sent.map_err(|_| ending())?;
+    answer.await.map_err(|_| ending())
+}
+
+async fn reload(State(shared): Daemon) -> Result<&'static str, Problem> {
+    // The keeper does the work, so that a client that goes away cuts nothing off.
+    match heard(&shared, |reply| Event::Reload(Some(reply))).await? {
+        Ok(()) => Ok("reloaded\n"),
+        Err(mistakes) => {
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the configuration was refused, the one before is kept", mistakes))
+        }
+    }
+}

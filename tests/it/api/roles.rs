@@ -1,0 +1,75 @@
+//! Who may do what: every route of docs/api.md with every role.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::{Api, ROLES, json};
+
+/// A row of the page's table: method, path and role (`any`: every role reads).
+struct Route {
+    method: String,
+    path: String,
+    role: String,
+}
+
+fn documented() -> Vec<Route> {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md")).expect("the page");
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [method, path, role, ..] = cells.as_slice() else { return None };
+        ["GET", "POST"].contains(method).then(|| Route { method: (*method).to_owned(), path: (*path).to_owned(), role: (*role).to_owned() })
+    };
+    page.lines().filter(|line| line.starts_with('|')).filter_map(row).collect()
+}
+
+#[test]
+fn the_page_has_every_route() {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service/http/mod.rs")).expect("the routes");
+    let routes: BTreeSet<&str> = source.split(".route(\"").skip(1).filter_map(|rest| rest.split_once('"').map(|(path, _)| path)).collect();
+    let documented = documented();
+    assert!(documented.len() > routes.len() && routes.len() > 10);
+    assert_eq!(documented.iter().map(|route| route.path.as_str()).collect::<BTreeSet<_>>(), routes);
+}
+
+#[test]
+fn nobody_reads_or_acts_without_the_role() {
+    nobody_acts_without_the_role("none");
+}
+
+/// Asks everything of everybody who may not, and finds the ledger as it was; then reads as everybody who may.
+pub fn nobody_acts_without_the_role(fault: &str) {
+    let api = Api::start(fault);
+    let hold =
+        api.expect(201, "counsel", "POST", "/api/v1/holds", r#"{"matter":"m","reason":"r","subjects":[{"kind":"account","value":"1"}]}"#);
+    let hold = hold["holds"][0]["id"].as_str().expect("an id").to_owned();
+    let head = || api.expect(200, "viewer", "GET", "/api/v1/ledger/head", "");
+    let before = head();
+    let body = |path: &str| match path {
+        "/api/v1/holds" => r#"{"matter":"m","reason":"r","subjects":[{"kind":"account","value":"2"}]}"#,
+        path if path.ends_with("pause") || path.ends_with("resume") || path.ends_with("release") => r#"{"reason":"r"}"#,
+        _ => "",
+    };
+    let guarded: Vec<Route> = documented().into_iter().filter(|route| route.role != "-").collect();
+    for Route { method, path, role } in &guarded {
+        let body = if method == "POST" { body(path) } else { "" };
+        let path = path.replace("{policy}/{rule}", "p/closed").replace("holds/{id}", &format!("holds/{hold}")).replace("{id}", "none");
+        for stranger in ["", "expired"] {
+            let answer = api.ask(stranger, method, &path, body);
+            // Beyond some tries nobody looks at the token any more.
+            assert!([401, 429].contains(&answer.status), "{stranger}: {method} {path}: {answer:#?}");
+            assert_eq!(json(&answer)["status"], answer.status);
+        }
+        for name in ROLES.into_iter().filter(|name| role != "any" && role != name) {
+            let problem = api.expect(403, name, method, &path, body);
+            assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(role.as_str())), "{problem}");
+        }
+        for name in ROLES.into_iter().filter(|_| role == "any") {
+            let status = api.ask(name, method, &path, body).status;
+            assert_eq!(status, if path.ends_with("none") { 404 } else { 200 }, "{name}: {method} {path}");
+        }
+    }
+    let problem = api.expect(403, "operator", "POST", "/api/v1/rules/p/closed/sweep", r#"{"approve":true}"#);
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("approver")), "{problem}");
+    assert_eq!(head(), before, "whoever was refused has changed something");
+    assert_eq!(api.expect(200, "viewer", "GET", "/api/v1/sweeps", "")["asked"], serde_json::json!([]));
+    api.daemon.stop().expect(0);
+}
