@@ -203,6 +203,7 @@ impl Keeper {
     async fn look(&mut self) {
         notify::watchdog();
         if self.stopping {
+            notify::draining();
             return;
         }
         self.begin_what_is_due().await;

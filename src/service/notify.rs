@@ -1,6 +1,11 @@
 //! What systemd is told (`Type=notify`; version 252 ignores `notify-reload`). Without systemd nobody listens.
 
+use std::time::Duration;
+
 use sd_notify::{NotifyState, notify};
+
+/// How long systemd is to wait from each tick on while sweeps end: well above a tick, and little for one that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Running, with a configuration in force.
 pub(super) fn ready() {
@@ -15,12 +20,21 @@ pub(super) fn reloading() {
     }
 }
 
-/// Draining.
+/// Draining, from now on.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
+    draining();
 }
 
-/// Alive. Told with each tick, which is more often than any sensible `WatchdogSec` asks for.
+/// Still draining: a batch that takes longer than `TimeoutStopSec` is not cut off. What it may take is the source's
+/// `statement_timeout`, and not systemd's to decide.
+pub(super) fn draining() {
+    let patience = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(patience)]);
+}
+
+/// Alive. Told by the keeper with each tick that it took up, so a keeper that hangs is silent, whatever other threads do; and more
+/// often than any sensible `WatchdogSec` asks for.
 pub(super) fn watchdog() {
     if sd_notify::watchdog_enabled().is_some() {
         tell(&[NotifyState::Watchdog]);

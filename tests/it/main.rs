@@ -12,6 +12,7 @@ mod connections;
 mod crash;
 mod daemon;
 mod demo;
+mod deploy;
 mod engine_postgres;
 mod freeradius;
 mod harness;

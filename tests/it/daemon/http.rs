@@ -71,5 +71,6 @@ fn systemd_is_told_of_each_change() {
     told("READY=1");
     daemon.process.signal(Signal::TERM);
     told("STOPPING=1");
+    told("EXTEND_TIMEOUT_USEC=30000000");
     daemon.process.finish().expect(0);
 }
