@@ -169,7 +169,7 @@ pub struct PageReport {
     pub next_after: Option<u64>,
 }
 
-/// The entries after that one, [`PAGE`] at most.
+/// The entries after that one, at most a thousand.
 ///
 /// # Errors
 /// The state's.

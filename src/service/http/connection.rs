@@ -60,7 +60,8 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router) {
         async move { Service::call(&mut router, request).await as Result<Response, std::convert::Infallible> }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    // A request that came whole is answered, whether or not its client still listens.
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).half_close(true);
     // A client that went away, or never said what it wants, is no news.
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }

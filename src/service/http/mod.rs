@@ -3,7 +3,7 @@
 //! The API has no use case of its own: `read` and `act` call those of the command line and return the same reports.
 //! A request comes in by `connection`, gets its id and its line in the log in `request`, is let in or not by `access`
 //! (with `peer`, who on this machine it is, and `limits`, how often), and whatever is wrong is a `problem`. A new route
-//! is a line in [`routes`] that says who may take it, and a handler.
+//! is a line in `routes` that says who may take it, and a handler.
 
 mod access;
 mod act;

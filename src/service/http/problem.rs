@@ -12,7 +12,7 @@ use crate::{
     state::{self},
 };
 
-/// What is wrong. It becomes the body of an answer where the id of the request is known, in [`super::request`].
+/// What is wrong. It becomes the body of an answer where the id of the request is known, in `request`.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
     status: StatusCode,
