@@ -114,14 +114,6 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
                 render::line(&format!("\n{}: {row} stays: {}", rule.rule, refused.why))?;
             }
         }
-        if let Some(residue) = rule.swept.as_ref().and_then(|swept| swept.residue.as_ref())
-            && let Some(sentence) = residue.sentence()
-        {
-            render::line(&format!("\n{}: {sentence}", rule.rule))?;
-            for remains in &residue.remains {
-                render::line(&format!("  stays in {}, until {}", remains.place, remains.until))?;
-            }
-        }
         if let Some(waiting) = &rule.waits
             && waiting.blast.is_some()
         {
@@ -130,6 +122,26 @@ fn print(report: &RulesReport, dry_run: bool) -> std::io::Result<()> {
             }
             super::approve::tell_blast(waiting)?;
         }
+    }
+    tell_residue(report)
+}
+
+/// What was done about the bytes that rows left behind; what remains of several rules alike is told once.
+fn tell_residue(report: &RulesReport) -> std::io::Result<()> {
+    let mut told: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for rule in &report.rules {
+        let residue = rule.swept.as_ref().and_then(|swept| swept.residue.as_ref());
+        let Some((residue, sentence)) = residue.and_then(|residue| Some((residue, residue.sentence()?))) else { continue };
+        let sentence = format!("{}: {sentence}", rule.rule);
+        let remains = residue.remains.iter().map(|remains| format!("  stays in {}, until {}", remains.place, remains.until)).collect();
+        match told.iter_mut().find(|(_, known)| *known == remains) {
+            Some((sentences, _)) => sentences.push(sentence),
+            None => told.push((vec![sentence], remains)),
+        }
+    }
+    for (sentences, remains) in told {
+        render::line("")?;
+        sentences.iter().chain(&remains).try_for_each(|line| render::line(line))?;
     }
     Ok(())
 }

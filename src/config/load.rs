@@ -130,7 +130,9 @@ fn rule_files(patterns: &At<Vec<At<String>>>, config: &Path, base_dir: &Path, re
         let report = |code, message: String, help: &str| reader.report(reader.error(code, &pattern.span, message).help(help));
         let base = base_dir.to_string_lossy();
         let whole = Path::new(&glob::Pattern::escape(&base)).join(&pattern.value);
-        let matches = match glob::glob(&whole.to_string_lossy()) {
+        // What is hidden is not meant: mounted ConfigMaps have every file once more below hidden folders.
+        let visible = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let matches = match glob::glob_with(&whole.to_string_lossy(), visible) {
             Ok(matches) => matches,
             Err(error) => {
                 report("invalid-pattern", format!("not a pattern: {}", error.msg), "write it like \"rules/**/*.toml\"");

@@ -21,6 +21,7 @@ use self::asked::Asked;
 use super::{
     Event, Events,
     away::Away,
+    mounts::Mounts,
     notify,
     recorder::Recorder,
     reload,
@@ -47,6 +48,8 @@ use crate::{
 const ATTEND: Duration = Duration::from_secs(30);
 /// How often the state's figures are read.
 const REFRESH: Duration = Duration::from_secs(5);
+/// How often a mounted configuration is looked at.
+const REMOUNT: Duration = Duration::from_secs(5);
 /// How often rows are counted, and how often the ledger is verified.
 const DAILY: Duration = Duration::from_hours(24);
 
@@ -76,6 +79,9 @@ pub(super) struct Keeper {
     verifying: bool,
     verify_at: Instant,
     refresh_at: Instant,
+    /// Where the mounted configuration in force lies, and when it is looked at next.
+    mounts: Mounts,
+    remount_at: Instant,
     /// The log has said that the state can't be read.
     unreadable: bool,
     stopping: bool,
@@ -116,6 +122,8 @@ impl Keeper {
             verifying: false,
             verify_at: now,
             refresh_at: now,
+            mounts: Mounts::default(),
+            remount_at: now + REMOUNT,
             unreadable: false,
             stopping: false,
         }
@@ -208,6 +216,10 @@ impl Keeper {
         }
         self.begin_what_is_due().await;
         let tick = Instant::now();
+        if self.remount_at <= tick {
+            self.remount_at = tick + REMOUNT;
+            self.look_at_mounts();
+        }
         for source in self.world.config.sources.keys().cloned().collect::<Vec<_>>() {
             if !self.attending.contains(&source) && self.attend_at.get(&source).is_none_or(|at| *at <= tick) {
                 self.attend(source);
@@ -223,6 +235,18 @@ impl Keeper {
         }
         if self.refresh_at <= tick {
             self.refresh().await;
+        }
+    }
+
+    /// A mounted configuration that was swapped is read again: once, whether or not it is good. Where it lies is looked up before it
+    /// is read, so that no swap goes unnoticed, which costs one reload after the start.
+    fn look_at_mounts(&mut self) {
+        let mounts = Mounts::of(&self.world);
+        if mounts != self.mounts {
+            tracing::info!("what is mounted may be newer than what was read: reading it again");
+            self.mounts = mounts;
+            // The keeper hears itself.
+            let _ = self.events.send(Event::Reload(None));
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`run`] puts together the state, the metrics, the HTTP listener and the ticks, and hands over to the
 //! keeper, which receives every event in one place and one order: ticks, signals, requests, and the ends of the tasks
 //! that it began. `runner` decides which sweeps begin, without clock or task; `recorder` turns what happens into metrics;
-//! `away` remembers a source that does not answer, `reload` says what a new configuration changes; `http` (metrics, probes and
+//! `away` remembers a source that does not answer, `mounts` a configuration that may be swapped, `reload` says what a new one changes; `http` (metrics, probes and
 //! the API), `signals`, `ticks` and `notify` are the ways in and out.
 //!
 //! Nothing of a database is ever cut off: what touches one runs in a task of its own to its end, and tells the keeper.
@@ -12,6 +12,7 @@
 mod away;
 mod http;
 mod keeper;
+mod mounts;
 mod notify;
 mod recorder;
 mod reload;

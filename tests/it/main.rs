@@ -18,6 +18,7 @@ mod freeradius;
 mod harness;
 mod house;
 mod laws;
+mod logging;
 mod manual;
 mod mediawiki;
 mod memory;

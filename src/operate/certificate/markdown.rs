@@ -47,7 +47,11 @@ pub fn markdown(certificate: &Certificate) -> String {
     }
     for stood in holds {
         let released = stood.released_at.map_or_else(|| "not released".to_owned(), |at| format!("released {at}"));
-        let subjects = if stood.subjects == 0 { String::new() } else { format!(", {} subjects", stood.subjects) };
+        let subjects = match stood.subjects {
+            0 => String::new(),
+            1 => ", one subject".to_owned(),
+            subjects => format!(", {subjects} subjects"),
+        };
         paragraph(format!("- `{}`, placed {}, {released}{subjects}", code(&stood.hold), stood.placed_at));
     }
     if let (Some(question), Some(answer)) = (&scope.question, answer) {

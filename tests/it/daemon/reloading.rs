@@ -1,5 +1,7 @@
 //! A new configuration takes effect as a whole or not at all.
 
+use std::{fs, os::unix::fs::symlink};
+
 use rustix::process::Signal;
 
 use super::{CLOSED, Daemon, EAGER, SLOWLY, YEARLY, accounts, entries, left, policy};
@@ -30,6 +32,35 @@ fn a_good_one_is_taken_up_and_a_bad_one_keeps_the_one_in_force() {
     product.rules("p", &policy(&[CLOSED]));
     daemon.process.signal(Signal::HUP);
     until("the series are gone", || (!daemon.metrics().keys().any(|series| series.contains("p/again"))).then_some(()));
+    daemon.stop().expect(0);
+}
+
+/// As Kubernetes mounts a ConfigMap, and swaps it.
+#[test]
+fn what_is_mounted_is_read_again_when_it_is_swapped() {
+    let product = accounts(Kind::Sqlite, EAGER, 20, 5);
+    let rules = product.folder.path().join("rules");
+    let mounted = |version: &str, text: &str| {
+        fs::create_dir(rules.join(version)).expect("a folder");
+        fs::write(rules.join(version).join("p.toml"), text).expect("a file");
+        symlink(version, rules.join("..new")).expect("a link");
+        fs::rename(rules.join("..new"), rules.join("..data")).expect("swapped");
+    };
+    let again = CLOSED.replace("\"closed\"", "\"again\"").replace("3 years", "4 years");
+    mounted("..v1", &policy(&[CLOSED]));
+    fs::remove_file(rules.join("p.toml")).expect("the file");
+    symlink("..data/p.toml", rules.join("p.toml")).expect("a link");
+    let mut daemon = Daemon::start(&product);
+    daemon.sees("rows_acted_total", &["rule=\"p/closed\""], |rows| rows == 20.0);
+    mounted("..v2", &policy(&[CLOSED, &again]));
+    until("the series are there", || daemon.metrics().keys().any(|series| series.contains("p/again")).then_some(()));
+    daemon.sees("sweeps_total", &["rule=\"p/again\""], |sweeps| sweeps > 0.0);
+    mounted("..v3", "nonsense");
+    daemon.sees("config_last_reload_successful", &[], |successful| successful == 0.0);
+    mounted("..v4", &policy(&[CLOSED]));
+    daemon.sees("config_last_reload_successful", &[], |successful| successful == 1.0);
+    until("the series are gone", || (!daemon.metrics().keys().any(|series| series.contains("p/again"))).then_some(()));
+    daemon.process.line("what is mounted may be newer");
     daemon.stop().expect(0);
 }
 
