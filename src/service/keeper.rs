@@ -272,8 +272,9 @@ impl Keeper {
     /// Reads the state's figures.
     async fn refresh(&mut self) {
         self.refresh_at = Instant::now() + REFRESH;
-        if let Ok(owed) = self.state.owed(None).await {
+        if let (Ok(owed), Ok(blocked)) = (self.state.owed(None).await, self.state.blocked().await) {
             self.recorder.owed(&owed);
+            self.recorder.reconciled(&blocked, self.world.now());
         }
         match (self.state.status().await, self.state.last_successes().await) {
             (Ok(status), Ok(successes)) => {

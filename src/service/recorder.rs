@@ -1,7 +1,7 @@
 //! Turns what happens into metrics.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -58,6 +58,18 @@ impl Recorder {
                 set_blocked(metrics, followed, reason, blocked.since);
             }
         });
+    }
+
+    /// What the state has of rules now: a sweep of another process may have found that nothing is in the way any more, and where only
+    /// a sweep tells, this one would never learn it otherwise.
+    pub(super) fn reconciled(&self, blocked: &[Blocked], now: Timestamp) {
+        let blocked: BTreeSet<&str> = blocked.iter().map(|blocked| blocked.rule.as_str()).collect();
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, followed) in rules.iter_mut().filter(|(rule, _)| !blocked.contains(rule.as_str())) {
+            if followed.blocked.is_some_and(|(reason, _)| only_a_sweep_tells(reason) && !a_count_tells(reason)) {
+                set_blocked(&self.metrics, followed, None, now);
+            }
+        }
     }
 
     /// A new configuration was refused.
@@ -125,7 +137,7 @@ impl Recorder {
             match &measured.blocked {
                 Some(obstacle) if known.is_none() => set_blocked(metrics, followed, Some(obstacle.reason), measured.at),
                 // Counted anew, the rule is within its bounds again.
-                None if matches!(known, Some(Reason::MaxShare | Reason::ImplausibleDates)) => {
+                None if known.is_some_and(a_count_tells) => {
                     set_blocked(metrics, followed, None, measured.at);
                 }
                 _ => {}
@@ -223,6 +235,11 @@ impl Observer for Recorder {
     }
 
     fn ended(&self, _rule: &Rule, _ended: &Ended) {}
+}
+
+/// What a count tells too, which the state does not remember.
+fn a_count_tells(reason: Reason) -> bool {
+    matches!(reason, Reason::MaxShare | Reason::ImplausibleDates)
 }
 
 /// What looking at a rule without sweeping it can't tell.

@@ -33,6 +33,23 @@ fn sweeps_that_wait_for_a_source_follow_one_another_between_ticks() {
     assert!(gaps.iter().any(|gap| gap.as_millis() < 500), "{gaps:?}");
 }
 
+/// Only a sweep could tell, and another process has swept.
+#[test]
+fn what_another_process_has_mended_is_mended_here() {
+    let mut product = accounts(Kind::Sqlite, YEARLY, 20, 0);
+    let closed = product.data.column("SELECT strftime('%H', 'now', '+3 hours')");
+    product.reconfigure(&format!("window = \"{0}:00-{0}:30\"", closed[0]), YEARLY);
+    product.cli("sweep").expect(3);
+    let daemon = Daemon::start(&product);
+    let blocked =
+        |value: f64| daemon.sees("rule_blocked", &["rule=\"p/closed\"", "reason=\"window\""], |blocked| (blocked - value).abs() < 0.5);
+    blocked(1.0);
+    product.run(["sweep", "--outside-window", "--reason", "an errand"]).expect(0);
+    blocked(0.0);
+    daemon.sees("rule_enforcing", &["rule=\"p/closed\""], |enforcing| (enforcing - 1.0).abs() < 0.5);
+    daemon.stop().expect(0);
+}
+
 #[test]
 fn what_was_missed_while_it_was_down_is_caught_up_once() {
     for kind in Kind::ALL {
