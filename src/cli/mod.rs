@@ -158,7 +158,8 @@ pub async fn run(surroundings: Surroundings) -> ExitCode {
 impl Cli {
     async fn dispatch(self, surroundings: Surroundings) -> Done {
         let common = &self.common;
-        let world = || common.world(surroundings.clone());
+        let acts = self.command.acts();
+        let world = || common.world(surroundings.clone()).and_then(|world| if acts { may_act(world) } else { Ok(world) });
         match self.command {
             Command::Run => run::run(world()?).await,
             Command::Check(args) => check::run(common, &world()?, args).await,
@@ -182,6 +183,31 @@ impl Cli {
             Command::Man(args) => manual::man(&args),
         }
     }
+}
+
+impl Command {
+    /// Whether it does more than look.
+    fn acts(&self) -> bool {
+        match self {
+            Self::Sweep(args) => args.acts(),
+            Self::Approve(_) | Self::Pause(_) | Self::Resume(_) => true,
+            Self::Hold(command) => matches!(command, hold::Command::Place(_) | hold::Command::Release { .. }),
+            Self::Archive(command) => matches!(command, archive::Command::Restore { .. }),
+            Self::State(command) => matches!(command, state::Command::Adopt { .. }),
+            // The daemon acts, but nobody by it; a source is made ready by its owner.
+            _ => false,
+        }
+    }
+}
+
+/// Whether the configuration leaves acts to the command line.
+fn may_act(world: World) -> Result<World, Failure> {
+    if world.config.acts_over_api_only {
+        let message = "`[access] acts = \"api-only\"` leaves acts to the daemon's API, where roles say who may: ask that (docs/api.md), or take \
+                       the key out of retentiond.toml for what the API can't do";
+        return Err(Failure::Use(crate::operate::world::Error::LeftUndone(message.to_owned())));
+    }
+    Ok(world)
 }
 
 impl Common {

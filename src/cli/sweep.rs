@@ -37,6 +37,13 @@ pub struct Args {
     reason: Option<String>,
 }
 
+impl Args {
+    /// Whether rows may go.
+    pub fn acts(&self) -> bool {
+        !self.dry_run
+    }
+}
+
 pub async fn run(common: &Common, world: &World, args: Args) -> Done {
     let request = Request {
         dry_run: args.dry_run,

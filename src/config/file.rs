@@ -22,8 +22,8 @@ use crate::{
     secret::{Key, Keys},
 };
 
-/// Keys that the language of the configuration has but this version does not.
-const LATER: [&str; 1] = ["access"];
+/// Where acts may come from; true: over the API alone.
+pub(super) const ACTS: [(&str, bool); 2] = [("everywhere", false), ("api-only", true)];
 
 /// What the file says. What could not be read has its default or is absent, and was reported.
 pub(super) struct File {
@@ -31,6 +31,7 @@ pub(super) struct File {
     pub timezone: (TimeZone, String),
     pub state: Option<SourceUrl>,
     pub http: Http,
+    pub acts_over_api_only: bool,
     /// Every name that is written; `None` for a key that could not be read.
     pub keys: BTreeMap<String, Option<Key>>,
     /// Every name that is written; `None` for a bucket with a mistake.
@@ -59,6 +60,7 @@ impl File {
             timezone: timezone(top, "timezone").map_or_else(|| (TimeZone::UTC, "UTC".to_owned()), |zone| zone.value),
             state: state(top, base_dir),
             http: Http::read(top),
+            acts_over_api_only: acts_over_api_only(top),
             keys: top.named("keys", "the key").into_iter().map(|(name, fields)| (name.value, key(&fields, base_dir))).collect(),
             buckets: buckets(top, base_dir),
             sources: sources(top, base_dir),
@@ -96,7 +98,7 @@ impl File {
 }
 
 pub(super) fn finish(fields: &Fields<'_>) {
-    fields.finish_with(|key| LATER.contains(&key).then(|| format!("`{key}` is not supported by this version")));
+    fields.finish();
 }
 
 fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
@@ -110,6 +112,14 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
     }
     finish(&fields);
     state
+}
+
+/// `[access] acts`.
+fn acts_over_api_only(top: &Fields<'_>) -> bool {
+    let Some(fields) = top.inner("access") else { return false };
+    let acts = fields.choice("acts", &ACTS).is_some_and(|acts| acts.value);
+    finish(&fields);
+    acts
 }
 
 fn buckets(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, Option<BucketSettings>> {

@@ -49,6 +49,8 @@ pub struct Config {
     pub state: SourceUrl,
     /// Where the daemon listens, and who may ask it.
     pub http: http::Http,
+    /// Commands that act are refused: `[access] acts = "api-only"`.
+    pub acts_over_api_only: bool,
     pub keys: Keys,
     /// Where archives may be, besides folders.
     pub buckets: Buckets,

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::file::ACTS;
 use super::{http::ROLES, tls::MODES};
 use crate::{
     diagnostic::schema::{Key, any, boolean, document, duration, key, list, named, pattern, table, text, word},
@@ -21,6 +22,11 @@ fn top() -> Vec<Key> {
         key("timezone", "IANA name of the zone of periods and schedules, unless a rule says otherwise", text()),
         key("state", "retentiond's own database: holds, ledger, history, leases", table(&[], address())),
         key("http", "Where the daemon listens, and who may ask it", table(&[], http())),
+        key(
+            "access",
+            "Who may act",
+            table(&[], vec![key("acts", "Where acts may come from: everywhere, or the API alone", word(ACTS.map(|(word, _)| word)))]),
+        ),
         key("keys", "Secrets that rules name; never sent to a server", named(table(&[], secret()))),
         key("buckets", "How the buckets are reached that archives are in, by their names", named(table(&[], bucket()))),
         key("sources", "The connected databases", named(table(&[], source()))),
@@ -138,7 +144,7 @@ mod tests {
 
     #[test]
     fn it_has_exactly_the_keys_that_are_read() {
-        let text = "[state]\n[http]\n[[http.tokens]]\n[keys.k]\n[buckets.b]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
+        let text = "[state]\n[access]\n[http]\n[[http.tokens]]\n[keys.k]\n[buckets.b]\n[sources.s]\nreplicas = [{}]\n[sources.s.tls]\n[sources.s.limits]\n[defaults]\n";
         let (file, found) = (SourceFile::new("retentiond.toml", text), RefCell::default());
         let (reader, document) = Reader::parse(&file, text, &found);
         File::read(&Fields::new(reader, "the configuration", 0..0, document.get_ref()), Path::new("."));
@@ -150,6 +156,7 @@ mod tests {
                 ("`state`", "/properties/state"),
                 ("`http`", "/properties/http"),
                 ("the token", "/properties/http/properties/tokens/items"),
+                ("`access`", "/properties/access"),
                 ("the key `k`", "/properties/keys/additionalProperties"),
                 ("the bucket `b`", "/properties/buckets/additionalProperties"),
                 ("the source `s`", source),

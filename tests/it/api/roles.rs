@@ -21,6 +21,32 @@ fn documented() -> Vec<Route> {
     page.lines().filter(|line| line.starts_with('|')).filter_map(row).collect()
 }
 
+/// Then nobody acts by the command line, whoever has its secrets, and what looks goes on.
+#[test]
+fn acts_can_be_left_to_the_api() {
+    let api = Api::start("none");
+    let text = fs::read_to_string(api.product.folder.path().join("retentiond.toml")).expect("the configuration");
+    api.product.folder.write("retentiond.toml", &format!("{text}\n[access]\nacts = \"api-only\"\n"));
+    for acts in [
+        "sweep",
+        "sweep --approve",
+        "approve p/closed",
+        "pause --all --reason r --by b",
+        "resume --all --reason r --by b",
+        "hold place --matter M --table app.accounts --reason r --by b",
+        "hold release h --reason r --by b",
+        "archive restore p/closed/a-b-c --reason r --by b",
+        "state adopt --reason r --by b",
+    ] {
+        let run = api.product.cli(acts).expect(3);
+        assert!(run.stderr.contains("leaves acts to the daemon's API"), "{acts}: {run:#?}");
+    }
+    for looks in ["check", "plan", "hold list", "ledger verify", "sweep --dry-run", "explain app.accounts 1"] {
+        assert!(!api.product.cli(looks).stderr.contains("api-only"), "{looks}");
+    }
+    assert_eq!(api.ask("operator", "POST", "/api/v1/rules/p/closed/pause", "{\"reason\": \"r\"}").status, 200);
+}
+
 #[test]
 fn the_page_has_every_route() {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service/http/mod.rs")).expect("the routes");
