@@ -66,7 +66,7 @@ impl File {
             sources: sources(top, base_dir),
             defaults: defaults(top),
         };
-        finish(top);
+        top.finish();
         file.refuse_shared_files(&top.reader);
         file
     }
@@ -97,10 +97,6 @@ impl File {
     }
 }
 
-pub(super) fn finish(fields: &Fields<'_>) {
-    fields.finish();
-}
-
 fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
     let Some(fields) = top.inner("state") else {
         return SourceUrl::parse("sqlite:state.db", base_dir).ok();
@@ -110,7 +106,7 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
         let wrong = fields.reader.error("invalid-value", &fields.span, "a state can't be kept on MariaDB or MySQL");
         fields.reader.report(wrong.help("use a SQLite file of its own, or PostgreSQL where several processes share it"));
     }
-    finish(&fields);
+    fields.finish();
     state
 }
 
@@ -118,7 +114,7 @@ fn state(top: &Fields<'_>, base_dir: &Path) -> Option<SourceUrl> {
 fn acts_over_api_only(top: &Fields<'_>) -> bool {
     let Some(fields) = top.inner("access") else { return false };
     let acts = fields.choice("acts", &ACTS).is_some_and(|acts| acts.value);
-    finish(&fields);
+    fields.finish();
     acts
 }
 
@@ -142,7 +138,7 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
         let window = fields.parsed("window", Window::from_str).map(|window| window.value);
         let limits = fields.inner("limits").map_or_else(Limits::default, |limits| read_limits(&limits));
         let replicas = replicas(&fields, url.as_ref(), base_dir);
-        finish(&fields);
+        fields.finish();
         let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits, replicas });
         sources.insert(name.value, FileSource { header: name.span, dialect, naive, schema, source });
     }
@@ -159,7 +155,7 @@ fn replicas(fields: &Fields<'_>, source: Option<&SourceUrl>, base_dir: &Path) ->
     let (dialect, protection) = (source.map(SourceUrl::dialect), source.map(|source| source.written().clone()).unwrap_or_default());
     let replica = |fields: &Fields<'_>| {
         let url = address(fields, base_dir, &protection);
-        finish(fields);
+        fields.finish();
         Some((url?, fields.span.clone()))
     };
     let listed: Vec<_> = fields.list("replicas", "the replica").iter().filter_map(replica).collect();
@@ -216,7 +212,7 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
             fields.reader.report(fields.reader.error("out-of-range", &span, message));
         }
     }
-    finish(fields);
+    fields.finish();
     limits
 }
 
@@ -233,6 +229,6 @@ fn defaults(top: &Fields<'_>) -> Option<Defaults> {
         max_share: share(&fields, "max_share").map_or(default.max_share, |share| share.value),
     };
     let hold_cool_down = fields.parsed("hold_cool_down", Period::parse).map_or(hold_cool_down, |period| period.value);
-    finish(&fields);
+    fields.finish();
     Some(Defaults { rule, hold_cool_down })
 }

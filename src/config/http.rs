@@ -9,7 +9,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::file::finish;
 use crate::{
     clock::{Randomness, hex, random_hex},
     diagnostic::fields::{At, Fields},
@@ -84,7 +83,7 @@ impl Http {
             }
             tokens.push(token);
         }
-        finish(&fields);
+        fields.finish();
         Self { listen, tokens }
     }
 
@@ -129,7 +128,7 @@ fn token(fields: &Fields<'_>) -> Option<(At<String>, Token)> {
     });
     let roles = fields.texts("roles");
     let (name, hash, written) = (fields.need("name", name), fields.need("hash", hash), fields.need("roles", roles));
-    finish(fields);
+    fields.finish();
     let mut roles = Vec::new();
     for role in &written.as_ref()?.value {
         match ROLES.iter().find(|(word, _)| *word == role.value) {

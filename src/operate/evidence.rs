@@ -8,9 +8,12 @@ use super::{
     report::VERSION,
     world::{Error, World},
 };
-use crate::ledger::{
-    Entry, Event,
-    verify::{Anchor, Verification, Verifier},
+use crate::{
+    ledger::{
+        Entry, Event,
+        verify::{Anchor, Verification, Verifier},
+    },
+    state::State,
 };
 
 /// Entries read at once.
@@ -188,15 +191,20 @@ pub async fn page(world: &World, after: u64, limit: u32) -> Result<PageReport, E
 /// The state's, or what `take` returns.
 pub async fn each(world: &World, mut take: impl FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
     let state = world.state().await?;
+    each_page(&state, async |page| page.into_iter().try_for_each(&mut take)).await?;
+    state.close().await;
+    Ok(())
+}
+
+/// Hands every page of the ledger, in order, to `take`.
+async fn each_page(state: &State, mut take: impl AsyncFnMut(Vec<Entry>) -> Result<(), Error>) -> Result<(), Error> {
     let mut after = 0;
     loop {
         let page = state.entries(after, PAGE).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else { return Ok(()) };
         after = last.seq;
-        page.into_iter().try_for_each(&mut take)?;
+        take(page).await?;
     }
-    state.close().await;
-    Ok(())
 }
 
 /// Hands every batch that has digests, in order, to `take`, as an object that names the batch.
@@ -205,19 +213,17 @@ pub async fn each(world: &World, mut take: impl FnMut(Entry) -> Result<(), Error
 /// The state's, or what `take` returns.
 pub async fn each_digested(world: &World, mut take: impl FnMut(serde_json::Value) -> Result<(), Error>) -> Result<(), Error> {
     let state = world.state().await?;
-    let mut after = 0;
-    loop {
-        let page = state.entries(after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for entry in &page {
+    each_page(&state, async |page| {
+        for entry in page {
             if let Event::BatchApplied(batch) = &entry.event
                 && batch.evidence.is_some()
             {
                 take(serde_json::json!({ "seq": entry.seq, "leaves": state.leaves(batch).await? }))?;
             }
         }
-    }
+        Ok(())
+    })
+    .await?;
     state.close().await;
     Ok(())
 }

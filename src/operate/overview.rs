@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     policy::Mode,
-    state::{Pause, SweepRecord},
+    state::{Blocked, Pause, SweepRecord},
 };
 
 /// Every rule in force.
@@ -42,6 +42,12 @@ pub struct BlockedSince {
     pub reason: String,
     pub message: String,
     pub since: Timestamp,
+}
+
+impl From<&Blocked> for BlockedSince {
+    fn from(Blocked { reason, message, since, .. }: &Blocked) -> Self {
+        Self { reason: reason.clone(), message: message.clone(), since: *since }
+    }
 }
 
 /// The last sweep of a rule, whoever ran it.
@@ -96,11 +102,7 @@ pub async fn rules(world: &World) -> Result<RulesInForce, Error> {
             table: rule.table.to_string(),
             action: rule.action.name().to_owned(),
             mode: if rule.mode == Mode::Observe { "observe" } else { "enforce" },
-            blocked: blocked.map(|blocked| BlockedSince {
-                reason: blocked.reason.clone(),
-                message: blocked.message.clone(),
-                since: blocked.since,
-            }),
+            blocked: blocked.map(Into::into),
             paused: pauses.iter().find(|pause| pause.scope.covers(id, &rule.source)).cloned(),
             last_sweep: sweeps.iter().find(|record| record.start.rule == id).cloned().map(Into::into),
         }

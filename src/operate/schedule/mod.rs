@@ -18,7 +18,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 use self::words::Words;
-use super::{report::VERSION, world::World};
+use super::{overview::BlockedSince, report::VERSION, world::World};
 use crate::{
     policy::{Action, Basis, Dependent, Mode, OnErasure, Policy, Residue, Rule, RuleId, StartAt, Subjects, Term, raw::MODES},
     state::{self, Blocked, Pause, SweepRecord},
@@ -124,7 +124,7 @@ pub struct ScheduledRule {
     /// The last sweep, however it ended.
     pub last_sweep: Option<LastSweep>,
     /// Why it was not enforced when it was swept last; `None`: it was, or is not known.
-    pub blocked: Option<ScheduledBlock>,
+    pub blocked: Option<BlockedSince>,
     pub paused_since: Option<Timestamp>,
     pub in_words: InWords,
 }
@@ -191,14 +191,6 @@ pub struct LastSweep {
     pub ended_at: Option<Timestamp>,
     pub outcome: Option<String>,
     pub reason: Option<String>,
-}
-
-/// Why a rule is not enforced, and since when.
-#[derive(Debug, Clone, Serialize)]
-pub struct ScheduledBlock {
-    pub reason: String,
-    pub message: String,
-    pub since: Timestamp,
 }
 
 /// What the rule means, for people.
@@ -362,7 +354,7 @@ fn entry(rule: &Rule, world: &World, memory: &Memory) -> ScheduledRule {
         evidence_in_words: words::evidenced(rule.evidence),
         last_swept: memory.successes.get(rule.id.as_str()).copied(),
         last_sweep: memory.sweeps.iter().find(|sweep| sweep.start.rule == rule.id.as_str()).map(last_sweep),
-        blocked: memory.blocked.iter().find(|blocked| blocked.rule == rule.id.as_str()).map(block),
+        blocked: memory.blocked.iter().find(|blocked| blocked.rule == rule.id.as_str()).map(Into::into),
         paused_since: memory.pauses.iter().filter(pause).map(|pause| pause.at).min(),
         in_words: InWords {
             summary: words::summary(rule),
@@ -416,10 +408,6 @@ fn last_sweep(sweep: &SweepRecord) -> LastSweep {
         outcome: ended.map(|(_, end)| end.outcome.clone()),
         reason: ended.and_then(|(_, end)| end.reason.clone()),
     }
-}
-
-fn block(blocked: &Blocked) -> ScheduledBlock {
-    ScheduledBlock { reason: blocked.reason.clone(), message: blocked.message.clone(), since: blocked.since }
 }
 
 fn goes_along(dependent: &Dependent) -> ScheduledDependent {
