@@ -15,7 +15,8 @@
 //! table for itself; how long others wait for it to get there is `lock_timeout`, and how long it may take, `statement_timeout`.
 //!
 //! **Who stands in the way.** Either leaves rows that somebody's snapshot may still see: a copy has them, too. So first every
-//! snapshot must be younger than the last batch. Whose is hidden counts as old. Nobody who may not vacuum a table is told so by
+//! snapshot must be younger than the last batch, and every transaction of the server that has changed something, for each
+//! snapshot, that of the vacuum among them, begins with the oldest of these. Whose is hidden counts as old. Nobody who may not vacuum a table is told so by
 //! an error: the server warns, and skips it. So that is asked before.
 //!
 //! VACUUM is part of no transaction, so its limits are the session's: a connection of its own, closed afterwards.
@@ -56,16 +57,22 @@ fn members(table: &TableRef, maintained: &str) -> String {
 /// From 17 on the right to maintain a table can be granted.
 const MAINTAINED: &str = " OR has_table_privilege(c.oid, 'MAINTAIN')";
 
-/// Who may see a row that was deleted before the transaction with the number in the place of `{}`. What a session of another
-/// role sees is hidden from whoever lacks pg_read_all_stats.
+/// For whom a vacuum would keep a row that was deleted before the transaction with the number in the place of `{}`. What a
+/// session of another role does is hidden from whoever lacks pg_read_all_stats.
+///
+/// A snapshot begins with the oldest transaction of the *whole server* that has changed something and still runs, so in every
+/// database whoever has a number counts; whoever only reads counts in this one, and where no database is said. A session that
+/// is connecting has a snapshot and is not among the sessions yet: it only has a lock, and nobody says how old it is.
 const HOLDERS: &str = "SELECT who FROM ( \
-       SELECT 'session ' || pid || coalesce(' (' || nullif(application_name, '') || ')', '') || coalesce(' since ' || date_trunc('second', xact_start), '') AS who, \
-              greatest(age(backend_xmin), age(backend_xid)) AS age \
-       FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() \
-         AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) \
+       SELECT 'session ' || pid || coalesce(' (' || nullif(application_name, '') || ')', '') \
+           || CASE WHEN datname <> current_database() THEN ' of database ' || datname ELSE '' END \
+           || coalesce(' since ' || date_trunc('second', xact_start), '') AS who, \
+         greatest(age(backend_xid), CASE WHEN datname IS NULL OR datname = current_database() THEN age(backend_xmin) END) AS age \
+       FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
          AND NOT (backend_type = 'autovacuum worker' AND query LIKE 'autovacuum: VACUUM %' AND query NOT LIKE 'autovacuum: VACUUM ANALYZE %') \
-       UNION ALL SELECT 'prepared transaction ' || gid || ' since ' || date_trunc('second', prepared), age(transaction) \
-       FROM pg_prepared_xacts WHERE database = current_database() \
+       UNION ALL SELECT 'session ' || pid || ', which is connecting,', 2147483647 FROM pg_locks \
+       WHERE locktype = 'virtualxid' AND pid IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_activity known WHERE known.pid = pg_locks.pid) \
+       UNION ALL SELECT 'prepared transaction ' || gid || ' since ' || date_trunc('second', prepared), age(transaction) FROM pg_prepared_xacts \
        UNION ALL SELECT 'replication slot ' || slot_name, age(xmin) FROM pg_replication_slots WHERE xmin IS NOT NULL \
        UNION ALL SELECT 'replica ' || coalesce(application_name, 'without a name'), age(backend_xmin) FROM pg_stat_replication WHERE backend_xmin IS NOT NULL \
      ) AS holders WHERE age > age('{}'::xid) ORDER BY age DESC LIMIT 1";

@@ -253,6 +253,24 @@ fn is_told(kind: Kind, sql: &str, told: &str) {
     assert_eq!(canaries(&product, true), 0, "{kind:?}");
 }
 
+/// On PostgreSQL the snapshots of all databases begin with the oldest transaction of the whole server that has changed something.
+#[test]
+fn whoever_writes_in_another_database_is_in_the_way() {
+    let product = letters(Kind::Postgres, LETTERS, &asking("rewritten"));
+    let elsewhere = Data::create(Kind::Postgres);
+    elsewhere.execute("CREATE TABLE notes (id bigint)");
+    let application = Session::open(&elsewhere);
+    application.run("BEGIN; INSERT INTO notes VALUES (1)");
+    let report = sweep(&product, "", 0);
+    assert_eq!(ended(&report), "complete -", "{report:#}");
+    let residue = residue(&report);
+    assert!(residue["pending"].as_str().is_some_and(|why| why.contains("may still see the rows")), "{residue:#}");
+    assert_eq!(residue["reached"], "logical", "{residue:#}");
+    application.run("COMMIT");
+    reached(&product, "none");
+    assert_eq!(canaries(&product, true), 0);
+}
+
 /// PostgreSQL only warns whoever may not vacuum a table, and skips it.
 #[test]
 fn who_does_not_own_a_table_is_told() {
