@@ -12,6 +12,7 @@
 //! | `RETENTIOND_TEST_SEEDED` | the seeded fault to make |
 //! | `RETENTIOND_TEST_NOW` | RFC 3339: a clock that stands still |
 //! | `RETENTIOND_TEST_AHEAD` | seconds by which the clock is wrong |
+//! | `RETENTIOND_TEST_STEPS` | steps of a later version of the state's tables, a line each: the oldest version that can work with it, a space, SQL |
 
 /// Every fault point, in the order in which a sweep and a hold visit them.
 pub const POINTS: &[&str] = &[
@@ -174,6 +175,16 @@ mod active {
         Some(jiff::SignedDuration::from_secs(seconds.parse().expect("RETENTIOND_TEST_AHEAD is a number of seconds")))
     }
 
+    /// Steps by which a later version changes the state's tables, each with the oldest version that can work with them then.
+    pub fn later_steps() -> Vec<(String, i64)> {
+        let steps = std::env::var("RETENTIOND_TEST_STEPS").unwrap_or_default();
+        let step = |line: &str| {
+            let (oldest, sql) = line.split_once(' ').expect("RETENTIOND_TEST_STEPS has a number and SQL in each line");
+            (sql.to_owned(), oldest.parse().expect("RETENTIOND_TEST_STEPS has numbers"))
+        };
+        steps.lines().map(step).collect()
+    }
+
     /// Prints a list of names if the tests ask for one; true if it did.
     pub fn list() -> bool {
         match std::env::var("RETENTIOND_TEST_LIST").as_deref() {
@@ -207,10 +218,15 @@ mod active {
         None
     }
 
+    /// None without the feature `testing`.
+    pub fn later_steps() -> Vec<(String, i64)> {
+        Vec::new()
+    }
+
     /// Nothing without the feature `testing`.
     pub fn list() -> bool {
         false
     }
 }
 
-pub use active::{clock_error, frozen_now, list, point, seeded};
+pub use active::{clock_error, frozen_now, later_steps, list, point, seeded};

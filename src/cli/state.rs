@@ -30,6 +30,10 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
                 render::line(&format!("ledger   {} entries, head {}", render::grouped(report.ledger_entries), report.ledger_head))?;
                 render::line(&format!("holds    {} in force", render::grouped(report.holds_active)))?;
                 render::line(&format!("sources  {}", report.sources.join(", ")))?;
+                for daemon in &report.daemons {
+                    let leads = if daemon.leads { ", leads" } else { "" };
+                    render::line(&format!("daemon   process {} on {}, retentiond {}{leads}", daemon.pid, daemon.host, daemon.release))?;
+                }
             }
         }
         Command::Adopt { source, reason, by } => {

@@ -9,7 +9,10 @@ mod rules;
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use prometheus::{
@@ -39,6 +42,8 @@ enum About {
     Source,
     /// retentiond itself: there is one series.
     Itself,
+    /// The state: there is one series, of the daemon that leads.
+    State,
 }
 
 /// A series to make or to drop, beside the labels of its source.
@@ -88,6 +93,7 @@ macro_rules! metrics {
         pub struct Metrics {
             registry: Registry,
             sources: Mutex<BTreeSet<String>>,
+            leads: AtomicBool,
             /// What is said of rules.
             pub rules: RuleMetrics,
             $($(#[doc = $help])+ pub $field: $kind,)+
@@ -106,7 +112,7 @@ macro_rules! metrics {
                     registry.register(Box::new($field.clone()))?;
                 )+
                 registry.register(Box::new(ProcessCollector::for_self()))?;
-                let metrics = Self { registry, sources: Mutex::default(), rules: RuleMetrics::new(closed), $($field),+ };
+                let metrics = Self { registry, sources: Mutex::default(), leads: AtomicBool::new(false), rules: RuleMetrics::new(closed), $($field),+ };
                 metrics.change(Change::Make, About::Itself, &[]);
                 metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
                 Ok(metrics)
@@ -139,7 +145,7 @@ impl<F: Family> Each for F {}
 fn base_labels(about: About) -> Vec<&'static str> {
     match about {
         About::Source => vec!["source"],
-        About::Itself => Vec::new(),
+        About::Itself | About::State => Vec::new(),
     }
 }
 
@@ -150,6 +156,8 @@ metrics! {
     config_last_reload_successful: IntGaugeVec, Itself;
     /// When the configuration in force was loaded.
     config_last_reload_success_timestamp_seconds: GaugeVec, Itself;
+    /// 1 if this daemon leads: of those that share a state one counts, verifies, and shows what the state says.
+    leader: IntGaugeVec, Itself;
 
     /// How long sweeps waited between batches: out of courtesy, to keep to max_rows_per_second, or for replicas.
     throttled_seconds_total: CounterVec, Source + reason of THROTTLES;
@@ -161,21 +169,34 @@ metrics! {
     uncovered_tables: GaugeVec, Source;
 
     /// Holds in force, those in their cool-down among them.
-    holds_active: GaugeVec, Itself;
+    holds_active: GaugeVec, State;
     /// Data subjects that the holds in force name.
-    held_subjects: GaugeVec, Itself;
+    held_subjects: GaugeVec, State;
     /// Holds that a source in their scope has not acknowledged.
-    holds_pending: GaugeVec, Itself;
+    holds_pending: GaugeVec, State;
 
     /// Entries of the ledger.
-    ledger_entries_total: IntCounterVec, Itself;
+    ledger_entries_total: IntCounterVec, State;
     /// When the whole ledger was last found to be sound.
-    ledger_last_verified_timestamp_seconds: GaugeVec, Itself;
+    ledger_last_verified_timestamp_seconds: GaugeVec, State;
     /// 1 if the whole ledger was sound when it was last verified, 0 if not.
-    ledger_sound: GaugeVec, Itself;
+    ledger_sound: GaugeVec, State;
 }
 
 impl Metrics {
+    /// Shows what the state says, or no longer.
+    pub fn lead(&self, leads: bool) {
+        self.leader.with_label_values::<&str>(&[]).set(i64::from(leads));
+        if self.leads.swap(leads, Ordering::Relaxed) != leads {
+            self.change(if leads { Change::Make } else { Change::Drop }, About::State, &[]);
+        }
+    }
+
+    /// Whether what the state says is shown.
+    pub fn leads(&self) -> bool {
+        self.leads.load(Ordering::Relaxed)
+    }
+
     /// Makes the series of every rule and source that is new, and drops those of what is gone.
     pub fn follow(&self, rules: &BTreeSet<RuleLabels>, sources: BTreeSet<String>) {
         self.rules.follow(rules);
@@ -193,7 +214,7 @@ impl Metrics {
         let mut bytes = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut bytes)?;
         let mut text = String::from_utf8(bytes).map_err(|error| prometheus::Error::Msg(error.to_string()))?;
-        self.rules.write(&mut text);
+        self.rules.write(&mut text, self.leads());
         Ok(text)
     }
 
@@ -220,6 +241,7 @@ mod tests {
     #[test]
     fn every_series_of_a_rule_exists_before_anything_happened() {
         let metrics = metrics();
+        metrics.lead(true);
         follow(&metrics, &["p/one"]);
         let text = metrics.text().unwrap();
         let labels = r#"rule="p/one",category="logs",source="app",table="message_logs",action="delete""#;
@@ -238,6 +260,26 @@ mod tests {
         assert!(text.contains("retentiond_throttled_seconds_total{reason=\"rate\",source=\"app\"} 0\n"), "{text}");
         assert!(text.contains("retentiond_holds_active NaN\n"), "{text}");
         assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    }
+
+    /// Sums over daemons would count it twice, and what one of them no longer reads would stay as it was.
+    #[test]
+    fn what_the_state_says_is_shown_by_the_one_that_leads() {
+        let metrics = metrics();
+        follow(&metrics, &["p/one"]);
+        let shown = |metrics: &Metrics| {
+            let text = metrics.text().unwrap();
+            ["holds_active ", "ledger_entries_total ", "rows{", "rule_enforcing{", "rows_acted_total{", "leader "]
+                .map(|series| text.contains(&format!("\nretentiond_{series}")))
+        };
+        assert_eq!(shown(&metrics), [false, false, false, false, true, true]);
+        metrics.lead(true);
+        metrics.holds_active.with_label_values::<&str>(&[]).set(3.0);
+        assert_eq!(shown(&metrics), [true; 6]);
+        metrics.lead(false);
+        assert_eq!(shown(&metrics), [false, false, false, false, true, true]);
+        metrics.lead(true);
+        assert!(metrics.text().unwrap().contains("retentiond_holds_active NaN\n"), "what was known then is not known now");
     }
 
     #[test]
@@ -278,6 +320,7 @@ mod tests {
     #[test]
     fn the_help_of_a_metric_is_its_documentation() {
         let metrics = metrics();
+        metrics.lead(true);
         let text = metrics.text().unwrap();
         assert!(text.contains("# HELP retentiond_holds_active Holds in force, those in their cool-down among them.\n"), "{text}");
     }

@@ -5,7 +5,7 @@
 //! keeps some two kilobytes for a series and as much again while it is gathered: with 5,000 rules the daemon took 1.8 GB,
 //! and takes 0.3 GB this way (docs/performance.md).
 //!
-//! A new metric is a field in the list below.
+//! A new metric is a field in the list below; `@state` stands before what is said once, however many daemons share the state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -209,7 +209,7 @@ impl Kind for Histogram {
 }
 
 macro_rules! rule_metrics {
-    ($($(#[doc = $help:literal])+ $field:ident: $kind:ident $(, $label:ident of $values:expr)?;)+) => {
+    ($($(#[doc = $help:literal])+ $(@ $whose:ident)? $field:ident: $kind:ident $(, $label:ident of $values:expr)?;)+) => {
         /// What is said of rules.
         pub struct RuleMetrics {
             $($(#[doc = $help])+ pub $field: $kind,)+
@@ -233,9 +233,14 @@ macro_rules! rule_metrics {
                 $(self.$field.table().follow(rules);)+
             }
 
-            /// Appends every series in Prometheus' text format.
-            pub(super) fn write(&self, text: &mut String) {
-                $(self.$field.write(text);)+
+            /// Appends every series in Prometheus' text format; what the state says only where this daemon leads.
+            pub(super) fn write(&self, text: &mut String, leads: bool) {
+                $(
+                    let whose: &[&str] = &[$(stringify!($whose))?];
+                    if leads || whose.is_empty() {
+                        self.$field.write(text);
+                    }
+                )+
             }
         }
     };
@@ -245,25 +250,25 @@ rule_metrics! {
     /// 1 for each rule in force.
     rule_info: Flag;
     /// 1 if the rule is enforced, 0 if it only observes, is paused or is blocked.
-    rule_enforcing: Gauge;
+    @state rule_enforcing: Gauge;
     /// 1 for the reason for which the rule is not enforced now.
-    rule_blocked: Flag, reason of |closed| closed.reasons.clone();
+    @state rule_blocked: Flag, reason of |closed| closed.reasons.clone();
     /// Since when the rule is not enforced for that reason.
-    rule_blocked_since_timestamp_seconds: Gauge, reason of |closed| closed.reasons.clone();
+    @state rule_blocked_since_timestamp_seconds: Gauge, reason of |closed| closed.reasons.clone();
 
     /// Since when residue of rows that went waits for what the rule asks for; 0 if nothing waits.
-    residue_pending_since_timestamp_seconds: Gauge;
+    @state residue_pending_since_timestamp_seconds: Gauge;
 
     /// Rows of the rule's own table that were deleted or anonymised.
     rows_acted_total: Counter;
     /// Rows of the rule's table in each state, as of the last count.
-    rows: Gauge, state of |_| super::STATES.map(str::to_owned).into();
+    @state rows: Gauge, state of |_| super::STATES.map(str::to_owned).into();
     /// Rows that are not due yet and will be within that time, if nothing changes, as of the last count.
-    rows_coming_due: Gauge, within of |_| super::HORIZONS.map(|(within, _)| within.to_owned()).into();
+    @state rows_coming_due: Gauge, within of |_| super::HORIZONS.map(|(within, _)| within.to_owned()).into();
     /// When the rows were last counted.
-    rows_measured_timestamp_seconds: Gauge;
+    @state rows_measured_timestamp_seconds: Gauge;
     /// For how long the oldest row that is due has been due, as of the last count, to within a twentieth; 0 if none is.
-    oldest_overdue_seconds: Gauge;
+    @state oldest_overdue_seconds: Gauge;
 
     /// Sweeps that ended, by outcome.
     sweeps_total: Counter, outcome of |closed| closed.outcomes.clone();
@@ -274,9 +279,9 @@ rule_metrics! {
     /// How long the batches that changed rows took, from begin to commit.
     batch_duration_seconds: Histogram;
     /// When the last sweep began that found everything that was due.
-    sweep_last_success_timestamp_seconds: Gauge;
+    @state sweep_last_success_timestamp_seconds: Gauge;
     /// When the next sweep is due.
-    sweep_next_timestamp_seconds: Gauge;
+    @state sweep_next_timestamp_seconds: Gauge;
 }
 
 impl RuleMetrics {

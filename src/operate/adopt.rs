@@ -32,6 +32,19 @@ pub struct StateReport {
     pub held_subjects: u64,
     pub holds_pending: u64,
     pub sources: Vec<String>,
+    /// The daemons that share it and are alive, the one that leads first.
+    pub daemons: Vec<Daemon>,
+}
+
+/// A daemon that shares the state.
+#[derive(Debug, Clone, Serialize)]
+pub struct Daemon {
+    pub host: String,
+    pub pid: u32,
+    /// The version of retentiond that it is.
+    pub release: String,
+    /// Whether it is the one that counts, verifies, and shows what the state says in its metrics.
+    pub leads: bool,
 }
 
 /// What adopting found in each source.
@@ -60,6 +73,7 @@ pub struct Adopted {
 pub async fn status(world: &World) -> Result<StateReport, Error> {
     let state = world.state().await?;
     let status = state.status().await?;
+    let members = state.members().await?;
     state.close().await;
     Ok(StateReport {
         version: VERSION,
@@ -72,6 +86,10 @@ pub async fn status(world: &World) -> Result<StateReport, Error> {
         held_subjects: status.held_subjects,
         holds_pending: status.holds_pending,
         sources: status.sources.into_iter().map(|source| source.name).collect(),
+        daemons: members
+            .into_iter()
+            .map(|member| Daemon { host: member.owner.host, pid: member.owner.pid, release: member.release, leads: member.leads })
+            .collect(),
     })
 }
 

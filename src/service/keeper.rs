@@ -1,7 +1,8 @@
 //! The keeper: hears every event, one after the other, and is the only one who changes what the daemon is up to. `asked`
-//! are the sweeps that somebody asked for, `passes` what is done once a day.
+//! are the sweeps that somebody asked for, `figures` what is read from the state and who shows it, `passes` what is done once a day.
 
 pub(super) mod asked;
+mod figures;
 mod passes;
 
 use std::{
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument as _;
 
-use self::asked::Asked;
+use self::{asked::Asked, figures::Leading};
 use super::{
     Event, Events,
     away::Away,
@@ -35,7 +36,7 @@ use crate::{
         sweep::{self, SweepRequest},
         world::World,
     },
-    state::{self, Owner, State},
+    state::{Owner, State},
     sweep::{
         Observer as _,
         guard::Request,
@@ -46,8 +47,6 @@ use crate::{
 
 /// How often each source that answers is attended to: pending holds delivered, and rules looked at that can't be enforced.
 const ATTEND: Duration = Duration::from_secs(30);
-/// How often the state's figures are read.
-const REFRESH: Duration = Duration::from_secs(5);
 /// How often a mounted configuration is looked at.
 const REMOUNT: Duration = Duration::from_secs(5);
 /// How often rows are counted, and how often the ledger is verified.
@@ -74,6 +73,7 @@ pub(super) struct Keeper {
     attend_at: BTreeMap<String, Instant>,
     /// Sources that don't answer.
     away: BTreeMap<String, Away>,
+    leading: Leading,
     measuring: Option<StopSwitch>,
     measure_at: Instant,
     verifying: bool,
@@ -117,6 +117,7 @@ impl Keeper {
             attending: BTreeSet::new(),
             attend_at: BTreeMap::new(),
             away: BTreeMap::new(),
+            leading: Leading::not(now),
             measuring: None,
             measure_at: now,
             verifying: false,
@@ -136,6 +137,7 @@ impl Keeper {
 
     /// Keeps until it is asked to stop and every sweep has ended; `false`: it was asked twice, and did not wait.
     pub(super) async fn keep(mut self, mut received: mpsc::UnboundedReceiver<Event>) -> bool {
+        self.live().await;
         self.take_up().await;
         self.look().await;
         notify::ready();
@@ -147,7 +149,7 @@ impl Keeper {
                     tracing::warn!("asked twice to stop: what is under way is cut off, and settled at the next start");
                     return false;
                 }
-                Event::Terminate => self.stop(),
+                Event::Terminate => self.stop().await,
                 Event::Reload(reply) => {
                     let reloaded = self.reload().await;
                     // Who asked may be gone.
@@ -168,6 +170,7 @@ impl Keeper {
                 }
             }
             if self.stopping && self.sweeps.is_empty() {
+                self.leave().await;
                 tracing::info!("stopped: every sweep has ended");
                 return true;
             }
@@ -190,26 +193,10 @@ impl Keeper {
         (self.measure_at, self.refresh_at) = (Instant::now(), Instant::now());
     }
 
-    /// From when on the occurrences of each rule's schedule count as missed: its last success, or where there was none
-    /// yet, the moment when a person let it go.
-    async fn swept_or_approved(&self) -> Result<BTreeMap<String, Timestamp>, state::Error> {
-        let mut since = self.state.approved_at().await?;
-        since.extend(self.state.last_successes().await?);
-        Ok(since)
-    }
-
-    /// The log says so once, until the state can be read again.
-    fn unreadable<T: Default>(&mut self, error: &state::Error) -> T {
-        self.ready.store(false, Ordering::Relaxed);
-        if !std::mem::replace(&mut self.unreadable, true) {
-            tracing::error!(%error, "the state can't be read");
-        }
-        T::default()
-    }
-
     /// A tick.
     async fn look(&mut self) {
         notify::watchdog();
+        self.live().await;
         if self.stopping {
             notify::draining();
             return;
@@ -225,11 +212,11 @@ impl Keeper {
                 self.attend(source);
             }
         }
-        if self.measuring.is_none() && self.measure_at <= tick {
+        if self.leading.leads() && self.measuring.is_none() && self.measure_at <= tick {
             self.measure_at = tick + DAILY;
             self.measure();
         }
-        if !self.verifying && self.verify_at <= tick {
+        if self.leading.leads() && !self.verifying && self.verify_at <= tick {
             self.verify_at = tick + DAILY;
             self.verify();
         }
@@ -266,29 +253,6 @@ impl Keeper {
                 }
             }
             Err(error) => self.unreadable(&error),
-        }
-    }
-
-    /// Reads the state's figures.
-    async fn refresh(&mut self) {
-        self.refresh_at = Instant::now() + REFRESH;
-        if let (Ok(owed), Ok(blocked)) = (self.state.owed(None).await, self.state.blocked().await) {
-            self.recorder.owed(&owed);
-            self.recorder.reconciled(&blocked, self.world.now());
-        }
-        match (self.state.status().await, self.state.last_successes().await) {
-            (Ok(status), Ok(successes)) => {
-                self.recorder.state(&status);
-                for rule in &self.world.rules {
-                    let rule = rule.id.as_str();
-                    self.recorder.scheduled(rule, self.runner.next(rule), successes.get(rule).copied());
-                }
-                self.ready.store(!self.stopping, Ordering::Relaxed);
-                if std::mem::take(&mut self.unreadable) {
-                    tracing::info!("the state can be read again");
-                }
-            }
-            (Err(error), _) | (_, Err(error)) => self.unreadable(&error),
         }
     }
 
@@ -396,13 +360,14 @@ impl Keeper {
     }
 
     /// The first request to stop: nothing begins any more, and what runs ends at its next batch.
-    fn stop(&mut self) {
+    async fn stop(&mut self) {
         notify::stopping();
         tracing::info!(sweeps = self.sweeps.len(), "asked to stop: sweeps end after the batch under way");
         self.stopping = true;
         self.ready.store(false, Ordering::Relaxed);
         self.measuring.take().inspect(|counting| counting.stop(Stop::Shutdown));
         self.sweeps.values().for_each(|sweeping| sweeping.switch.stop(Stop::Shutdown));
+        self.give_up().await;
     }
 
     /// Reads the configuration again. A bad one changes nothing.

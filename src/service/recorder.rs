@@ -161,8 +161,16 @@ impl Recorder {
         }
     }
 
+    /// Whether this daemon is the one that shows what the state says.
+    pub(super) fn lead(&self, leads: bool) {
+        self.metrics.lead(leads);
+    }
+
     /// The state was read.
     pub(super) fn state(&self, status: &Status) {
+        if !self.metrics.leads() {
+            return;
+        }
         let none: [&str; 0] = [];
         self.metrics.holds_active.with_label_values(&none).set(number(status.holds_active));
         self.metrics.held_subjects.with_label_values(&none).set(number(status.held_subjects));
@@ -193,6 +201,9 @@ impl Recorder {
 
     /// The whole ledger was verified.
     pub(super) fn verified(&self, sound: bool, now: Timestamp) {
+        if !self.metrics.leads() {
+            return;
+        }
         self.metrics.ledger_sound.with_label_values::<&str>(&[]).set(f64::from(u8::from(sound)));
         if sound {
             self.metrics.ledger_last_verified_timestamp_seconds.with_label_values::<&str>(&[]).set(seconds(now));

@@ -14,7 +14,7 @@ use sqlx::{
     query::{Query, QueryAs},
 };
 
-use super::Error;
+use super::{Error, migrations};
 use crate::{
     clock::within,
     config::{SourceUrl, handshake},
@@ -30,9 +30,16 @@ const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode =
 /// Opens every transaction. READ COMMITTED whatever the server's default: statements after a lock have to see what its last
 /// holder committed. A standby, whose holds may be older, refuses READ WRITE, so reading is that, too. All of it ends
 /// with the transaction, because the session may be a pooler's, and the next statement of it somebody else's.
-const POSTGRES_OPENING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = retentiond_state; \
-     SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '10s'; \
-     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+macro_rules! opening {
+    ($more:literal) => {
+        concat!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL search_path = retentiond_state; \
+             SET LOCAL synchronous_commit = on; SET LOCAL client_min_messages = error; SET LOCAL lock_timeout = '10s'; \
+             SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'",
+            $more
+        )
+    };
+}
 
 /// A sweep's two transactions that overlap, the lease that it renews, and whatever else is read beside it.
 const CONNECTIONS: u32 = 4;
@@ -117,10 +124,25 @@ impl Database {
     /// Begins a transaction that writes. On SQLite it waits for its turn here, and never fails for it later.
     ///
     /// Dropped, it rolls back.
+    ///
+    /// # Errors
+    /// [`Error::TooNew`] if a newer retentiond has changed the tables meanwhile, so that this one can't write to them any more.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
+        let mut transaction = self
+            .begin(match self.kind {
+                Kind::Sqlite => "BEGIN IMMEDIATE",
+                Kind::Postgres => opening!("; SELECT pg_advisory_xact_lock_shared(hashtext('retentiond state migration'))"),
+            })
+            .await?;
+        migrations::admit(&mut transaction).await?;
+        Ok(transaction)
+    }
+
+    /// Begins the transaction of a migration, which takes the lock by itself.
+    pub(super) async fn alone(&self) -> Result<Transaction<'static, Any>, Error> {
         self.begin(match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
-            Kind::Postgres => POSTGRES_OPENING,
+            Kind::Postgres => opening!(""),
         })
         .await
     }
@@ -129,7 +151,7 @@ impl Database {
     pub(super) async fn read(&self) -> Result<Transaction<'static, Any>, Error> {
         self.begin(match self.kind {
             Kind::Sqlite => "BEGIN",
-            Kind::Postgres => POSTGRES_OPENING,
+            Kind::Postgres => opening!(""),
         })
         .await
     }

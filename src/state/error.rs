@@ -18,6 +18,12 @@ pub enum Error {
         "the state has version {found}, this retentiond knows versions up to {known}; run the retentiond that wrote it, or a newer one"
     )]
     TooNew { found: i64, known: i64 },
+    /// The tables would become what an older daemon can't work with.
+    #[error(
+        "the state's tables can't be brought up to date while {owner} shares them, whose retentiond {release} is too old for what they would \
+         become: stop it first (if it has gone without a word, this is over at {until})"
+    )]
+    OldMember { owner: Box<Owner>, release: String, until: Timestamp },
     #[error("{path} is on a network file system ({kind}), where SQLite's locks can't be trusted; use a local disk, or a PostgreSQL state", path = path.display())]
     NetworkFileSystem { path: PathBuf, kind: &'static str },
     #[error("the server of the state is a standby, which may lack the latest holds; the state's url must name the primary")]

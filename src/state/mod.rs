@@ -33,8 +33,8 @@ pub use self::{
     sources::{GateNumbers, SourceRecord},
     synchronise::Synchronisation,
     work::{
-        AUTO, Allowance, Approval, Blocked, Claim, Intended, LaneRecord, LastApplied, LeafPlace, NewApproval, OpenIntent, Owed, Owner,
-        Pause, PauseScope, Settled, SweepEnd, SweepRecord, SweepStart,
+        AUTO, Allowance, Approval, Blocked, Claim, Intended, LaneRecord, LastApplied, LeafPlace, Member, NewApproval, OpenIntent, Owed,
+        Owner, Pause, PauseScope, Settled, SweepEnd, SweepRecord, SweepStart,
     },
 };
 use crate::{
@@ -76,7 +76,8 @@ impl State {
     /// Opens a state that exists, and brings its tables up to date.
     ///
     /// # Errors
-    /// [`Error::Missing`] if there is none, [`Error::TooNew`] if a newer retentiond wrote it.
+    /// [`Error::Missing`] if there is none, [`Error::TooNew`] if a newer retentiond wrote what this one can't work with,
+    /// [`Error::OldMember`] if an older daemon that lives could not work with what it would become.
     pub async fn open(url: &SourceUrl, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
         let database = Database::connect(url, false).await?;
         let version = migrations::version(&mut *database.read().await?, database.kind).await?;
@@ -97,12 +98,10 @@ impl State {
     /// One transaction: whoever is cut off leaves the state as it was, and of two at once the second finds it done.
     async fn migrate(database: Database, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
         let mut state = Self { database, clock, randomness, id: String::new() };
-        let mut transaction = state.database.write().await?;
+        let mut transaction = state.database.alone().await?;
         migrations::lock(&mut transaction, state.database.kind).await?;
         let version = migrations::version(&mut transaction, state.database.kind).await?;
-        if version != Some(migrations::KNOWN) {
-            migrations::apply(&mut transaction, state.database.kind, version).await?;
-        }
+        migrations::apply(&mut transaction, state.database.kind, version, state.now()).await?;
         if version.is_none() {
             state.write_identity(&mut transaction).await?;
         }

@@ -1,9 +1,10 @@
-//! Work: lanes with their leases and open intents, sweeps, what lets them go or stops them, and what they owe.
+//! Work: who works here, lanes with their leases and open intents, sweeps, what lets them go or stops them, and what they owe.
 
 mod approvals;
 mod blocked;
 mod lanes;
 mod leaves;
+mod members;
 mod owner;
 mod pauses;
 mod residue;
@@ -14,6 +15,7 @@ pub use self::{
     blocked::Blocked,
     lanes::{Claim, Intended, LaneRecord, LastApplied, OpenIntent, Settled},
     leaves::LeafPlace,
+    members::Member,
     owner::Owner,
     pauses::{Pause, PauseScope},
     residue::Owed,

@@ -34,7 +34,7 @@ impl Owner {
     }
 
     /// True if the process certainly doesn't run any more. False where that can't be known from here.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(in super::super) fn is_gone(&self) -> bool {
         let space = process_space();
         !space.is_empty() && self.processes == space && running_since(self.pid) != Some(self.started)
     }

@@ -5,6 +5,7 @@ mod accidents;
 mod disk;
 mod figures;
 mod http;
+mod leading;
 mod logs;
 mod reloading;
 mod replicas;

@@ -41,7 +41,7 @@ async fn a_state_is_created_once(place: Place<'_>) {
     let opened = place.open(&clock).await.expect("the state");
     assert_eq!(opened.id(), id);
     let status = opened.status().await.expect("its status");
-    assert_eq!((status.entries, status.holds_active, status.schema_version), (1, 0, 5));
+    assert_eq!((status.entries, status.holds_active, status.schema_version), (1, 0, 6));
     let entries = opened.entries(0, 10).await.expect("entries");
     assert_eq!(entries[0].event, Event::Genesis { state_id: id });
     assert_eq!(status.head_hash, entries[0].hash);
@@ -66,7 +66,7 @@ async fn of_creators_at_once_all_open_one_state(place: Place<'_>) {
 async fn a_state_of_a_newer_version_is_refused(place: Place<'_>) {
     let (state, clock) = place.create().await;
     state.close().await;
-    place.execute("UPDATE schema_version SET version = 99");
+    place.execute("UPDATE schema_version SET version = 99, oldest = 99");
     let Err(error) = place.open(&clock).await else { panic!("opened") };
     assert!(matches!(error, Error::TooNew { found: 99, .. }), "{error}");
 }

@@ -5,6 +5,7 @@ mod holds;
 mod lanes;
 mod ledger;
 mod life;
+mod members;
 
 use std::sync::{Arc, Mutex};
 

@@ -64,6 +64,7 @@ Configuration loaded    | 0..300
 Sweeps under way        | 0
 Sweeps that wait        | 0
 Sources                 | app=1 gone=0
+Leader                  | 1
 Rules that are not enforced | approval=1 connection=1 missing_column=1 observe=1
 Rows a second           | delete,app=0.39..0.43 delete,gone=0 keep,app=0
 Batches a second        | app={batches_a_second} gone=0
