@@ -12,6 +12,7 @@
 //! | `RETENTIOND_TEST_SEEDED` | the seeded fault to make |
 //! | `RETENTIOND_TEST_NOW` | RFC 3339: a clock that stands still |
 //! | `RETENTIOND_TEST_AHEAD` | seconds by which the clock is wrong |
+//! | `RETENTIOND_TEST_LEASE` | how many seconds a claim on a lane lasts without a sign of life |
 //! | `RETENTIOND_TEST_STEPS` | steps of a later version of the state's tables, a line each: the oldest version that can work with it, a space, SQL |
 
 /// Every fault point, in the order in which a sweep and a hold visit them.
@@ -175,6 +176,12 @@ mod active {
         Some(jiff::SignedDuration::from_secs(seconds.parse().expect("RETENTIOND_TEST_AHEAD is a number of seconds")))
     }
 
+    /// How long a claim on a lane is to last.
+    pub fn lease() -> Option<std::time::Duration> {
+        let seconds = std::env::var("RETENTIOND_TEST_LEASE").ok()?;
+        Some(std::time::Duration::from_secs(seconds.parse().expect("RETENTIOND_TEST_LEASE is a number of seconds")))
+    }
+
     /// Steps by which a later version changes the state's tables, each with the oldest version that can work with them then.
     pub fn later_steps() -> Vec<(String, i64)> {
         let steps = std::env::var("RETENTIOND_TEST_STEPS").unwrap_or_default();
@@ -218,6 +225,11 @@ mod active {
         None
     }
 
+    /// The usual time without the feature `testing`.
+    pub fn lease() -> Option<std::time::Duration> {
+        None
+    }
+
     /// None without the feature `testing`.
     pub fn later_steps() -> Vec<(String, i64)> {
         Vec::new()
@@ -229,4 +241,4 @@ mod active {
     }
 }
 
-pub use active::{clock_error, frozen_now, later_steps, list, point, seeded};
+pub use active::{clock_error, frozen_now, later_steps, lease, list, point, seeded};

@@ -79,6 +79,11 @@ use crate::{
 /// How long a claim on a lane lasts without a sign of life. It prevents double work only; safety never rests on it.
 pub const LEASE: Duration = Duration::from_secs(30);
 
+/// How long a claim lasts here: [`LEASE`], unless a test wants less.
+fn lease() -> Duration {
+    fault::lease().unwrap_or(LEASE)
+}
+
 /// Told of each batch, so that a person can watch.
 pub trait Observer: Send + Sync {
     /// A sweep of the rule begins; `due` where it was counted.
@@ -238,7 +243,7 @@ impl Sweeper<'_> {
             return Ok(());
         }
         fault::point("claim.before");
-        let claim = self.state.claim(&lane_of(rule), &rule.source, self.owner, LEASE).await?;
+        let claim = self.state.claim(&lane_of(rule), &rule.source, self.owner, lease()).await?;
         fault::point("claim.done");
         self.sweep_lane(rule, ready, act, counts, leave, claim, progress).await
     }

@@ -20,7 +20,7 @@
 //! acts there until a person has said so.
 
 use super::{
-    LEASE, archiving,
+    archiving, lease,
     obstacle::{Obstacle, Reason},
     prepare::Target,
 };
@@ -127,7 +127,7 @@ pub async fn settle_source(state: &State, target: &Target, owner: &Owner) -> Res
     let source = &target.config.name;
     let mut recovered = Vec::new();
     for lane in state.open_intents(source).await? {
-        let mut claim = match state.claim(&lane.lane, source, owner, LEASE).await {
+        let mut claim = match state.claim(&lane.lane, source, owner, lease()).await {
             Ok(claim) => claim,
             Err(crate::state::Error::LaneBusy { .. }) => continue,
             Err(error) => return Err(error.into()),

@@ -156,3 +156,27 @@ fn mariadb_agrees_with_the_oracle_in_the_third_share() {
 fn mariadb_agrees_with_the_oracle_in_the_fourth_share() {
     share(Engine::Mariadb, 3);
 }
+
+/// Of packs that three processes sweep side by side there are few: each takes seconds.
+fn shared(engine: Engine) {
+    let seeds = number("RETENTIOND_TEST_SEED").map_or(0..packs(engine).div_ceil(50), |seed| seed..seed + 1);
+    let mut overtaken = 0;
+    for seed in seeds {
+        let shared = run::shared(&Pack::new(engine, seed), seed);
+        let disagreements = shared.disagreements.join("\n");
+        assert!(disagreements.is_empty(), "{engine:?} shared, RETENTIOND_TEST_SEED={seed}:\n{disagreements}");
+        println!("{engine:?} shared, seed {seed}: agrees, {} sweeps were overtaken", shared.overtaken);
+        overtaken += shared.overtaken;
+    }
+    assert!(overtaken > 0, "nobody was in anybody's way");
+}
+
+#[test]
+fn postgres_agrees_with_the_oracle_though_three_processes_share_it() {
+    shared(Engine::Postgres);
+}
+
+#[test]
+fn mariadb_agrees_with_the_oracle_though_three_processes_share_it() {
+    shared(Engine::Mariadb);
+}

@@ -5,18 +5,20 @@ mod archived;
 mod contents;
 mod explained;
 mod kept;
+mod shared;
 mod snapshots;
 mod standing;
 
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
+    process::Command,
 };
 
 use serde_json::Value;
 
 use self::snapshots::Snapshots;
-pub use self::{contents::Contents, standing::stand};
+pub use self::{contents::Contents, shared::shared, standing::stand};
 use super::{Pack, copies::FOLDER, rows, rules::toml, table::Engine};
 use crate::support::{
     binary::{Folder, Run, run},
@@ -56,6 +58,16 @@ enum Connected {
     Mariadb(mariadb::Database<'static>),
 }
 
+impl Connected {
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite(database) => database.url(),
+            Self::Postgres(database) => database.url.clone(),
+            Self::Mariadb(database) => database.url.clone(),
+        }
+    }
+}
+
 struct Real<'a> {
     pack: &'a Pack,
     seeded: Option<&'a str>,
@@ -66,21 +78,21 @@ struct Real<'a> {
 
 impl<'a> Real<'a> {
     fn new(pack: &'a Pack, seeded: Option<&'a str>) -> Self {
+        Self::reached(pack, seeded, "sqlite:state.db", Connected::url)
+    }
+
+    /// With a state at that address, and the database by the address that is made of it.
+    fn reached(pack: &'a Pack, seeded: Option<&'a str>, state: &str, address: impl FnOnce(&Connected) -> String) -> Self {
         let database = match pack.engine {
             Engine::Sqlite => Connected::Sqlite(Sqlite::create()),
             Engine::Postgres => Connected::Postgres(Database::create()),
             Engine::Mariadb => Connected::Mariadb(mariadb::Database::create()),
         };
-        let url = match &database {
-            Connected::Sqlite(database) => database.url(),
-            Connected::Postgres(database) => database.url.clone(),
-            Connected::Mariadb(database) => database.url.clone(),
-        };
         let workspace = match &database {
             Connected::Sqlite(_) | Connected::Postgres(_) => "retentiond",
             Connected::Mariadb(database) => database.workspace(),
         };
-        let folder = Folder::new(&config(pack, &url, workspace));
+        let folder = Folder::new(&config(pack, state, &address(&database), workspace));
         folder.write("pepper", std::str::from_utf8(&pack.world.pepper).expect("a text"));
         for (number, case) in pack.cases.iter().enumerate() {
             let copies = folder.path().join("copies");
@@ -368,12 +380,17 @@ impl<'a> Real<'a> {
 
     /// Runs the program at the pack's clock.
     fn command(&self, arguments: &[&str]) -> Run {
+        run(&mut self.order(arguments))
+    }
+
+    /// The program at the pack's clock.
+    fn order(&self, arguments: &[&str]) -> Command {
         let mut command = self.folder.command(arguments);
         command.env("RETENTIOND_TEST_NOW", self.pack.world.now.to_string());
         if let Some(seeded) = self.seeded {
             command.env("RETENTIOND_TEST_SEEDED", seeded);
         }
-        run(&mut command)
+        command
     }
 
     /// Runs the program; `None`, and a disagreement, if it ends otherwise.
@@ -392,13 +409,14 @@ impl<'a> Real<'a> {
     }
 }
 
-fn config(pack: &Pack, url: &str, workspace: &str) -> String {
+fn config(pack: &Pack, state: &str, url: &str, workspace: &str) -> String {
     format!(
-        "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = \"sqlite:state.db\"\n\n[keys.pepper]\nfile = \"pepper\"\n\n[keys.evidence]\nfile = \"pepper\"\n\n\
+        "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = {state}\n\n[keys.pepper]\nfile = \"pepper\"\n\n[keys.evidence]\nfile = \"pepper\"\n\n\
          [sources.app]\nurl = {url}\nworkspace = {workspace}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\npace = \"fast\"\n\n\
          [defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0\nhold_cool_down = \"0 days\"\n",
         zone = toml(pack.zone),
         naive = toml(pack.naive),
+        state = toml(state),
         url = toml(url),
         workspace = toml(workspace),
         rows = pack.max_batch_rows,
