@@ -7,20 +7,21 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The kind of subject that tenants are held as: the column of a rule's `tenant` names it, and so may any subject of this kind.
 pub const TENANT: &str = "tenant";
 
 /// A data subject: a kind that rules name, and a value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct HeldSubject {
     pub kind: String,
     pub value: String,
 }
 
 /// Where a hold reaches. Empty lists mean everywhere; several lists narrow each other only by adding places.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldScope {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
@@ -32,7 +33,7 @@ pub struct HoldScope {
 }
 
 /// A table of a source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct HeldTable {
     pub source: String,
     /// As the catalogue has it, whole: the engine's default schema is written out.
@@ -47,7 +48,7 @@ impl fmt::Display for HeldTable {
 }
 
 /// A hold as the state keeps it. Its subjects are read beside it, in pages: there may be 100,000.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Hold {
     pub id: String,
     pub matter: String,

@@ -121,7 +121,7 @@ enum Command {
     /// Tokens of the daemon's API
     #[command(subcommand)]
     Token(token::Command),
-    /// JSON Schemas, so that editors complete and check rules and configuration
+    /// JSON Schemas, so that editors complete and check rules and configuration; the API as OpenAPI
     Schema(schema::Args),
     /// The completions of a shell, to be sourced
     Completions(manual::Completions),

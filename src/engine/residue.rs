@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{policy::Residue, sql::selection::TableRef};
@@ -27,7 +28,7 @@ pub enum Treated {
 }
 
 /// Something of deleted rows that stays where a treatment does not reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remains {
     /// In which place.
     #[serde(rename = "where")]

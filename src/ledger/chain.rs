@@ -6,6 +6,7 @@
 //! entry would be a place to hide a change.
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -110,6 +111,32 @@ impl Entry {
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.object().serialize(serializer)
+    }
+}
+
+/// What [`Entry::object`] gives.
+impl JsonSchema for Entry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Entry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let hash = || json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
+        let mut properties = Map::new();
+        let mut has = |name: &str, schema: Schema| properties.insert(name.to_owned(), schema.into());
+        has("seq", json_schema!({ "type": "integer", "minimum": 1 }));
+        has("at", generator.subschema_for::<Timestamp>());
+        has("kind", json_schema!({ "type": "string" }));
+        for key in FIRST_CLASS {
+            has(key, json_schema!({ "type": [if key == "rows" { "integer" } else { "string" }, "null"] }));
+        }
+        has("prev", hash());
+        has("hash", hash());
+        let required: Vec<String> = properties.keys().cloned().collect();
+        properties.insert("texts".to_owned(), generator.subschema_for::<Vec<CommittedText>>().into());
+        let event = generator.subschema_for::<Event>();
+        json_schema!({ "description": "One entry of the ledger: what every kind has, and what its kind needs",
+            "type": "object", "properties": properties, "required": required, "allOf": [event] })
     }
 }
 

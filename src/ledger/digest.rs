@@ -8,6 +8,7 @@
 //! A value's text is what its [`Form`] makes of it. A new form is a variant there, and a line in `docs/evidence.md`.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -26,7 +27,7 @@ use crate::{
 pub const DOMAIN: &str = "retentiond evidence 1";
 
 /// What stands in a batch's entry beside its counts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Digested {
     /// `row` or `subject`.
     pub level: String,
@@ -42,14 +43,14 @@ pub struct Digested {
 }
 
 /// A column or a kind of subject.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     pub name: String,
     pub form: Form,
 }
 
 /// How the text of a value is written, so that what is equal in the column has one text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// As the database writes it.

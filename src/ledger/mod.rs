@@ -16,6 +16,7 @@ pub mod merkle;
 pub mod verify;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -44,7 +45,7 @@ impl Entry {
 }
 
 /// What an entry says instead of a text: SHA-256 of a salt and the text, in lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Commitment(String);
 
@@ -61,7 +62,7 @@ impl Commitment {
 }
 
 /// A text beside the chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommittedText {
     /// The field of the entry that commits to it: `by`, `reason` or `matter`.
@@ -107,7 +108,7 @@ pub const ADOPTED_MEANWHILE: &str = "the source was adopted before it could be a
 pub const RULE_CHANGED: &str = "rule_changed";
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// The first entry: whose ledger this is.
@@ -291,7 +292,7 @@ impl Event {
 }
 
 /// A batch, in its intent and in its outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Batch {
     pub sweep: String,
     pub rule: String,
@@ -329,7 +330,7 @@ pub struct Batch {
 }
 
 /// What a rule asked for the bytes of rows that it took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AskedResidue {
     /// `logical`, `compacted` or `rewritten`.
     pub level: String,
@@ -338,14 +339,14 @@ pub struct AskedResidue {
 }
 
 /// A table with its schema.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerTable {
     pub schema: String,
     pub table: String,
 }
 
 /// A copy in an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Archived {
     /// The archive's address.
     pub to: String,

@@ -1,6 +1,7 @@
 //! `approve`: a person lets a waiting rule go, as it is now and for the rows that are due now.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -17,7 +18,7 @@ use crate::sweep::{
 };
 
 /// What was approved, or that nothing waited.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ApproveReport {
     pub version: u32,
     pub rule: String,
@@ -32,7 +33,7 @@ pub struct ApproveReport {
 }
 
 /// An approval.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Approved {
     /// Over the rule's text, the rules it meets, the shape of its table, guard, cut-off and rows.
     pub digest: String,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io::BufRead, path::Path};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -144,7 +145,7 @@ pub async fn show(world: &World, filter: &Filter) -> Result<Vec<Entry>, Error> {
 }
 
 /// The end of the ledger: what the whole of it hangs on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HeadReport {
     pub version: u32,
     /// 0 where there is no entry yet.
@@ -164,7 +165,7 @@ pub async fn head(world: &World) -> Result<HeadReport, Error> {
 }
 
 /// Entries in order, a page of them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PageReport {
     pub version: u32,
     pub entries: Vec<Entry>,

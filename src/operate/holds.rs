@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -49,14 +50,14 @@ pub struct PlaceRequest {
 }
 
 /// Holds, as `hold list` and `hold place` print them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HoldsReport {
     pub version: u32,
     pub holds: Vec<HoldReport>,
 }
 
 /// One hold, with what placing it found out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HoldReport {
     #[serde(flatten)]
     pub hold: Hold,
@@ -78,7 +79,7 @@ pub struct HoldReport {
 }
 
 /// What a hold covers in one table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Covered {
     pub source: String,
     pub table: String,

@@ -1,6 +1,7 @@
 //! The rules in force, and the last sweep of each: from the configuration and the state, without asking a source.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -13,14 +14,14 @@ use crate::{
 };
 
 /// Every rule in force.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RulesInForce {
     pub version: u32,
     pub rules: Vec<RuleInForce>,
 }
 
 /// One of them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RuleInForce {
     pub rule: String,
     pub category: String,
@@ -37,7 +38,7 @@ pub struct RuleInForce {
 }
 
 /// Why a rule is not enforced, and since when.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BlockedSince {
     pub reason: String,
     pub message: String,
@@ -51,7 +52,7 @@ impl From<&Blocked> for BlockedSince {
 }
 
 /// The last sweep of a rule, whoever ran it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct LastSweep {
     /// As the ledger has it.
     pub sweep: String,

@@ -1,6 +1,7 @@
 //! `pause` and `resume`: a person stops rules, sources or everything, and lets them go on. It lasts, whatever restarts in
 //! between, and takes effect at the next batch.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -22,7 +23,7 @@ pub struct PauseRequest {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PauseReport {
     pub version: u32,
     /// What was paused, or let go on, by this.

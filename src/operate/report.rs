@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::waiting::Waiting;
@@ -24,7 +25,7 @@ use crate::{
 pub const VERSION: u32 = 1;
 
 /// What is known of one rule.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RuleReport {
     pub rule: String,
     pub category: String,
@@ -72,7 +73,7 @@ pub struct RuleReport {
 }
 
 /// Where rows are copied to before they go.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ArchiveReport {
     /// The archive's address.
     pub to: String,
@@ -88,14 +89,14 @@ impl ArchiveReport {
 }
 
 /// Rows that will have become due by an instant.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Forecast {
     pub at: Timestamp,
     pub due: u64,
 }
 
 /// What a sweep did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Swept {
     pub acted: u64,
     pub dragged: u64,
@@ -178,7 +179,7 @@ pub fn way_name(way: &Way) -> String {
 }
 
 /// All rules of a command.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RulesReport {
     pub version: u32,
     pub rules: Vec<RuleReport>,

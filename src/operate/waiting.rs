@@ -1,6 +1,7 @@
 //! What a rule waits for a person for, told before a sweep finds out: by `plan`, `sweep` and `approve`.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{report::RuleReport, world::World};
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// What a rule waits for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Waiting {
     pub guard: Guard,
     #[serde(flatten)]

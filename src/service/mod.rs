@@ -25,6 +25,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::http::openapi::document as openapi;
 use self::keeper::{
     Keeper,
     asked::{Ask, AskedSweep, Refused, SweepsNow},

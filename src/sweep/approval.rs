@@ -7,6 +7,7 @@
 //! An approval lets go as many rows as were counted and ten per cent more; until a sweep has taken all that was due,
 //! `max_share` does not count. From then on the approved form goes by itself, within its share.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// Why a rule waits for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
     /// Nobody has approved it yet.

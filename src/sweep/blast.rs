@@ -1,6 +1,7 @@
 //! The blast radius of a change: what became otherwise since a rule was approved, and how many rows more it takes.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 use crate::{engine::shape::Shape, policy::Rule, secret::Keys, sql::selection::Selection, state::Approval};
 
 /// What a change of a rule, of its competitors or of its table would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Blast {
     /// Rows that are due now and would not be under what was approved; `None`: it could not be counted.
     pub rows_more: Option<u64>,

@@ -64,7 +64,7 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection],
 }
 
 /// What keeps rows from a rule.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct ProtectedBy {
     /// The rule that protects; `None`: rows of a table that refer to these, or that would go along.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,7 @@ pub async fn count_protected(target: &Target, ready: &Ready) -> Result<Vec<Prote
 }
 
 /// Rows of another table that go with the due rows of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct GoesAlong {
     pub table: String,
     /// `delete`, or for rows that stay `anonymise` or `detach`.

@@ -47,6 +47,7 @@ use std::{
 };
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::Instrument as _;
 
@@ -112,7 +113,7 @@ pub struct BatchDone {
 }
 
 /// What became of the opt-outs of rows that went.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct OptOuts {
     /// Rows that went and had no address.
     pub without_address: u64,
@@ -121,7 +122,7 @@ pub struct OptOuts {
 }
 
 /// A row that stays.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RefusedOptOut {
     /// Its key; `None`: nothing names it. For people who look after the database: never in a ledger or metric.
     pub row: Option<String>,

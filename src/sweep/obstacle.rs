@@ -3,6 +3,7 @@
 //! A reason is a word for metrics and JSON; beside it stands a sentence for a person, with the way out. A new reason is
 //! a variant here; its outcome follows from [`Reason::outcome`].
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{diagnostic::Place, policy::Rule};
@@ -11,7 +12,7 @@ use crate::{diagnostic::Place, policy::Rule};
 macro_rules! closed {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$doc])* $variant,)+ }
 
@@ -128,7 +129,7 @@ impl Reason {
 }
 
 /// A reason with its sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Obstacle {
     pub reason: Reason,
     pub message: String,

@@ -4,6 +4,7 @@
 //! due; anything else in it is swept row by row, as if the rule said nothing of partitions. What a sweep would do is told
 //! beforehand by the same questions.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -33,7 +34,7 @@ pub enum Drops {
 }
 
 /// A partition that a sweep would look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Prospect {
     pub name: String,
     /// As the catalogue writes them.

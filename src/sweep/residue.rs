@@ -13,6 +13,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::Instrument as _;
 
@@ -34,7 +35,7 @@ use crate::{
 const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What became of the residue of one rule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ResidueReport {
     pub asked: &'static str,
     /// How far it is surely so; `None`: there was nothing to treat.

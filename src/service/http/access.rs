@@ -27,6 +27,17 @@ pub(super) enum Needs {
     Reloading,
 }
 
+impl Needs {
+    /// The role that it takes; `any`: whichever.
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Reading => "any",
+            Self::Acting(role) => role.name(),
+            Self::Reloading => Role::Operator.name(),
+        }
+    }
+}
+
 /// Who was let in.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {

@@ -2,20 +2,29 @@
 
 use axum::{
     Extension, Json,
-    body::Body,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
-    response::IntoResponse,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Daemon, access::Caller, heard, input, problem::Problem, read::SweepReport};
+use super::{
+    Daemon,
+    access::Caller,
+    heard,
+    input::{Body, Nothing, Object, Text},
+    name::{Id, RuleName, Scope},
+    openapi::{Gives, Operation},
+    problem::Problem,
+    read::SweepReport,
+};
 use crate::{
     config::http::Role,
     hold::HeldSubject,
     operate::{
         approve::{self, ApproveReport},
-        holds::{self, HoldsReport, PlaceRequest},
+        holds::{self, HoldReport, HoldsReport, PlaceRequest},
         pause::{self, PauseReport, PauseRequest},
         report::VERSION,
     },
@@ -25,33 +34,48 @@ use crate::{
     },
 };
 
-type Rule = Path<(String, String)>;
-
 /// What a sweep may be asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Sweep {
+pub(super) struct AskSweep {
     /// Let the rule go if it waits for a person: takes the role `approver` too.
     #[serde(default)]
     approve: bool,
     /// Sweep although a window is closed, for this reason.
     #[serde(default)]
-    outside_window: Option<String>,
+    outside_window: Option<Text>,
+}
+
+/// A sweep that was taken up, and where to ask what became of it.
+pub(super) struct TakenUp {
+    place: String,
+    report: SweepReport,
+}
+
+impl IntoResponse for TakenUp {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, [(header::LOCATION, self.place)], Json(self.report)).into_response()
+    }
+}
+
+impl Gives for TakenUp {
+    fn tell(operation: &mut Operation<'_>) {
+        operation.json::<SweepReport>(StatusCode::ACCEPTED, "It was taken up");
+        operation.header(StatusCode::ACCEPTED, "Location", "Where to ask what became of it");
+    }
 }
 
 pub(super) async fn sweep(
     State(shared): Daemon,
     Extension(caller): Extension<Caller>,
-    Path(rule): Rule,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<impl IntoResponse, Problem> {
-    let rule = input::rule(&shared.world(), &rule)?;
-    let Sweep { approve, outside_window } = input::json(&headers, body).await?;
+    rule: RuleName,
+    Body(AskSweep { approve, outside_window }): Body<AskSweep>,
+) -> Result<TakenUp, Problem> {
+    let rule = rule.in_force(&shared.world())?;
     if approve {
         caller.needs(Role::Approver)?;
     }
-    let outside_window = outside_window.map(|reason| input::text("outside_window", reason)).transpose()?;
+    let outside_window = outside_window.map(|reason| reason.of("outside_window")).transpose()?;
     let ask = Ask { rule, by: caller.name, approve, outside_window };
     let asked = heard(&shared, |reply| Event::Ask { ask, reply }).await?.map_err(|refused| {
         let conflict = |detail: String| Problem::new(StatusCode::CONFLICT, "left undone on purpose", detail);
@@ -61,118 +85,140 @@ pub(super) async fn sweep(
             Refused::Already(id) => conflict(format!("a sweep of this rule was asked for already: /api/v1/sweeps/{id}")),
         }
     })?;
-    let place = format!("/api/v1/sweeps/{}", asked.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(SweepReport::of(asked))))
+    Ok(TakenUp { place: format!("/api/v1/sweeps/{}", asked.id), report: SweepReport::of(asked) })
 }
-
-/// Nothing is to be said.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 pub(super) async fn approve(
     State(shared): Daemon,
     Extension(caller): Extension<Caller>,
-    Path(rule): Rule,
-    headers: HeaderMap,
-    body: Body,
+    rule: RuleName,
+    Body(Nothing {}): Body<Nothing>,
 ) -> Result<Json<ApproveReport>, Problem> {
-    let rule = input::rule(&shared.world(), &rule)?;
-    let Nothing {} = input::json(&headers, body).await?;
+    let rule = rule.in_force(&shared.world())?;
     shared.run(|world| Box::pin(async move { approve::approve(&world, &rule, &caller.name).await })).await.map(Json)
 }
 
 /// Why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Because {
-    reason: String,
+pub(super) struct Because {
+    reason: Text,
 }
 
-pub(super) async fn pause(
+impl Because {
+    fn request(self, scope: impl Scope, caller: Caller) -> Result<PauseRequest, Problem> {
+        Ok(PauseRequest { reason: self.reason.of("reason")?, by: caller.name, ..scope.request() })
+    }
+}
+
+pub(super) async fn pause<S: Scope>(
     State(shared): Daemon,
     Extension(caller): Extension<Caller>,
-    Path(rule): Rule,
-    headers: HeaderMap,
-    body: Body,
+    scope: S,
+    Body(because): Body<Because>,
 ) -> Result<Json<PauseReport>, Problem> {
-    let rule = input::rule(&shared.world(), &rule)?;
-    let Because { reason } = input::json(&headers, body).await?;
-    let request = PauseRequest { rules: vec![rule], reason: input::text("reason", reason)?, by: caller.name, ..PauseRequest::default() };
+    scope.known(&shared.world())?;
+    let request = because.request(scope, caller)?;
     shared.run(|world| Box::pin(async move { pause::pause(&world, &request).await })).await.map(Json)
 }
 
-pub(super) async fn resume(
+/// What is no longer configured can be resumed all the same, so that the use case is the one to say what there is.
+pub(super) async fn resume<S: Scope>(
     State(shared): Daemon,
     Extension(caller): Extension<Caller>,
-    Path((policy, rule)): Rule,
-    headers: HeaderMap,
-    body: Body,
+    scope: S,
+    Body(because): Body<Because>,
 ) -> Result<Json<PauseReport>, Problem> {
-    // What is no longer configured can be resumed all the same, so that the use case is the one to say what there is.
-    let rule = input::text("rule", format!("{policy}/{rule}"))?;
-    let Because { reason } = input::json(&headers, body).await?;
-    let request = PauseRequest { rules: vec![rule], reason: input::text("reason", reason)?, by: caller.name, ..PauseRequest::default() };
+    let request = because.request(scope, caller)?;
     shared.run(|world| Box::pin(async move { pause::resume(&world, &request).await })).await.map(Json)
 }
 
-/// A hold to place.
-#[derive(Debug, Deserialize)]
+/// A hold to place: on at least one subject, table, category or source.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Place {
-    matter: String,
-    reason: String,
+pub(super) struct Place {
+    /// The matter or case that it is for.
+    matter: Text,
+    reason: Text,
     #[serde(default)]
-    subjects: Vec<HeldSubject>,
+    subjects: Vec<Object<Subject>>,
+    /// Only in these tables: `SOURCE.TABLE` as rules name them.
     #[serde(default)]
     tables: Vec<String>,
+    /// Only in tables of these categories.
     #[serde(default)]
     categories: Vec<String>,
+    /// Only in these sources.
     #[serde(default)]
     sources: Vec<String>,
+    /// Success although some rules in scope have no such subject.
     #[serde(default)]
     accept_uncovered: bool,
 }
 
-/// 201 once every source in scope has acknowledged it; 202: it is recorded, and something is left undone.
+/// A data subject.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Subject {
+    /// As rules name it.
+    kind: Text,
+    value: Text,
+}
+
+/// A hold, placed or released: `DONE` once every source in scope has acknowledged it, else 202.
+pub(super) struct Hold<const DONE: u16> {
+    is_done: bool,
+    report: HoldReport,
+}
+
+impl<const DONE: u16> Hold<DONE> {
+    const STATUS: StatusCode = match StatusCode::from_u16(DONE) {
+        Ok(status) => status,
+        Err(_) => panic!("no status"),
+    };
+}
+
+impl<const DONE: u16> IntoResponse for Hold<DONE> {
+    fn into_response(self) -> Response {
+        let status = if self.is_done { Self::STATUS } else { StatusCode::ACCEPTED };
+        (status, Json(HoldsReport { version: VERSION, holds: vec![self.report] })).into_response()
+    }
+}
+
+impl<const DONE: u16> Gives for Hold<DONE> {
+    fn tell(operation: &mut Operation<'_>) {
+        operation.json::<HoldsReport>(Self::STATUS, "Done, everywhere");
+        operation.json::<HoldsReport>(StatusCode::ACCEPTED, "It is recorded, and something is left undone: the answer says what");
+    }
+}
+
 pub(super) async fn place(
     State(shared): Daemon,
     Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<HoldsReport>), Problem> {
-    let Place { matter, reason, subjects, tables, categories, sources, accept_uncovered } = input::json(&headers, body).await?;
-    for subject in &subjects {
-        input::text("kind", subject.kind.clone())?;
-        input::text("value", subject.value.clone())?;
-    }
+    Body(Place { matter, reason, subjects, tables, categories, sources, accept_uncovered }): Body<Place>,
+) -> Result<Hold<201>, Problem> {
+    let subject = |Object(Subject { kind, value })| Ok(HeldSubject { kind: kind.of("kind")?, value: value.of("value")? });
     let request = PlaceRequest {
-        matter: input::text("matter", matter)?,
-        reason: input::text("reason", reason)?,
+        matter: matter.of("matter")?,
+        reason: reason.of("reason")?,
         by: caller.name,
-        subjects,
+        subjects: subjects.into_iter().map(subject).collect::<Result<_, Problem>>()?,
         tables,
         categories,
         sources,
         accept_uncovered,
     };
     let report = shared.run(|world| Box::pin(async move { holds::place(&world, request).await })).await?;
-    let status = if report.is_incomplete(accept_uncovered) { StatusCode::ACCEPTED } else { StatusCode::CREATED };
-    Ok((status, Json(HoldsReport { version: VERSION, holds: vec![report] })))
+    Ok(Hold { is_done: !report.is_incomplete(accept_uncovered), report })
 }
 
-/// 200 once it is released everywhere; 202: it is recorded, and a source is pending.
 pub(super) async fn release(
     State(shared): Daemon,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<HoldsReport>), Problem> {
-    let id = input::id(&id)?.to_owned();
-    let Because { reason } = input::json(&headers, body).await?;
-    let reason = input::text("reason", reason)?;
+    Id(id): Id,
+    Body(Because { reason }): Body<Because>,
+) -> Result<Hold<200>, Problem> {
+    let reason = reason.of("reason")?;
     let report = shared.run(|world| Box::pin(async move { holds::release(&world, &id, &caller.name, &reason).await })).await?;
-    let status = if report.problems.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(HoldsReport { version: VERSION, holds: vec![report] })))
+    Ok(Hold { is_done: report.problems.is_empty(), report })
 }

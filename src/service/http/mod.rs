@@ -3,17 +3,21 @@
 //! The API has no use case of its own: `read` and `act` call those of the command line and return the same reports.
 //! A request comes in by `connection`, gets its id and its line in the log in `request`, is let in or not by `access`
 //! (with `peer`, who on this machine it is, and `limits`, how often), and whatever is wrong is a `problem`. A new route
-//! is a line in `routes` that says who may take it, and a handler.
+//! is a line in `routes` that says who may take it, and a handler; `openapi` makes the document of them, from what they
+//! take (`name`, `input`) and give.
 
 mod access;
 mod act;
 mod connection;
 mod input;
 mod limits;
+mod name;
+pub(super) mod openapi;
 mod peer;
 mod problem;
 mod read;
 mod request;
+mod routes;
 
 use std::{
     net::SocketAddr,
@@ -25,23 +29,24 @@ use std::{
 };
 
 use axum::{
-    Router,
     extract::State,
     http::{StatusCode, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
 };
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, oneshot, watch},
 };
 
-use self::{access::Needs, limits::Limits, problem::Problem};
+use self::{
+    limits::Limits,
+    openapi::{Gives, Operation},
+    problem::Problem,
+};
 use super::{Event, Events};
 use crate::{
     clock::within,
-    config::http::Role,
     metrics::Metrics,
     operate::world::{Error, World},
 };
@@ -130,42 +135,34 @@ pub(super) async fn serve(listen: SocketAddr, parts: Parts) -> std::io::Result<W
     }
     let work = Arc::new(Semaphore::new(AT_ONCE));
     let shared = Arc::new(Shared { parts, listens_on: address, limits: Mutex::default(), work: work.clone() });
-    let router = routes(&shared).layer(from_fn_with_state(shared.clone(), request::told)).with_state(shared);
+    let router = routes::router(&shared).layer(from_fn_with_state(shared.clone(), request::told)).with_state(shared);
     tracing::info!(%address, "listening");
     tokio::spawn(connection::accept(listener, router));
     Ok(Work(work))
 }
 
-/// Every route, with who may take it.
-fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    let of = |needs: Needs, route: MethodRouter<Arc<Shared>>| route.route_layer(from_fn_with_state((shared.clone(), needs), access::admit));
-    let reads = |route| of(Needs::Reading, route);
-    let acts = |role, route| of(Needs::Acting(role), route);
-    let holds = reads(get(read::holds)).merge(acts(Role::Counsel, post(act::place)));
-    Router::new()
-        .route("/metrics", get(metrics_text))
-        .route("/healthz", get(|| async { "alive\n" }))
-        .route("/readyz", get(readiness))
-        .route("/-/reload", of(Needs::Reloading, post(reload)))
-        .route("/api/v1/rules", reads(get(read::rules)))
-        .route("/api/v1/rules/{policy}/{rule}/plan", reads(get(read::plan)))
-        .route("/api/v1/rules/{policy}/{rule}/sweep", acts(Role::Operator, post(act::sweep)))
-        .route("/api/v1/rules/{policy}/{rule}/approve", acts(Role::Approver, post(act::approve)))
-        .route("/api/v1/rules/{policy}/{rule}/pause", acts(Role::Operator, post(act::pause)))
-        .route("/api/v1/rules/{policy}/{rule}/resume", acts(Role::Operator, post(act::resume)))
-        .route("/api/v1/sweeps", reads(get(read::sweeps)))
-        .route("/api/v1/sweeps/{id}", reads(get(read::one_sweep)))
-        .route("/api/v1/holds", holds)
-        .route("/api/v1/holds/{id}/release", acts(Role::Counsel, post(act::release)))
-        .route("/api/v1/ledger/head", reads(get(read::head)))
-        .route("/api/v1/ledger/entries", reads(get(read::entries)))
+/// What Prometheus reads.
+struct Exposition(String);
+
+impl IntoResponse for Exposition {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, Metrics::MEDIA_TYPE)], self.0).into_response()
+    }
 }
 
-async fn metrics_text(State(shared): Daemon) -> Response {
-    match shared.parts.metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, Metrics::MEDIA_TYPE)], text).into_response(),
-        Err(error) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics can't be written", error.to_string()).into_response(),
+impl Gives for Exposition {
+    fn tell(operation: &mut Operation<'_>) {
+        <&'static str as Gives>::tell(operation);
     }
+}
+
+async fn metrics_text(State(shared): Daemon) -> Result<Exposition, Problem> {
+    let unwritten = |error: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics can't be written", error);
+    shared.parts.metrics.text().map(Exposition).map_err(|error| unwritten(error.to_string()))
+}
+
+async fn alive() -> &'static str {
+    "alive\n"
 }
 
 async fn readiness(State(shared): Daemon) -> Result<&'static str, Problem> {

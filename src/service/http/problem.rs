@@ -4,13 +4,48 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     engine,
     operate::world::Error,
     state::{self},
 };
+
+/// What is wrong, as RFC 9457 has it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Told<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    /// With what would help.
+    detail: &'a str,
+    /// Ends with the id of the request.
+    instance: &'a str,
+}
+
+/// What a status means, whatever was asked.
+pub(super) fn meaning(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "The request can't be read",
+        StatusCode::UNAUTHORIZED => "No token, a wrong one, or one that has expired",
+        StatusCode::FORBIDDEN => "The role is missing; or a page of another site asks",
+        StatusCode::NOT_FOUND => "There is no such thing",
+        StatusCode::REQUEST_TIMEOUT => "The body took too long",
+        StatusCode::CONFLICT => "Left undone on purpose",
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is too large, or was cut off",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body is not JSON",
+        StatusCode::MISDIRECTED_REQUEST => "A name that does not say that it is this machine led to loopback",
+        StatusCode::UNPROCESSABLE_ENTITY => "What was asked can't be",
+        StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+        StatusCode::SERVICE_UNAVAILABLE => "The state or the source does not answer, too much is under way, or the daemon is stopping",
+        _ => "Failed: the log says why",
+    }
+}
 
 /// What is wrong. It becomes the body of an answer where the id of the request is known, in `request`.
 #[derive(Debug, Clone)]
@@ -34,7 +69,8 @@ impl Problem {
     /// The whole body.
     pub(super) fn body(&self, instance: &str) -> String {
         let Self { status, title, detail } = self;
-        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail, "instance": instance }).to_string()
+        let told = Told { kind: "about:blank", title, status: status.as_u16(), detail, instance };
+        serde_json::to_string(&told).unwrap_or_default()
     }
 }
 

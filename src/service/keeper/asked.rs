@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Keeper;
@@ -30,7 +31,7 @@ pub(in crate::service) struct Ask {
 }
 
 /// A sweep that was asked for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(in crate::service) struct AskedSweep {
     pub id: String,
     pub rule: String,
@@ -46,7 +47,7 @@ pub(in crate::service) struct AskedSweep {
     request: Request,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::service) enum Progress {
     Waiting,
@@ -65,7 +66,7 @@ pub(in crate::service) enum Refused {
 }
 
 /// A sweep under way.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(in crate::service) struct RunningSweep {
     pub rule: String,
     pub by: String,
@@ -73,7 +74,7 @@ pub(in crate::service) struct RunningSweep {
 }
 
 /// What this process sweeps, and was asked to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(in crate::service) struct SweepsNow {
     pub running: Vec<RunningSweep>,
     /// The newest last.

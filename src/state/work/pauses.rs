@@ -1,6 +1,7 @@
 //! Pauses: what a person stopped until a person lets it go on.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::{
@@ -10,7 +11,7 @@ use super::super::{
 use crate::ledger::Event;
 
 /// What is paused.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(tag = "scope", content = "name", rename_all = "snake_case")]
 pub enum PauseScope {
     All,
@@ -19,7 +20,7 @@ pub enum PauseScope {
 }
 
 /// A pause in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pause {
     #[serde(flatten)]
     pub scope: PauseScope,

@@ -52,11 +52,25 @@ fn a_rule_is_approved_held_swept_and_paused_by_name() {
     assert_eq!(ask_for_sweep(&api, "")["report"]["reason"], "paused");
     api.expect(200, "operator", "POST", &rule("resume"), r#"{"reason":"it is over"}"#);
 
+    for what in ["/api/v1/sources/app", "/api/v1"] {
+        let paused = api.expect(200, "operator", "POST", &format!("{what}/pause"), r#"{"reason":"a migration"}"#);
+        assert_eq!(
+            (paused["changed"].as_array().map(Vec::len), paused["paused"].as_array().map(Vec::len)),
+            (Some(1), Some(1)),
+            "{paused:#}"
+        );
+        let stays = api.expect(200, "operator", "POST", &rule("resume"), r#"{"reason":"not by its own name"}"#);
+        assert_eq!((&stays["changed"], &stays["paused"]), (&serde_json::json!([]), &paused["paused"]), "{stays:#}");
+        assert_eq!(ask_for_sweep(&api, "")["report"]["reason"], "paused");
+        let resumed = api.expect(200, "operator", "POST", &format!("{what}/resume"), r#"{"reason":"it is over"}"#);
+        assert_eq!((&resumed["changed"], &resumed["paused"]), (&paused["changed"], &serde_json::json!([])), "{resumed:#}");
+    }
+
     let swept = ask_for_sweep(&api, "{}");
     assert_eq!((&swept["report"]["outcome"], &swept["report"]["acted"], &swept["by"]), (&"complete".into(), &4.into(), &"operator".into()));
     assert_eq!(left(&api.product), 2, "the one that is held, and the one that is not due");
     let sweeps = api.expect(200, "viewer", "GET", "/api/v1/sweeps", "");
-    assert_eq!((&sweeps["last"][0]["outcome"], sweeps["asked"].as_array().map(Vec::len)), (&"complete".into(), Some(3)), "{sweeps:#}");
+    assert_eq!((&sweeps["last"][0]["outcome"], sweeps["asked"].as_array().map(Vec::len)), (&"complete".into(), Some(5)), "{sweeps:#}");
     assert_eq!(api.daemon.metric("rows_acted_total", &["rule=\"p/closed\""]), 4.0);
 
     let release = format!("/api/v1/holds/{}/release", placed["holds"][0]["id"].as_str().expect("an id"));
@@ -67,6 +81,9 @@ fn a_rule_is_approved_held_swept_and_paused_by_name() {
         api.expect(200, "viewer", "GET", "/api/v1/holds?all=true", ""),
         api.product.cli("hold list --all --output json").expect(0).json()
     );
+
+    let show = api.expect(200, "viewer", "GET", &format!("/api/v1/holds/{}", placed["holds"][0]["id"].as_str().expect("an id")), "");
+    assert_eq!(show["holds"][0]["subjects"], serde_json::json!([{ "kind": "account", "value": "1" }]));
 
     for (kind, by) in [
         ("approved", "approver"),
@@ -85,7 +102,7 @@ fn a_rule_is_approved_held_swept_and_paused_by_name() {
     let head = api.expect(200, "viewer", "GET", "/api/v1/ledger/head", "");
     assert_eq!((&head["seq"], &head["hash"]), (&exported[exported.len() - 1]["seq"], &exported[exported.len() - 1]["hash"]));
     api.product.cli("ledger verify").expect(0);
-    api.daemon.stop().expect(0);
+    api.stop();
 }
 
 #[test]
@@ -102,7 +119,7 @@ fn a_client_that_goes_away_cuts_nothing_off() {
         let holds = json(&api.ask("viewer", "GET", "/api/v1/holds", ""));
         (holds["holds"][0]["matter"] == "gone" && holds["holds"][0]["pending"] == serde_json::json!([])).then_some(())
     });
-    api.daemon.stop().expect(0);
+    api.stop();
 }
 
 #[test]
@@ -116,5 +133,5 @@ fn a_token_that_was_taken_away_is_good_for_nothing_from_the_next_reload_on() {
     assert_eq!(api.ask("operator", "POST", "/-/reload", "").status, 200);
     assert_eq!(api.ask("viewer", "GET", "/api/v1/rules", "").status, 401);
     assert_eq!(api.ask("operator", "POST", "/-/reload", "").status, 401);
-    api.daemon.stop().expect(0);
+    api.stop();
 }

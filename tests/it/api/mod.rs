@@ -2,11 +2,12 @@
 //! what there is. A new subject is a file here.
 
 mod acting;
+pub mod fuzz;
 mod loopback;
 mod requests;
 pub mod roles;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap, io::Write as _, path::Path, process::Stdio};
 
 use serde_json::Value;
 
@@ -32,6 +33,8 @@ pub struct Api {
     pub daemon: Daemon,
     /// By name.
     pub tokens: BTreeMap<String, String>,
+    /// Every answer so far, with what was asked.
+    answers: RefCell<Vec<Value>>,
 }
 
 impl Api {
@@ -49,14 +52,41 @@ impl Api {
         }
         product.reconfigure("", &format!("{WAITING}{blocks}"));
         let daemon = run(&product, fault);
-        Self { product, daemon, tokens }
+        Self { product, daemon, tokens, answers: RefCell::default() }
     }
 
     /// What a token's owner is answered; of the name of no token: what anybody is.
     pub fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Answer {
         let authorization = self.tokens.get(token).map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let headers = format!("{authorization}Content-Type: application/json\r\n");
-        request(method, &self.daemon.address, path, &headers, body).expect("an answer")
+        self.request(method, path, &headers, body)
+    }
+
+    /// The answer to any request.
+    pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let answer = request(method, &self.daemon.address, path, headers, body).expect("an answer");
+        let Answer { status, headers, body } = &answer;
+        let noted = serde_json::json!({ "method": method, "path": path, "status": status, "headers": headers, "body": body });
+        self.answers.borrow_mut().push(noted);
+        answer
+    }
+
+    /// Stops the daemon, and holds every answer against the document of the API.
+    pub fn stop(self) {
+        self.daemon.stop().expect(0);
+        let answers = self.answers.into_inner();
+        assert!(!answers.is_empty());
+        let document = self.product.cli("schema api").expect(0).json();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/api/conforms.py");
+        let mut python = fuzz::program("python");
+        let python = python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut python = python.expect("schemathesis is installed (tests/run does it)");
+        let said = serde_json::json!({ "document": document, "answers": answers }).to_string();
+        // Dropped at once, so that the script sees the end.
+        python.stdin.take().expect("a pipe").write_all(said.as_bytes()).expect("a script that listens");
+        let told = python.wait_with_output().expect("its end");
+        let text = format!("{}{}", String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
+        assert!(told.status.success() && text.is_empty(), "answers are not what the document says:\n{text}");
     }
 
     /// The JSON of an answer of that status.
