@@ -48,7 +48,7 @@ impl fmt::Display for HeldTable {
 }
 
 /// A hold as the state keeps it. Its subjects are read beside it, in pages: there may be 100,000.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Hold {
     pub id: String,
     pub matter: String,

@@ -1,7 +1,18 @@
 //! `retentiond approve`.
 
-use super::{Common, Done, os_user, render};
-use crate::operate::{approve, waiting::Waiting, world::World};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Common, Done, os_user,
+    remote::{self, Server},
+    render,
+};
+use crate::operate::{
+    approve::{self, ApproveReport},
+    waiting::Waiting,
+    world::World,
+};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -11,7 +22,18 @@ pub struct Args {
 
 pub async fn run(common: &Common, world: &World, args: Args) -> Done {
     let report = approve::approve(world, &args.rule, &os_user()).await?;
-    if common.json(&report)? {
+    tell(common, &report, &report)
+}
+
+/// Asks a daemon.
+pub async fn ask(common: &Common, server: &Server, args: Args) -> Done {
+    server.chosen(std::slice::from_ref(&args.rule)).await?;
+    let whole = server.post(&remote::of_rule(&args.rule, "approve")?, &json!({})).await?;
+    tell(common, &whole, &remote::read(whole.clone())?)
+}
+
+fn tell(common: &Common, whole: &impl Serialize, report: &ApproveReport) -> Done {
+    if common.json(whole)? {
         return Ok(0);
     }
     let (Some(waited), Some(approved)) = (&report.waited, &report.approved) else {

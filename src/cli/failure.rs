@@ -1,5 +1,6 @@
 //! Errors, told once, at the edge, as a person would want to read them.
 
+use super::remote;
 use crate::{diagnostic::Diagnostics, operate::world};
 
 /// Why a command ended without its report.
@@ -10,6 +11,8 @@ pub enum Failure {
     Use(world::Error),
     /// The command line asks for something that can't be.
     Arguments(String),
+    /// A daemon was asked, and this came of it.
+    Remote(remote::Error),
     /// The result could not be written.
     Output(std::io::Error),
 }
@@ -17,6 +20,12 @@ pub enum Failure {
 impl From<world::Error> for Failure {
     fn from(error: world::Error) -> Self {
         Self::Use(error)
+    }
+}
+
+impl From<remote::Error> for Failure {
+    fn from(error: remote::Error) -> Self {
+        Self::Remote(error)
     }
 }
 
@@ -34,6 +43,7 @@ impl Failure {
             Self::Use(world::Error::LeftUndone(_)) => 3,
             Self::Use(world::Error::State(crate::state::Error::UnknownHold(_) | crate::state::Error::AlreadyReleased { .. })) => 2,
             Self::Use(_) => 1,
+            Self::Remote(error) => error.exit_status(),
             // A reader that closed its end early, as `head` does, has what it wanted.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) => 1,
@@ -45,6 +55,7 @@ impl Failure {
         match self {
             Self::Mistakes(diagnostics) => eprint!("{}", diagnostics.render(colour)),
             Self::Use(error) => eprintln!("retentiond: {error}"),
+            Self::Remote(error) => eprintln!("retentiond: {error}"),
             Self::Arguments(message) => eprintln!("retentiond: {message}"),
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
             Self::Output(error) => eprintln!("retentiond: the result could not be written: {error}"),

@@ -2,7 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Common, Done, failure::Failure, render};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Common, Done, author,
+    failure::Failure,
+    remote::{self, Server},
+    render,
+};
 use crate::{
     hold::{HeldSubject, TENANT},
     operate::{
@@ -21,8 +29,9 @@ pub enum Command {
         id: String,
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// Who; a daemon that is asked (--server) knows it by itself
         #[arg(long, value_name = "PERSON")]
-        by: String,
+        by: Option<String>,
     },
     /// The holds in force
     List {
@@ -59,8 +68,9 @@ pub struct Place {
     source: Vec<String>,
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Who; a daemon that is asked (--server) knows it by itself
     #[arg(long, value_name = "PERSON")]
-    by: String,
+    by: Option<String>,
     /// Success although some rules in scope have no such subject
     #[arg(long)]
     accept_uncovered: bool,
@@ -70,20 +80,12 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
     match command {
         Command::Place(args) => place(common, world, args).await,
         Command::Release { id, reason, by } => {
-            let report = holds::release(world, &id, &by, &reason).await?;
-            let status = if report.problems.is_empty() { 0 } else { 3 };
-            if !common.json(&one(report.clone()))? {
-                render::line(&format!("released {}; its rows may go from {}", report.hold.id, render::instant(report.lapses_at)))?;
-            }
-            tell_problems(&report);
-            Ok(status)
+            let report = holds::release(world, &id, &author(by)?, &reason).await?;
+            tell_release(common, &one(report.clone()), &report)
         }
         Command::List { all } => {
             let report = holds::list(world, all).await?;
-            if !common.json(&report)? {
-                print(&report)?;
-            }
-            Ok(0)
+            tell_list(common, &report, &report)
         }
         Command::Show { id } => {
             let report = holds::show(world, &id).await?;
@@ -98,28 +100,84 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
     }
 }
 
+/// Asks a daemon.
+pub async fn ask(common: &Common, server: &Server, command: Command) -> Done {
+    match command {
+        Command::Place(args) => {
+            remote::no_other_author(args.by.as_ref())?;
+            let (subjects, accept_uncovered) = (args.subjects()?, args.accept_uncovered);
+            let body = json!({
+                "matter": args.matter, "reason": args.reason, "subjects": subjects, "tables": args.table, "categories": args.category,
+                "sources": args.source, "accept_uncovered": accept_uncovered,
+            });
+            let whole = server.post("holds", &body).await?;
+            tell_place(common, &whole, &only(remote::read(whole.clone())?)?, accept_uncovered)
+        }
+        Command::Release { id, reason, by } => {
+            remote::no_other_author(by.as_ref())?;
+            let whole = server.post(&format!("holds/{}/release", remote::segment(&id)), &json!({ "reason": reason })).await?;
+            tell_release(common, &whole, &only(remote::read(whole.clone())?)?)
+        }
+        Command::List { all } => {
+            let whole = server.get(&format!("holds?all={all}")).await?;
+            tell_list(common, &whole, &remote::read(whole.clone())?)
+        }
+        Command::Show { .. } => Err(remote::Error::not_there("hold show").into()),
+    }
+}
+
+/// The hold that an answer is about.
+fn only(report: HoldsReport) -> Result<HoldReport, remote::Error> {
+    report.holds.into_iter().next().ok_or_else(|| remote::Error::Unreadable("it names no hold".to_owned()))
+}
+
+impl Place {
+    /// Whom it names, in whichever way.
+    fn subjects(&self) -> Result<Vec<HeldSubject>, Failure> {
+        let mut subjects = Vec::new();
+        for text in &self.subject {
+            subjects.push(parse_subject(text).ok_or_else(|| Failure::Arguments(format!("--subject {text}: write KIND:VALUE")))?);
+        }
+        for file in &self.subjects_file {
+            read_subjects(file, &mut subjects)?;
+        }
+        subjects.extend(self.tenant.iter().map(|tenant| HeldSubject { kind: TENANT.to_owned(), value: tenant.clone() }));
+        Ok(subjects)
+    }
+}
+
 async fn place(common: &Common, world: &World, args: Place) -> Done {
-    let mut subjects = Vec::new();
-    for text in &args.subject {
-        subjects.push(parse_subject(text).ok_or_else(|| Failure::Arguments(format!("--subject {text}: write KIND:VALUE")))?);
-    }
-    for file in &args.subjects_file {
-        read_subjects(file, &mut subjects)?;
-    }
-    subjects.extend(args.tenant.into_iter().map(|tenant| HeldSubject { kind: TENANT.to_owned(), value: tenant }));
     let request = PlaceRequest {
+        subjects: args.subjects()?,
         matter: args.matter,
-        subjects,
         tables: args.table,
         categories: args.category,
         sources: args.source,
         reason: args.reason,
-        by: args.by,
+        by: author(args.by)?,
         accept_uncovered: args.accept_uncovered,
     };
     let report = holds::place(world, request).await?;
-    let left_undone = report.is_incomplete(args.accept_uncovered);
-    if !common.json(&one(report.clone()))? {
+    tell_place(common, &one(report.clone()), &report, args.accept_uncovered)
+}
+
+fn tell_release(common: &Common, whole: &impl Serialize, report: &HoldReport) -> Done {
+    if !common.json(whole)? {
+        render::line(&format!("released {}; its rows may go from {}", report.hold.id, render::instant(report.lapses_at)))?;
+    }
+    tell_problems(report);
+    Ok(if report.problems.is_empty() { 0 } else { 3 })
+}
+
+fn tell_list(common: &Common, whole: &impl Serialize, report: &HoldsReport) -> Done {
+    if !common.json(whole)? {
+        print(report)?;
+    }
+    Ok(0)
+}
+
+fn tell_place(common: &Common, whole: &impl Serialize, report: &HoldReport, accept_uncovered: bool) -> Done {
+    if !common.json(whole)? {
         render::line(&format!("placed {} for matter {}", report.hold.id, report.hold.matter))?;
         let rows = report.rows.iter().flatten();
         let rows = rows.flat_map(|covered| {
@@ -135,8 +193,8 @@ async fn place(common: &Common, world: &World, args: Place) -> Done {
     for rule in &report.uncovered {
         eprintln!("NOT COVERED: rule {rule} has no subject of a kind that the hold names");
     }
-    tell_problems(&report);
-    Ok(if left_undone { 3 } else { 0 })
+    tell_problems(report);
+    Ok(if report.is_incomplete(accept_uncovered) { 3 } else { 0 })
 }
 
 fn tell_problems(report: &HoldReport) {

@@ -1,16 +1,22 @@
 //! `retentiond ledger verify | show | export | certificate`.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{collections::VecDeque, io::Write as _, path::PathBuf};
 
-use super::{Common, Done, render};
-use crate::{
-    ledger::Entry,
-    operate::{
-        evidence::{self, Filter, VerifyReport},
-        world::{self, World},
-    },
+use serde_json::Value;
+
+use super::{
+    Common, Done,
+    failure::Failure,
+    remote::{Error, Server},
+    render,
+};
+use crate::operate::{
+    evidence::{self, Filter, VerifyReport},
+    world::{self, World},
 };
 
+/// Entries that a daemon is asked for at once.
+const PAGE: u32 = 1_000;
 /// The ledger does not verify.
 const NOT_SOUND: u8 = 4;
 
@@ -64,14 +70,7 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
         }
         Command::Show { rule, kind, last } => {
             let entries = evidence::show(world, &Filter { rule, kind, last: Some(last) }).await?;
-            let report = serde_json::json!({
-                "version": crate::operate::report::VERSION,
-                "entries": entries.iter().map(Entry::object).collect::<Vec<_>>(),
-            });
-            if !common.json(&report)? {
-                render::line(&render::table(&["seq", "at", "kind", "rule", "rows", ""], &[0, 4], entries.iter().map(row)))?;
-            }
-            Ok(0)
+            tell(common, &entries.iter().map(|entry| Value::Object(entry.object())).collect::<Vec<_>>())
         }
         Command::Certificate(args) => super::certificate::run(common, world, args).await,
         Command::Export { file, leaves } => {
@@ -91,6 +90,65 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
             Ok(0)
         }
     }
+}
+
+/// Asks a daemon.
+pub async fn ask(common: &Common, server: &Server, command: Command) -> Done {
+    match command {
+        Command::Show { rule, kind, last } => {
+            let head = server.get("ledger/head").await?["seq"].as_u64().unwrap_or_default();
+            // Whatever is left out by a filter has to be read all the same.
+            let after = if rule.is_none() && kind.is_none() { head.saturating_sub(last as u64) } else { 0 };
+            let is = |entry: &Value, key: &str, wanted: &Option<String>| wanted.as_ref().is_none_or(|wanted| entry[key] == **wanted);
+            let mut shown = VecDeque::new();
+            each(server, after, |entry| {
+                if is(&entry, "rule", &rule) && is(&entry, "kind", &kind) {
+                    shown.push_back(entry);
+                    if shown.len() > last {
+                        shown.pop_front();
+                    }
+                }
+                Ok(())
+            })
+            .await?;
+            tell(common, shown.make_contiguous())
+        }
+        Command::Export { leaves: Some(_), .. } => Err(Error::not_there("ledger export --leaves").into()),
+        Command::Export { file, leaves: None } => {
+            match file {
+                Some(file) => {
+                    let mut out = Beside::create(&file)?;
+                    each(server, 0, |entry| Ok(out.write(&entry.to_string())?)).await?;
+                    out.publish()?;
+                }
+                None => each(server, 0, |entry| Ok(render::line(&entry.to_string())?)).await?,
+            }
+            Ok(0)
+        }
+        Command::Verify { .. } => Err(Error::not_there("ledger verify").into()),
+        Command::Certificate(_) => Err(Error::not_there("ledger certificate").into()),
+    }
+}
+
+/// Hands every entry behind that one, in order, to `take`; memory does not grow with the ledger.
+async fn each(server: &Server, mut after: u64, mut take: impl FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
+    loop {
+        let mut page = server.get(&format!("ledger/entries?after={after}&limit={PAGE}")).await?;
+        page["entries"].as_array_mut().into_iter().flatten().map(Value::take).try_for_each(&mut take)?;
+        match page["next_after"].as_u64() {
+            Some(next) if next > after => after = next,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Shows entries, as the ledger has them.
+fn tell(common: &Common, entries: &[Value]) -> Done {
+    let report = serde_json::json!({ "version": crate::operate::report::VERSION, "entries": entries });
+    if !common.json(&report)? {
+        render::line(&render::table(&["seq", "at", "kind", "rule", "rows", ""], &[0, 4], entries.iter().map(row)))?;
+    }
+    Ok(0)
 }
 
 /// Lines written beside the file and renamed: a reader never finds half an export.
@@ -144,13 +202,12 @@ pub(super) fn print_verification(report: &VerifyReport) -> std::io::Result<()> {
     Ok(())
 }
 
-fn row(entry: &Entry) -> Vec<String> {
-    let object = entry.object();
-    let text = |key: &str| match object.get(key) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(serde_json::Value::Number(number)) => number.to_string(),
+fn row(entry: &Value) -> Vec<String> {
+    let text = |key: &str| match &entry[key] {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
         _ => "-".to_owned(),
     };
     let detail = ["outcome", "hold", "what"].iter().map(|key| text(key)).find(|text| text != "-").unwrap_or_default();
-    vec![text("seq"), render::instant(Some(entry.at)), text("kind"), text("rule"), text("rows"), detail]
+    vec![text("seq"), render::instant(text("at").parse().ok()), text("kind"), text("rule"), text("rows"), detail]
 }

@@ -1,7 +1,8 @@
 //! The command line: arguments in, a use case called, its report rendered. One command a file.
 //!
 //! Data go to standard output, everything else to standard error. A new command is a file with its arguments and a
-//! `run`, a variant of `Command` and an arm in `Cli::dispatch`.
+//! `run`, a variant of `Command` and an arm in `Cli::dispatch`; one that a daemon can be asked for (`--server`) has an `ask`
+//! beside its `run`, see `remote`.
 
 mod approve;
 mod archive;
@@ -18,6 +19,7 @@ mod manual;
 mod pause;
 mod plan;
 mod progress;
+mod remote;
 mod render;
 mod run;
 mod schedule;
@@ -53,6 +55,15 @@ pub struct Common {
     /// The configuration; without it `./retentiond.toml`, then `/etc/retentiond/retentiond.toml`
     #[arg(long, global = true, value_name = "FILE", env = "RETENTIOND_CONFIG")]
     config: Option<PathBuf>,
+    /// Ask this daemon instead: `https://HOST:PORT`, `unix:///PATH`, or `http://` on this machine
+    #[arg(long, global = true, value_name = "URL", env = "RETENTIOND_SERVER")]
+    server: Option<String>,
+    /// The token for --server; without it what `RETENTIOND_TOKEN` is in the environment
+    #[arg(long, global = true, value_name = "FILE", env = "RETENTIOND_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Authorities (PEM) that --server trusts besides the system's
+    #[arg(long, global = true, value_name = "FILE", env = "RETENTIOND_CA_FILE")]
+    ca_file: Option<PathBuf>,
     /// How the result is printed
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -158,6 +169,11 @@ pub async fn run(surroundings: Surroundings) -> ExitCode {
 impl Cli {
     async fn dispatch(self, surroundings: Surroundings) -> Done {
         let common = &self.common;
+        if !self.command.asks_nobody()
+            && let Some(server) = common.daemon()?
+        {
+            return remote::dispatch(common, &server, self.command).await;
+        }
         let acts = self.command.acts();
         let world = || common.world(surroundings.clone()).and_then(|world| if acts { may_act(world) } else { Ok(world) });
         match self.command {
@@ -186,6 +202,11 @@ impl Cli {
 }
 
 impl Command {
+    /// Whether neither a configuration nor a daemon has a part in it.
+    fn asks_nobody(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Token(_) | Self::Schema(_) | Self::Completions(_) | Self::Man(_))
+    }
+
     /// Whether it does more than look.
     fn acts(&self) -> bool {
         match self {
@@ -203,7 +224,7 @@ impl Command {
 /// Whether the configuration leaves acts to the command line.
 fn may_act(world: World) -> Result<World, Failure> {
     if world.config.acts_over_api_only {
-        let message = "`[access] acts = \"api-only\"` leaves acts to the daemon's API, where roles say who may: ask that (docs/api.md), or take \
+        let message = "`[access] acts = \"api-only\"` leaves acts to the daemon's API, where roles say who may: ask that (`--server`, docs/api.md), or take \
                        the key out of retentiond.toml for what the API can't do";
         return Err(Failure::Use(crate::operate::world::Error::LeftUndone(message.to_owned())));
     }
@@ -218,6 +239,12 @@ impl Common {
             eprint!("{}", world.warnings.render(self.colour_on_stderr()));
         }
         Ok(world)
+    }
+
+    /// The daemon to be asked, if there is one.
+    fn daemon(&self) -> Result<Option<remote::Server>, Failure> {
+        let Some(url) = self.server.as_deref().filter(|url| !url.is_empty()) else { return Ok(None) };
+        Ok(Some(remote::Server::new(url, self.token_file.as_deref(), self.ca_file.as_deref())?))
     }
 
     fn config_file(&self) -> PathBuf {
@@ -251,6 +278,11 @@ impl Common {
         render::line(&text)?;
         Ok(true)
     }
+}
+
+/// Who acts, of a command that asks no daemon.
+fn author(by: Option<String>) -> Result<String, Failure> {
+    by.ok_or_else(|| Failure::Arguments("who does this? `--by PERSON` is needed, for the ledger".to_owned()))
 }
 
 /// The operating-system user who runs the command.

@@ -1,6 +1,14 @@
 //! `retentiond pause` and `retentiond resume`.
 
-use super::{Common, Done, render};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Common, Done, author,
+    failure::Failure,
+    remote::{self, Server},
+    render,
+};
 use crate::operate::{
     pause::{self, PauseReport, PauseRequest},
     world::World,
@@ -20,28 +28,82 @@ pub struct Args {
     all: bool,
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// Who; a daemon that is asked (--server) knows it by itself
     #[arg(long, value_name = "PERSON")]
-    by: String,
+    by: Option<String>,
 }
 
-impl From<Args> for PauseRequest {
-    fn from(args: Args) -> Self {
-        Self { rules: args.rules, sources: args.source, all: args.all, reason: args.reason, by: args.by }
+impl TryFrom<Args> for PauseRequest {
+    type Error = Failure;
+
+    fn try_from(args: Args) -> Result<Self, Failure> {
+        Ok(Self { rules: args.rules, sources: args.source, all: args.all, reason: args.reason, by: author(args.by)? })
     }
 }
 
+/// Which of the two commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Pause,
+    Resume,
+}
+
 pub async fn pause(common: &Common, world: &World, args: Args) -> Done {
-    let report = pause::pause(world, &args.into()).await?;
-    tell(common, &report, "paused", "was paused already")
+    let report = pause::pause(world, &args.try_into()?).await?;
+    tell(common, &report, &report, Verb::Pause)
 }
 
 pub async fn resume(common: &Common, world: &World, args: Args) -> Done {
-    let report = pause::resume(world, &args.into()).await?;
-    tell(common, &report, "resumed", "was not paused by itself")
+    let report = pause::resume(world, &args.try_into()?).await?;
+    tell(common, &report, &report, Verb::Resume)
 }
 
-fn tell(common: &Common, report: &PauseReport, changed: &str, unchanged: &str) -> Done {
-    if !common.json(report)? {
+/// Asks a daemon, which pauses and resumes one rule at a time.
+pub async fn ask(common: &Common, server: &Server, args: Args, verb: Verb) -> Done {
+    remote::no_other_author(args.by.as_ref())?;
+    let what = if verb == Verb::Pause { "pause" } else { "resume" };
+    for (wider, option) in [(!args.source.is_empty(), "--source"), (args.all, "--all")] {
+        if wider {
+            return Err(remote::Error::not_there(&format!("{what} {option}")).into());
+        }
+    }
+    // What is no longer configured can be resumed all the same.
+    if verb == Verb::Pause {
+        server.chosen(&args.rules).await?;
+    }
+    let mut whole: Option<Value> = None;
+    for rule in &args.rules {
+        match server.post(&remote::of_rule(rule, what)?, &json!({ "reason": args.reason })).await {
+            Ok(report) => whole = Some(joined(whole, report)),
+            Err(error) => {
+                if let Some(done) = whole {
+                    tell(common, &done, &remote::read(done.clone())?, verb)?;
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    let whole = whole.unwrap_or_default();
+    tell(common, &whole, &remote::read(whole.clone())?, verb)
+}
+
+/// What two rules were told, as one report: the pauses in force are those of the later.
+fn joined(earlier: Option<Value>, mut later: Value) -> Value {
+    for key in ["changed", "unchanged"] {
+        let before = earlier.as_ref().and_then(|earlier| earlier[key].as_array()).cloned().unwrap_or_default();
+        if let Some(scopes) = later[key].as_array_mut() {
+            scopes.splice(0..0, before);
+        }
+    }
+    later
+}
+
+fn tell(common: &Common, whole: &impl Serialize, report: &PauseReport, verb: Verb) -> Done {
+    let (changed, unchanged) = match verb {
+        Verb::Pause => ("paused", "was paused already"),
+        Verb::Resume => ("resumed", "was not paused by itself"),
+    };
+    if !common.json(whole)? {
         for scope in &report.changed {
             render::line(&format!("{changed} {scope}"))?;
         }

@@ -1,6 +1,12 @@
 //! `retentiond plan`.
 
-use super::{Common, Done, render};
+use serde::Serialize;
+
+use super::{
+    Common, Done,
+    remote::{self, Server},
+    render,
+};
 use crate::{
     operate::{
         plan::{self, PlanRequest},
@@ -33,8 +39,27 @@ pub async fn run(common: &Common, world: World, args: Args) -> Done {
     };
     let request = PlanRequest { rules: args.rules, no_count: args.no_count, forecast: args.forecast };
     let report = plan::plan(&world, &request).await?;
-    if !common.json(&report)? {
-        print(&report)?;
+    tell(common, &report, &report)
+}
+
+/// Asks a daemon.
+pub async fn ask(common: &Common, server: &Server, args: Args) -> Done {
+    if args.as_of.is_some() {
+        return Err(remote::Error::not_there("plan --as-of").into());
+    }
+    let query = format!("plan?count={}&forecast={}", !args.no_count, args.forecast);
+    let mut reports = Vec::new();
+    for rule in server.chosen(&args.rules).await? {
+        let mut planned = server.get(&remote::of_rule(&rule.rule, &query)?).await?;
+        reports.extend(planned["rules"].as_array_mut().into_iter().flatten().map(serde_json::Value::take));
+    }
+    let whole = remote::together(reports);
+    tell(common, &whole, &remote::read(whole.clone())?)
+}
+
+fn tell(common: &Common, whole: &impl Serialize, report: &RulesReport) -> Done {
+    if !common.json(whole)? {
+        print(report)?;
     }
     Ok(report.exit_status())
 }
@@ -103,7 +128,7 @@ fn print(report: &RulesReport) -> std::io::Result<()> {
 
 /// What goes with rows, in words.
 pub(super) fn along(when: &str, along: &GoesAlong) -> String {
-    let what = match along.then {
+    let what = match along.then.as_str() {
         "delete" => "go too",
         "detach" => "are detached",
         _ => "are anonymised",

@@ -1,6 +1,8 @@
 //! `retentiond sweep`.
 
-use super::{Common, Done, failure::Failure, os_user, progress::Bars, render};
+mod asked;
+
+use super::{Common, Done, failure::Failure, os_user, progress::Bars, remote::Server, render};
 use crate::{
     operate::{
         report::{RuleReport, RulesReport, Swept},
@@ -60,6 +62,11 @@ pub async fn run(common: &Common, world: &World, args: Args) -> Done {
         print(&report, args.dry_run)?;
     }
     Ok(report.exit_status())
+}
+
+/// Asks a daemon, and waits for the end.
+pub async fn ask(common: &Common, server: &Server, args: Args) -> Done {
+    asked::sweep(common, server, args).await
 }
 
 /// The first SIGTERM or SIGINT ends the sweep between two batches; the second ends the process, which loses nothing:

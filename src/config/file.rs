@@ -59,7 +59,7 @@ impl File {
             rules: top.need("rules", rules).unwrap_or(At { value: Vec::new(), span: 0..0, shared: false }),
             timezone: timezone(top, "timezone").map_or_else(|| (TimeZone::UTC, "UTC".to_owned()), |zone| zone.value),
             state: state(top, base_dir),
-            http: Http::read(top),
+            http: Http::read(top, base_dir),
             acts_over_api_only: acts_over_api_only(top),
             keys: top.named("keys", "the key").into_iter().map(|(name, fields)| (name.value, key(&fields, base_dir))).collect(),
             buckets: buckets(top, base_dir),

@@ -1,30 +1,29 @@
-//! `[http]`: where the daemon listens, and the tokens of those who may ask it.
+//! `[http]`: the tokens of those who may ask the daemon, beside where it listens (`listener`).
 //!
 //! A token is a prefix and 32 random bytes in hex; the configuration has its SHA-256 alone. Nobody can guess that many
 //! bytes, so a fast hash does, and a configuration that is read by others gives no token away. A new role is a line in
 //! [`ROLES`].
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use super::listener::{self, Listeners};
 use crate::{
     clock::{Randomness, hex, random_hex},
     diagnostic::fields::{At, Fields},
 };
 
-/// Where the daemon listens if nothing is said.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 /// How every token begins, so that one that leaks is recognised for what it is.
 const TOKEN: &str = "rtd_";
 /// How a hash is written.
 const SHA256: &str = "sha256:";
 
 /// `[http]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Http {
-    pub listen: SocketAddr,
+    pub listeners: Listeners,
     pub tokens: Vec<Token>,
 }
 
@@ -62,17 +61,10 @@ impl Role {
     }
 }
 
-impl Default for Http {
-    fn default() -> Self {
-        Self { listen: LISTEN, tokens: Vec::new() }
-    }
-}
-
 impl Http {
-    pub(super) fn read(top: &Fields<'_>) -> Self {
+    pub(super) fn read(top: &Fields<'_>, base_dir: &Path) -> Self {
         let Some(fields) = top.inner("http") else { return Self::default() };
-        let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| "not an address with a port; write it like \"127.0.0.1:9464\"");
-        let listen = fields.parsed("listen", parse).map_or(LISTEN, |listen| listen.value);
+        let listeners = listener::read(&fields, base_dir);
         let mut tokens: Vec<Token> = Vec::new();
         for (name, token) in fields.list("tokens", "the token").iter().filter_map(token) {
             let same = |one: &&Token| one.name == token.name || one.hash == token.hash;
@@ -84,7 +76,7 @@ impl Http {
             tokens.push(token);
         }
         fields.finish();
-        Self { listen, tokens }
+        Self { listeners, tokens }
     }
 
     /// Whoever has this token, unless it has expired.

@@ -1,7 +1,7 @@
 //! `retentiond.toml`: where rules, state, keys and sources are, and the limits of each source.
 //!
 //! [`load`] reads the file and every rule file that it names, and reports the mistakes of all of them at once. `file`
-//! reads the tables, `address` where databases and keys are, `bucket` where archives are, `http` where the daemon listens and
+//! reads the tables, `address` where databases and keys are, `bucket` where archives are, `listener` where the daemon listens, `http`
 //! who may ask it; `url` and `tls` are values of theirs, `handshake` tells a
 //! person why a server could not be trusted, `hide` keeps secrets out of diagnostics. A new key is a line in `file` and a
 //! field here.
@@ -12,6 +12,7 @@ mod file;
 pub mod handshake;
 mod hide;
 pub mod http;
+pub mod listener;
 mod load;
 pub mod schema;
 mod tls;

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::file::ACTS;
-use super::{http::ROLES, tls::MODES};
+use super::{http::ROLES, listener::SOCKET_MODES, tls::MODES};
 use crate::{
     diagnostic::schema::{Key, any, boolean, document, duration, key, list, named, pattern, table, text, word},
     policy::schema::{guards, limits},
@@ -41,8 +41,15 @@ fn http() -> Vec<Key> {
         key("hash", "What `retentiond token new` printed: not the token itself", pattern("^sha256:[0-9a-f]{64}$")),
         key("expires", "When it ends: RFC 3339", text()),
     ];
+    let pair = vec![
+        key("certificate_file", "The listener's certificate, and those between it and its authority (PEM)", text()),
+        key("key_file", "Its private key (PEM)", text()),
+    ];
     vec![
         key("listen", "Address and port: \"127.0.0.1:9464\"", text()),
+        key("socket", "A Unix socket, beside `listen` or instead of it", text()),
+        key("socket_mode", "Who may connect to it", word(SOCKET_MODES.map(|(mode, _)| mode))),
+        key("tls", "What protects the way to `listen`", table(&["certificate_file", "key_file"], pair)),
         key("tokens", "Who may ask", list(table(&["name", "roles", "hash"], token))),
     ]
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{policy::Residue, sql::selection::TableRef};
 
@@ -28,7 +28,7 @@ pub enum Treated {
 }
 
 /// Something of deleted rows that stays where a treatment does not reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Remains {
     /// In which place.
     #[serde(rename = "where")]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     report::VERSION,
@@ -18,7 +18,7 @@ use crate::sweep::{
 };
 
 /// What was approved, or that nothing waited.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct ApproveReport {
     pub version: u32,
     pub rule: String,
@@ -33,7 +33,7 @@ pub struct ApproveReport {
 }
 
 /// An approval.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct Approved {
     /// Over the rule's text, the rules it meets, the shape of its table, guard, cut-off and rows.
     pub digest: String,

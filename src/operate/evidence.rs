@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::BufRead, path::Path};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     report::VERSION,
@@ -145,7 +145,7 @@ pub async fn show(world: &World, filter: &Filter) -> Result<Vec<Entry>, Error> {
 }
 
 /// The end of the ledger: what the whole of it hangs on.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct HeadReport {
     pub version: u32,
     /// 0 where there is no entry yet.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     archive,
@@ -50,14 +50,14 @@ pub struct PlaceRequest {
 }
 
 /// Holds, as `hold list` and `hold place` print them.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct HoldsReport {
     pub version: u32,
     pub holds: Vec<HoldReport>,
 }
 
 /// One hold, with what placing it found out.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct HoldReport {
     #[serde(flatten)]
     pub hold: Hold,
@@ -68,10 +68,10 @@ pub struct HoldReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<Covered>>,
     /// Rules in scope whose tables have no such subject.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uncovered: Vec<String>,
     /// Why sources are pending, in sentences.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
     /// The subjects, in `hold show`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub struct HoldReport {
 }
 
 /// What a hold covers in one table.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct Covered {
     pub source: String,
     pub table: String,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     report::VERSION,
@@ -14,14 +14,14 @@ use crate::{
 };
 
 /// Every rule in force.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct RulesInForce {
     pub version: u32,
     pub rules: Vec<RuleInForce>,
 }
 
 /// One of them.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct RuleInForce {
     pub rule: String,
     pub category: String,
@@ -29,7 +29,7 @@ pub struct RuleInForce {
     pub table: String,
     pub action: String,
     /// `enforce`, or `observe`: it is planned and reported, and changes nothing.
-    pub mode: &'static str,
+    pub mode: String,
     /// Why its last sweep could not do what it was to do.
     pub blocked: Option<BlockedSince>,
     /// The person who stopped it.
@@ -38,7 +38,7 @@ pub struct RuleInForce {
 }
 
 /// Why a rule is not enforced, and since when.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct BlockedSince {
     pub reason: String,
     pub message: String,
@@ -52,7 +52,7 @@ impl From<&Blocked> for BlockedSince {
 }
 
 /// The last sweep of a rule, whoever ran it.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct LastSweep {
     /// As the ledger has it.
     pub sweep: String,
@@ -102,7 +102,7 @@ pub async fn rules(world: &World) -> Result<RulesInForce, Error> {
             source: rule.source.clone(),
             table: rule.table.to_string(),
             action: rule.action.name().to_owned(),
-            mode: if rule.mode == Mode::Observe { "observe" } else { "enforce" },
+            mode: if rule.mode == Mode::Observe { "observe" } else { "enforce" }.to_owned(),
             blocked: blocked.map(Into::into),
             paused: pauses.iter().find(|pause| pause.scope.covers(id, &rule.source)).cloned(),
             last_sweep: sweeps.iter().find(|record| record.start.rule == id).cloned().map(Into::into),

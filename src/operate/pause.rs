@@ -2,7 +2,7 @@
 //! between, and takes effect at the next batch.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     report::VERSION,
@@ -23,7 +23,7 @@ pub struct PauseRequest {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct PauseReport {
     pub version: u32,
     /// What was paused, or let go on, by this.

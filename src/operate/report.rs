@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::waiting::Waiting;
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 pub const VERSION: u32 = 1;
 
 /// What is known of one rule.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct RuleReport {
     pub rule: String,
     pub category: String,
@@ -39,10 +39,10 @@ pub struct RuleReport {
     pub rows: Option<Counts>,
     pub blocked: Option<Obstacle>,
     /// What protects the rows that are protected; only in a plan that counts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protected_by: Vec<ProtectedBy>,
     /// What goes with the due rows; only in a plan that counts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependents: Vec<GoesAlong>,
     /// What a sweep would wait for a person for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct RuleReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<String>,
     /// Partitions whose bounds come before the cut-off, of a rule that drops them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<Prospect>,
     /// Why a rule that would drop partitions drops none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ pub struct RuleReport {
 }
 
 /// Where rows are copied to before they go.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct ArchiveReport {
     /// The archive's address.
     pub to: String,
@@ -89,14 +89,14 @@ impl ArchiveReport {
 }
 
 /// Rows that will have become due by an instant.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct Forecast {
     pub at: Timestamp,
     pub due: u64,
 }
 
 /// What a sweep did.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct Swept {
     pub acted: u64,
     pub dragged: u64,
@@ -179,7 +179,7 @@ pub fn way_name(way: &Way) -> String {
 }
 
 /// All rules of a command.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct RulesReport {
     pub version: u32,
     pub rules: Vec<RuleReport>,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{report::RuleReport, world::World};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What a rule waits for.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema, Deserialize)]
 pub struct Waiting {
     pub guard: Guard,
     #[serde(flatten)]

@@ -1,7 +1,11 @@
 //! `residue`: what becomes of the bytes that rows leave behind when they go.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// How far a rule asks for it; each level asks for more than the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Residue {
     /// The rows are gone for every query; nothing is done about their bytes.
     Logical,

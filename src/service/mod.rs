@@ -95,10 +95,9 @@ pub async fn run(world: World) -> Result<bool, Error> {
     let metrics = Arc::new(Metrics::new(&closed).map_err(std::io::Error::other)?);
     let state = start::state(&world).await?;
     let ready = Arc::new(AtomicBool::new(false));
-    let listen = world.config.http.listen;
     // Before anybody can read the metrics every series is there.
     let keeper = Keeper::new(world, state, metrics.clone(), ready.clone(), events.clone());
-    let work = http::serve(listen, http::Parts { metrics, ready, events: events.clone(), world: keeper.shown() }).await?;
+    let work = http::serve(http::Parts { metrics, ready, events: events.clone(), world: keeper.shown() }).await?;
     let _ticks = ticks::start(&events).await?;
     let in_order = keeper.keep(received).await;
     if in_order {

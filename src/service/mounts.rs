@@ -20,10 +20,11 @@ const DATA: &str = "..data";
 pub(super) struct Mounts(BTreeMap<PathBuf, PathBuf>);
 
 impl Mounts {
-    /// Of the folders of the configuration and of its rules, as they are now.
+    /// Of the folders of the configuration, of its rules and of the listener's certificate, as they are now.
     pub(super) fn of(world: &World) -> Self {
         let rules = world.rules.iter().map(|rule| rule.origin.file.path());
-        let folders = std::iter::once(world.config.file.as_path()).chain(rules).filter_map(Path::parent);
+        let pair = world.config.http.listeners.tls.iter().flat_map(|pair| [pair.certificate_file.as_path(), pair.key_file.as_path()]);
+        let folders = std::iter::once(world.config.file.as_path()).chain(rules).chain(pair).filter_map(Path::parent);
         Self(folders.filter_map(|folder| Some((folder.to_owned(), fs::read_link(folder.join(DATA)).ok()?))).collect())
     }
 }

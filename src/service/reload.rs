@@ -14,7 +14,14 @@ use crate::{
 /// The mistakes as a person reads them, or what can't be changed without a restart.
 pub(super) fn read(old: &World) -> Result<World, String> {
     let new = World::load(&old.config.file, old.clock.clone(), old.randomness.clone()).map_err(|mistakes| mistakes.render(false))?;
-    let fixed = [("[state]", old.config.state != new.config.state), ("[http] listen", old.config.http.listen != new.config.http.listen)];
+    let (before, after) = (&old.config.http.listeners, &new.config.http.listeners);
+    let fixed = [
+        ("[state]", old.config.state != new.config.state),
+        ("[http] listen", before.listen != after.listen),
+        ("[http] socket", before.socket != after.socket),
+        // Another pair is taken up at once.
+        ("[http] tls", before.tls.is_some() != after.tls.is_some()),
+    ];
     match fixed.iter().find(|(_, changed)| *changed) {
         Some((key, _)) => Err(format!("`{key}` was changed in {}, which takes a restart", new.config.file.display())),
         None => Ok(new),

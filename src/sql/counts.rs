@@ -1,7 +1,7 @@
 //! Numbers that statements answer with, by the order in which they are asked for.
 
 /// Why a row is where it is: the classes of law 5, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, serde::Deserialize)]
 pub struct Counts {
     pub total: u64,
     pub outside: u64,

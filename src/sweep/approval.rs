@@ -8,7 +8,7 @@
 //! `max_share` does not count. From then on the approved form goes by itself, within its share.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     form::{Form, digest_of},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Why a rule waits for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
     /// Nobody has approved it yet.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     count::count_beyond,
@@ -15,7 +15,7 @@ use super::{
 use crate::{engine::shape::Shape, policy::Rule, secret::Keys, sql::selection::Selection, state::Approval};
 
 /// What a change of a rule, of its competitors or of its table would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Blast {
     /// Rows that are due now and would not be under what was approved; `None`: it could not be counted.
     pub rows_more: Option<u64>,

@@ -64,7 +64,7 @@ pub async fn count_due(target: &Target, ready: &Ready, selections: &[Selection],
 }
 
 /// What keeps rows from a rule.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, serde::Deserialize)]
 pub struct ProtectedBy {
     /// The rule that protects; `None`: rows of a table that refer to these, or that would go along.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,11 +105,11 @@ pub async fn count_protected(target: &Target, ready: &Ready) -> Result<Vec<Prote
 }
 
 /// Rows of another table that go with the due rows of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, serde::Deserialize)]
 pub struct GoesAlong {
     pub table: String,
     /// `delete`, or for rows that stay `anonymise` or `detach`.
-    pub then: &'static str,
+    pub then: String,
     pub rows: u64,
 }
 
@@ -140,7 +140,7 @@ pub async fn count_along(target: &Target, rule: &Rule, ready: &Ready) -> Result<
 pub fn goes_along(rule: &Rule, ready: &Ready) -> Vec<GoesAlong> {
     let declared = Dependent::all(&rule.dependents).into_iter().map(|(_, dependent)| dependent.then.name());
     let tables = ready.planned.selection.along().into_iter().map(|dependency| dependency.rows.table.table.clone());
-    tables.zip(declared).map(|(table, then)| GoesAlong { table, then, rows: 0 }).collect()
+    tables.zip(declared).map(|(table, then)| GoesAlong { table, then: then.to_owned(), rows: 0 }).collect()
 }
 
 /// Counts the rows that are due under a rule and would not be under another selection on its table.

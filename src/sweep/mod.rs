@@ -48,7 +48,7 @@ use std::{
 
 use jiff::SignedDuration;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
 use self::{
@@ -113,7 +113,7 @@ pub struct BatchDone {
 }
 
 /// What became of the opt-outs of rows that went.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct OptOuts {
     /// Rows that went and had no address.
     pub without_address: u64,
@@ -122,7 +122,7 @@ pub struct OptOuts {
 }
 
 /// A row that stays.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct RefusedOptOut {
     /// Its key; `None`: nothing names it. For people who look after the database: never in a ledger or metric.
     pub row: Option<String>,

@@ -4,7 +4,7 @@
 //! a variant here; its outcome follows from [`Reason::outcome`].
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{diagnostic::Place, policy::Rule};
 
@@ -12,7 +12,7 @@ use crate::{diagnostic::Place, policy::Rule};
 macro_rules! closed {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$doc])* $variant,)+ }
 
@@ -129,7 +129,7 @@ impl Reason {
 }
 
 /// A reason with its sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Obstacle {
     pub reason: Reason,
     pub message: String,

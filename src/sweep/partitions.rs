@@ -5,7 +5,7 @@
 //! beforehand by the same questions.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     dragged::fired,
@@ -34,7 +34,7 @@ pub enum Drops {
 }
 
 /// A partition that a sweep would look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Prospect {
     pub name: String,
     /// As the catalogue writes them.

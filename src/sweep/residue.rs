@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
 use super::{
@@ -35,11 +35,11 @@ use crate::{
 const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What became of the residue of one rule.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub struct ResidueReport {
-    pub asked: &'static str,
+    pub asked: Residue,
     /// How far it is surely so; `None`: there was nothing to treat.
-    pub reached: Option<&'static str>,
+    pub reached: Option<Residue>,
     /// The tables that were treated.
     pub tables: Vec<String>,
     /// When the first row went of which that was not so yet.
@@ -52,13 +52,13 @@ pub struct ResidueReport {
 
 impl ResidueReport {
     fn nothing(asked: Residue) -> Self {
-        Self { asked: asked.name(), reached: None, tables: Vec::new(), since: None, pending: None, remains: Vec::new() }
+        Self { asked, reached: None, tables: Vec::new(), since: None, pending: None, remains: Vec::new() }
     }
 
     /// A sentence without its full stop; `None`: there is nothing to say.
     pub fn sentence(&self) -> Option<String> {
-        let reached = self.reached?;
-        let asked = self.asked;
+        let reached = self.reached?.name();
+        let asked = self.asked.name();
         Some(match (&self.pending, self.since) {
             (Some(why), since) => {
                 let since = since.map_or_else(String::new, |since| format!(" since {since}"));
@@ -87,15 +87,17 @@ pub async fn after(sweeper: &Sweeper<'_>, rule: &Rule, ready: &Ready, acted: u64
     let report = match treat(sweeper, rule, asked, acted, ended).await {
         Ok(report) => report,
         Err(obstacle) => {
-            ResidueReport { reached: Some(Residue::Logical.name()), pending: Some(obstacle.message), ..ResidueReport::nothing(asked) }
+            ResidueReport { reached: Some(Residue::Logical), pending: Some(obstacle.message), ..ResidueReport::nothing(asked) }
         }
     };
     match (&report.pending, report.reached) {
-        (Some(why), _) => tracing::warn!(asked = report.asked, why, "the residue of rows that went could not be treated yet"),
-        (None, Some(reached)) if !report.tables.is_empty() => tracing::info!(reached, "the residue of rows that went was treated"),
+        (Some(why), _) => tracing::warn!(asked = report.asked.name(), why, "the residue of rows that went could not be treated yet"),
+        (None, Some(reached)) if !report.tables.is_empty() => {
+            tracing::info!(reached = reached.name(), "the residue of rows that went was treated")
+        }
         _ => {}
     }
-    let remains = match report.reached.and_then(Residue::of) {
+    let remains = match report.reached {
         Some(reached) => sweeper.target.engine.remains(reached).await.unwrap_or_else(|error| vec![unknown(&error)]),
         None => Vec::new(),
     };
@@ -119,15 +121,15 @@ async fn treat(
     let (own, others): (Vec<Owed>, Vec<Owed>) = known.into_iter().partition(|owed| owed.rule == rule.id.as_str());
     let Some(since) = own.iter().map(|owed| owed.since).min() else {
         // Where something went and nothing is owed, another sweep was faster.
-        return Ok(ResidueReport { reached: (acted > 0).then(|| asked.name()), ..nothing });
+        return Ok(ResidueReport { reached: (acted > 0).then_some(asked), ..nothing });
     };
     if asked == Residue::Logical {
         // The rule asked for more once, and does not any more.
         sweeper.state.treated(&rule.source, &own, None).await?;
-        return Ok(ResidueReport { reached: Some(asked.name()), ..nothing });
+        return Ok(ResidueReport { reached: Some(asked), ..nothing });
     }
     let pending = |why: String| ResidueReport {
-        reached: Some(Residue::Logical.name()),
+        reached: Some(Residue::Logical),
         since: Some(since),
         pending: Some(why),
         ..ResidueReport::nothing(asked)
@@ -161,7 +163,7 @@ async fn treat(
     let tables: Vec<String> = done.iter().map(|table| table.table.clone()).collect();
     Ok(match why {
         Some(why) => ResidueReport { tables, ..pending(why) },
-        None => ResidueReport { reached: Some(asked.name()), tables, since: Some(since), ..nothing },
+        None => ResidueReport { reached: Some(asked), tables, since: Some(since), ..nothing },
     })
 }
 

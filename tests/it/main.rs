@@ -29,6 +29,7 @@ mod oracle;
 mod policies;
 mod races;
 mod readme;
+mod remote;
 mod schema;
 mod seeded_faults;
 mod state;

@@ -1,7 +1,7 @@
 //! What the documents say is what happens: README's "Five minutes" with all that they print, its table of commands, and
 //! every example of the guides.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use crate::support::{
     binary::{self, Folder},
@@ -213,8 +213,10 @@ fn the_examples_of_the_guides_load() {
             let folder = Folder::new(configuration).with_rules("example", rule);
             folder.write("pepper.key", "a key of sufficient length");
             folder.write("archive.key", "a key of sufficient length");
-            for (name, text) in [("db-ca.pem", &authority.pem()), ("client.pem", &pair.certificate), ("client.key", &pair.key)] {
-                folder.write(name, text);
+            let pem = [("db-ca.pem", &authority.pem()), ("client.pem", &pair.certificate), ("client.key", &pair.key)];
+            for (name, text) in pem.into_iter().chain([("api.pem", &pair.certificate), ("api.key", &pair.key)]) {
+                let file = folder.write(name, text);
+                fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("our own file");
             }
             let run = folder.run(["check", "--offline"]).expect(0);
             assert!(!run.stderr.contains("warning"), "{run:#?}");

@@ -4,6 +4,7 @@ mod dependents;
 mod loading;
 mod mistakes;
 mod mistakes_in_evidence;
+mod mistakes_in_listeners;
 mod mistakes_in_opt_outs;
 mod mistakes_in_time;
 

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use super::{Shared, connection::Ends, limits::Who, peer, problem::Problem};
+use super::{Shared, connection::Ends, limits::Who, problem::Problem};
 use crate::{config::http::Role, fault};
 
 /// What a route takes.
@@ -88,19 +88,19 @@ pub(super) async fn admit(State((shared, needs)): State<(Arc<Shared>, Needs)>, m
 
 fn caller(shared: &Shared, needs: Needs, headers: &HeaderMap, ends: Ends) -> Result<Caller, Problem> {
     no_browser(headers)?;
-    if shared.listens_on.ip().is_loopback() {
+    if matches!(ends, Ends::Network { on_loopback: true, .. }) {
         named_as_this_machine(headers)?;
     }
     let world = shared.world();
     let now = Instant::now();
     let limits = || shared.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let caller = if world.config.http.tokens.is_empty() {
-        local(shared, needs, ends)?
+        local(needs, ends)?
     } else {
         let token = bearer(headers).and_then(|token| world.config.http.bearer(token, world.now()));
         let Some(token) = token else {
             // Whoever has a token is heard all the same, from whatever address others guess.
-            if !limits().take(Who::Refused(ends.peer.ip().to_canonical()), now) {
+            if !limits().take(ends.stranger(), now) {
                 return Err(too_often());
             }
             let way_out = "send `Authorization: Bearer …` with a token that `[[http.tokens]]` has and that has not expired";
@@ -116,13 +116,13 @@ fn too_often() -> Problem {
 }
 
 /// Without tokens.
-fn local(shared: &Shared, needs: Needs, ends: Ends) -> Result<Caller, Problem> {
+fn local(needs: Needs, ends: Ends) -> Result<Caller, Problem> {
     const WAY_OUT: &str = "`retentiond token new NAME --role …` makes a token for `[[http.tokens]]`";
     let refused = |detail: String| Problem::new(StatusCode::FORBIDDEN, "a token is needed", detail);
-    if !shared.listens_on.ip().is_loopback() {
+    if !ends.are_local() {
         return Err(refused(format!("the listener is not on loopback, so reloads and the API take tokens, and there are none: {WAY_OUT}")));
     }
-    let user = peer::user(ends.peer, ends.own);
+    let user = ends.user();
     let name = user.map_or_else(|| "somebody on this machine".to_owned(), |user| format!("uid {user}"));
     let trusted = user.is_some_and(|user| user == 0 || user == rustix::process::geteuid().as_raw());
     if trusted || matches!(needs, Needs::Reloading) {

@@ -16,6 +16,8 @@ pub(super) enum Who {
     Admitted(String),
     /// An address that came with a wrong token, or none.
     Refused(std::net::IpAddr),
+    /// A user of this machine who came by the socket with a wrong token, or none.
+    RefusedUser(Option<u32>),
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +34,7 @@ impl Limits {
     pub(super) fn take(&mut self, who: Who, now: Instant) -> bool {
         let (size, rate) = if matches!(who, Who::Admitted(_)) { ADMITTED } else { REFUSED };
         if self.0.len() >= REMEMBERED && !self.0.contains_key(&who) {
-            self.0.retain(|who, bucket| !matches!(who, Who::Refused(_)) || bucket.filled(now, REFUSED) < REFUSED.0);
+            self.0.retain(|who, bucket| matches!(who, Who::Admitted(_)) || bucket.filled(now, REFUSED) < REFUSED.0);
             if self.0.len() >= REMEMBERED {
                 self.0.clear();
             }

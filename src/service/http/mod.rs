@@ -1,6 +1,7 @@
 //! The HTTP listener: metrics, probes, a reload, and the API under `/api/v1/`.
 //!
 //! The API has no use case of its own: `read` and `act` call those of the command line and return the same reports.
+//! `listen` binds what the configuration names, `socket` and `tls` are what they are called.
 //! A request comes in by `connection`, gets its id and its line in the log in `request`, is let in or not by `access`
 //! (with `peer`, who on this machine it is, and `limits`, how often), and whatever is wrong is a `problem`. A new route
 //! is a line in `routes` that says who may take it, and a handler; `openapi` makes the document of them, from what they
@@ -11,6 +12,7 @@ mod act;
 mod connection;
 mod input;
 mod limits;
+mod listen;
 mod name;
 pub(super) mod openapi;
 mod peer;
@@ -18,9 +20,10 @@ mod problem;
 mod read;
 mod request;
 mod routes;
+mod socket;
+mod tls;
 
 use std::{
-    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -34,15 +37,13 @@ use axum::{
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, oneshot, watch},
-};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::{
     limits::Limits,
     openapi::{Gives, Operation},
     problem::Problem,
+    socket::Bound,
 };
 use super::{Event, Events};
 use crate::{
@@ -68,24 +69,26 @@ pub(super) struct Parts {
 /// What every request sees.
 struct Shared {
     parts: Parts,
-    listens_on: SocketAddr,
     limits: Mutex<Limits>,
     work: Arc<Semaphore>,
 }
 
 type Daemon = State<Arc<Shared>>;
 
-/// The use cases under way.
-pub(super) struct Work(Arc<Semaphore>);
+/// The use cases under way, and the socket that they came by: it is removed with this.
+pub(super) struct Work {
+    under_way: Arc<Semaphore>,
+    _bound: Option<Bound>,
+}
 
 impl Work {
     /// Begins none any more, and waits a while for those under way. None that is cut off is lost: they are as safe as
     /// against a crash.
     pub(super) async fn drain(self) {
         let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-        let waiting = self.0.clone();
+        let waiting = self.under_way.clone();
         let ended = within(DRAIN, tokio::spawn(async move { waiting.acquire_many_owned(all).await.map(drop) })).await;
-        self.0.close();
+        self.under_way.close();
         if ended.is_none() {
             tracing::warn!("requests under way are cut off");
         }
@@ -123,22 +126,12 @@ impl Shared {
 /// Listens, and serves until the process ends: metrics are readable while it drains.
 ///
 /// # Errors
-/// The address can't be had.
-pub(super) async fn serve(listen: SocketAddr, parts: Parts) -> std::io::Result<Work> {
-    let unheard = |error: std::io::Error| std::io::Error::new(error.kind(), format!("can't listen on {listen} (`[http] listen`): {error}"));
-    let listener = TcpListener::bind(listen).await.map_err(unheard)?;
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        let refused = parts.world.borrow().config.http.tokens.is_empty();
-        let api = if refused { "reloads and the API are refused without `[[http.tokens]]`" } else { "the API takes tokens, in plain text" };
-        tracing::warn!(%address, "the listener is not on loopback: metrics can be read by whoever reaches it, and {api}");
-    }
-    let work = Arc::new(Semaphore::new(AT_ONCE));
-    let shared = Arc::new(Shared { parts, listens_on: address, limits: Mutex::default(), work: work.clone() });
+/// The address or the socket can't be had.
+pub(super) async fn serve(parts: Parts) -> std::io::Result<Work> {
+    let (under_way, world) = (Arc::new(Semaphore::new(AT_ONCE)), parts.world.clone());
+    let shared = Arc::new(Shared { parts, limits: Mutex::default(), work: under_way.clone() });
     let router = routes::router(&shared).layer(from_fn_with_state(shared.clone(), request::told)).with_state(shared);
-    tracing::info!(%address, "listening");
-    tokio::spawn(connection::accept(listener, router));
-    Ok(Work(work))
+    Ok(Work { under_way, _bound: listen::serve(&world, router).await? })
 }
 
 /// What Prometheus reads.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 const ESTABLISHED: &str = "01";
 /// Whom the kernel names where it can't name a user of this namespace.
-const NOBODY: u32 = 65_534;
+pub(super) const NOBODY: u32 = 65_534;
 
 /// The user who has the other end of a connection between `peer` and `own`; `None`: that can't be told.
 pub(super) fn user(peer: SocketAddr, own: SocketAddr) -> Option<u32> {

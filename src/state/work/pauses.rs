@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::{
     Error, State,
@@ -11,7 +11,7 @@ use super::super::{
 use crate::ledger::Event;
 
 /// What is paused.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, Deserialize)]
 #[serde(tag = "scope", content = "name", rename_all = "snake_case")]
 pub enum PauseScope {
     All,
@@ -20,7 +20,7 @@ pub enum PauseScope {
 }
 
 /// A pause in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct Pause {
     #[serde(flatten)]
     pub scope: PauseScope,

@@ -25,7 +25,7 @@ use crate::{
 const ROLES: [&str; 4] = ["viewer", "operator", "counsel", "approver"];
 
 /// On no day that a test sees, and every rule waits for a person.
-const WAITING: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
+pub const WAITING: &str = "[defaults]\nschedule = \"0 0 1 1 *\"\nmax_share = 1.0\n[http]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A daemon with tokens.
 pub struct Api {
@@ -40,7 +40,11 @@ pub struct Api {
 impl Api {
     /// Five accounts that are due and one that is not, a rule that waits, a token of each role and one that has expired.
     pub fn start(fault: &str) -> Self {
-        let mut product = accounts(Kind::Sqlite, WAITING, 5, 1);
+        Self::over(accounts(Kind::Sqlite, WAITING, 5, 1), "", "", fault)
+    }
+
+    /// The same of a product that is there, with more of `app` and more keys of `[http]`.
+    pub fn over(mut product: Product, app: &str, more: &str, fault: &str) -> Self {
         let mut tokens = BTreeMap::new();
         let mut blocks = String::new();
         for (name, role, rest) in
@@ -50,7 +54,7 @@ impl Api {
             tokens.insert(name.to_owned(), made["token"].as_str().expect("a token").to_owned());
             blocks += made["configuration"].as_str().expect("a block");
         }
-        product.reconfigure("", &format!("{WAITING}{blocks}"));
+        product.reconfigure(app, &format!("{WAITING}{more}{blocks}"));
         let daemon = run(&product, fault);
         Self { product, daemon, tokens, answers: RefCell::default() }
     }

@@ -70,7 +70,7 @@ fn fill(product: &Product, due: u32, kept: u32) {
 }
 
 /// Batches of ten rows and about a hundred rows a second: a sweep that one can look at.
-const SLOWLY: &str = "[sources.app.limits]\nmax_batch_rows = 10\nmax_rows_per_second = 100\n";
+pub const SLOWLY: &str = "[sources.app.limits]\nmax_batch_rows = 10\nmax_rows_per_second = 100\n";
 
 /// The ledger's entries of a kind.
 pub fn entries(product: &Product, kind: &str) -> Vec<Value> {
