@@ -88,14 +88,8 @@ pub async fn run(common: &Common, world: &World, command: Command) -> Done {
             tell_list(common, &report, &report)
         }
         Command::Show { id } => {
-            let report = holds::show(world, &id).await?;
-            if !common.json(&one(report.clone()))? {
-                print(&one(report.clone()))?;
-                for subject in report.subjects.iter().flatten() {
-                    render::line(&format!("{}:{}", subject.kind, subject.value))?;
-                }
-            }
-            Ok(0)
+            let report = one(holds::show(world, &id).await?);
+            tell_show(common, &report, &report)
         }
     }
 }
@@ -122,7 +116,10 @@ pub async fn ask(common: &Common, server: &Server, command: Command) -> Done {
             let whole = server.get(&format!("holds?all={all}")).await?;
             tell_list(common, &whole, &remote::read(whole.clone())?)
         }
-        Command::Show { .. } => Err(remote::Error::not_there("hold show").into()),
+        Command::Show { id } => {
+            let whole = server.get(&format!("holds/{}", remote::segment(&id))).await?;
+            tell_show(common, &whole, &remote::read(whole.clone())?)
+        }
     }
 }
 
@@ -172,6 +169,16 @@ fn tell_release(common: &Common, whole: &impl Serialize, report: &HoldReport) ->
 fn tell_list(common: &Common, whole: &impl Serialize, report: &HoldsReport) -> Done {
     if !common.json(whole)? {
         print(report)?;
+    }
+    Ok(0)
+}
+
+fn tell_show(common: &Common, whole: &impl Serialize, report: &HoldsReport) -> Done {
+    if !common.json(whole)? {
+        print(report)?;
+        for subject in report.holds.iter().flat_map(|hold| hold.subjects.iter().flatten()) {
+            render::line(&format!("{}:{}", subject.kind, subject.value))?;
+        }
     }
     Ok(0)
 }

@@ -58,22 +58,20 @@ pub async fn resume(common: &Common, world: &World, args: Args) -> Done {
     tell(common, &report, &report, Verb::Resume)
 }
 
-/// Asks a daemon, which pauses and resumes one rule at a time.
+/// Asks a daemon, which pauses and resumes one thing at a time.
 pub async fn ask(common: &Common, server: &Server, args: Args, verb: Verb) -> Done {
     remote::no_other_author(args.by.as_ref())?;
     let what = if verb == Verb::Pause { "pause" } else { "resume" };
-    for (wider, option) in [(!args.source.is_empty(), "--source"), (args.all, "--all")] {
-        if wider {
-            return Err(remote::Error::not_there(&format!("{what} {option}")).into());
-        }
-    }
     // What is no longer configured can be resumed all the same.
     if verb == Verb::Pause {
         server.chosen(&args.rules).await?;
     }
+    let mut paths = args.rules.iter().map(|rule| remote::of_rule(rule, what)).collect::<Result<Vec<_>, _>>()?;
+    paths.extend(args.source.iter().map(|source| format!("sources/{}/{what}", remote::segment(source))));
+    paths.extend(args.all.then(|| what.to_owned()));
     let mut whole: Option<Value> = None;
-    for rule in &args.rules {
-        match server.post(&remote::of_rule(rule, what)?, &json!({ "reason": args.reason })).await {
+    for path in &paths {
+        match server.post(path, &json!({ "reason": args.reason })).await {
             Ok(report) => whole = Some(joined(whole, report)),
             Err(error) => {
                 if let Some(done) = whole {
@@ -87,7 +85,7 @@ pub async fn ask(common: &Common, server: &Server, args: Args, verb: Verb) -> Do
     tell(common, &whole, &remote::read(whole.clone())?, verb)
 }
 
-/// What two rules were told, as one report: the pauses in force are those of the later.
+/// What two answers say, as one report: the pauses in force are those of the later.
 fn joined(earlier: Option<Value>, mut later: Value) -> Value {
     for key in ["changed", "unchanged"] {
         let before = earlier.as_ref().and_then(|earlier| earlier[key].as_array()).cloned().unwrap_or_default();

@@ -50,6 +50,10 @@ fn what_is_done_there_is_told_as_what_is_done_here() {
         ("viewer", 0, "plan", ""),
         ("operator", 0, "resume p/closed --reason moved", "--by operator"),
         ("operator", 0, "resume p/closed --reason moved", "--by operator"),
+        ("operator", 0, "pause p/closed --source app --all --reason moving", "--by operator"),
+        ("operator", 0, "resume --source app --reason moved", "--by operator"),
+        ("operator", 0, "resume --all --reason moved", "--by operator"),
+        ("operator", 0, "resume p/closed --reason moved --output json", "--by operator"),
         ("operator", 0, "sweep --outside-window --reason now", "--no-count"),
         ("viewer", 0, "plan", ""),
     ] {
@@ -71,7 +75,13 @@ fn what_is_done_there_is_told_as_what_is_done_here() {
     api.product.cli("ledger verify --file ledger.jsonl").expect(0);
 
     let holds = there("viewer", "hold list --output json").expect(0).json();
-    let release = format!("hold release {} --reason settled", holds["holds"][0]["id"].as_str().expect("an id"));
+    let id = holds["holds"][0]["id"].as_str().expect("an id");
+    for line in [format!("hold show {id}"), format!("hold show {id} --output json")] {
+        let (asked, done) = (there("viewer", &line).expect(0), api.product.cli(&line).expect(0));
+        assert_eq!(asked.stdout, done.stdout, "{line}");
+        assert!(asked.stdout.contains("account"), "{asked:#?}");
+    }
+    let release = format!("hold release {id} --reason settled");
     assert!(there("counsel", &release).expect(0).stdout.contains("its rows may go from 2026-06-08T12:00:00Z"));
     let again = there("counsel", &release).expect(2);
     assert!(again.stderr.contains("released before") && again.stderr.contains("(request req-"), "{again:#?}");

@@ -19,10 +19,10 @@ fn what_can_not_be_asked_is_told_with_the_way_out() {
     told(&server, "nobody", "plan", 2, "none was given: it comes from `RETENTIOND_TOKEN` or `--token-file`");
     told(&server, "expired", "plan", 2, "that has not expired");
     // Commands and options that the API does not have.
-    for line in ["check", "run", "explain app.accounts 1", "hold show h", "plan --as-of 2026-01-01T00:00:00Z", "sweep --dry-run"] {
+    for line in ["check", "run", "explain app.accounts 1", "plan --as-of 2026-01-01T00:00:00Z", "sweep --dry-run"] {
         told(&server, "operator", line, 2, "is not in the daemon's API: do it on the daemon's machine, without `--server`");
     }
-    for line in ["pause --all --reason r", "ledger verify", "ledger export --leaves l", "state status", "schedule", "grants"] {
+    for line in ["ledger verify", "ledger export --leaves l", "state status", "schedule", "grants"] {
         told(&server, "operator", line, 2, "is not in the daemon's API");
     }
     told(&server, "operator", "pause p/closed --reason r --by somebody", 2, "`--by` can't be said to a daemon");
