@@ -10,7 +10,6 @@ mod logs;
 mod reloading;
 mod replicas;
 mod several;
-mod soak;
 mod starting;
 mod stopping;
 mod vacuum;
