@@ -32,6 +32,5 @@ mod readme;
 mod remote;
 mod schema;
 mod seeded_faults;
-mod soak;
 mod state;
 mod watching;
