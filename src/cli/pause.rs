@@ -66,9 +66,9 @@ pub async fn ask(common: &Common, server: &Server, args: Args, verb: Verb) -> Do
     if verb == Verb::Pause {
         server.chosen(&args.rules).await?;
     }
-    let mut paths = args.rules.iter().map(|rule| remote::of_rule(rule, what)).collect::<Result<Vec<_>, _>>()?;
-    paths.extend(args.source.iter().map(|source| format!("sources/{}/{what}", remote::segment(source))));
-    paths.extend(args.all.then(|| what.to_owned()));
+    let rules = args.rules.iter().map(|rule| remote::of_rule(rule, what)).collect::<Result<Vec<_>, _>>()?;
+    let sources = args.source.iter().map(|source| format!("sources/{}/{what}", remote::segment(source)));
+    let paths: Vec<String> = args.all.then(|| what.to_owned()).into_iter().chain(sources).chain(rules).collect();
     let mut whole: Option<Value> = None;
     for path in &paths {
         match server.post(path, &json!({ "reason": args.reason })).await {

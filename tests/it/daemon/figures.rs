@@ -146,6 +146,7 @@ fn a_ledger_that_was_tampered_with_shows() {
 fn the_page_on_metrics_names_each_with_its_type() {
     let product = accounts(Kind::Sqlite, YEARLY, 1, 0);
     let daemon = Daemon::start(&product);
+    daemon.sees("leader", &[], |leads| leads == 1.0);
     let exposition = get(&daemon.address, "/metrics").expect("the daemon answers").body;
     daemon.stop().expect(0);
     let types = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE retentiond_")).map(|line| line.replace(' ', " | "));
