@@ -57,7 +57,7 @@ pub struct Pack {
     pub world: World,
     pub cases: Vec<Case>,
     pub orders: Vec<Order>,
-    /// A row goes with two others at most, and has to fit.
+    /// A row goes with two others at most, and each of these with one more; all have to fit.
     pub max_batch_rows: i64,
 }
 
@@ -105,6 +105,7 @@ impl Pack {
         let mut parents = Dice::new(seed ^ 0x9a2e_0000);
         let mut opt_outs = Dice::new(seed ^ 0x0070_0075);
         let mut along = Dice::new(seed ^ 0xa10_6000);
+        let mut levels = Dice::new(seed ^ 0x1e7e_1500);
         let mut copies = Dice::new(seed ^ 0xa7c4_1e00);
         let mut digests = Dice::new(seed ^ 0x00d1_6e57);
         let mut cases = Vec::new();
@@ -116,6 +117,7 @@ impl Pack {
                 of_parents: &mut parents,
                 of_opt_outs: &mut opt_outs,
                 of_along: &mut along,
+                of_levels: &mut levels,
                 of_copies: &mut copies,
                 of_digests: &mut digests,
             };
@@ -123,9 +125,10 @@ impl Pack {
             cases.push(case);
             world.tables.push(table);
         }
-        let orders = holds::orders(&mut dice, stock, &world.tables);
+        let mut orders = holds::orders(&mut dice, stock, &world.tables);
+        orders.extend(along::orders(&mut levels, &cases.iter().filter_map(|case: &Case| case.along.as_ref()).collect::<Vec<_>>()));
         world.holds = orders.iter().filter(|order| !order.released).map(|order| order.hold.clone()).collect();
-        Self { engine, seed, zone, naive, world, cases, orders, max_batch_rows: dice.number(1..=50).max(3) }
+        Self { engine, seed, zone, naive, world, cases, orders, max_batch_rows: dice.number(1..=50).max(5) }
     }
 
     /// Everything that makes the pack, to follow a failure by hand.
@@ -145,12 +148,13 @@ struct Many<'a> {
     of_parents: &'a mut Dice,
     of_opt_outs: &'a mut Dice,
     of_along: &'a mut Dice,
+    of_levels: &'a mut Dice,
     of_copies: &'a mut Dice,
     of_digests: &'a mut Dice,
 }
 
 fn case(
-    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along, of_copies, of_digests }: Many<'_>,
+    Many { dice, of_parts, of_waits, of_parents, of_opt_outs, of_along, of_levels, of_copies, of_digests }: Many<'_>,
     (engine, stock): (Engine, Stock),
     world: &World,
     zone: &str,
@@ -203,7 +207,7 @@ fn case(
     let list = opt_outs::list(of_opt_outs, &draft, &table, &mut written, &world.pepper, number);
     statements.extend(list.iter().flat_map(|list| list.statements.iter().cloned()));
     let mut goes_along = None;
-    if wants_along && let Some((along, made)) = along::along(of_along, &draft, &mut table, &mut written, number) {
+    if wants_along && let Some((along, made)) = along::along(of_along, of_levels, &draft, &mut table, &mut written, number) {
         goes_along = Some(along);
         statements.extend(made);
     }

@@ -353,13 +353,18 @@ impl<'a> Real<'a> {
             }
         }
         for (number, along) in self.pack.cases.iter().enumerate().filter_map(|(number, case)| Some((number, case.along.as_ref()?))) {
-            let expected = along.expected(&before[&along.name], |row| verdicts[number].rows[row].is_none());
+            let levels = along.expected(|name| before[name].as_slice(), |row| verdicts[number].rows[row].is_none());
             let sorted = |mut rows: Vec<Vec<String>>| {
                 rows.sort();
                 rows
             };
-            if sorted(expected.clone()) != sorted(after[&along.name].clone()) {
-                self.disagree(format!("law 4: what goes along in case {number} is {:?}, should be {expected:?}", after[&along.name]));
+            for (name, expected) in levels {
+                if sorted(expected.clone()) != sorted(after[name].clone()) {
+                    self.disagree(format!(
+                        "law 4: what goes along in case {number} is {:?} in {name}, should be {expected:?}",
+                        after[name]
+                    ));
+                }
             }
         }
         for bystander in self.bystanders() {

@@ -242,7 +242,7 @@ impl Draft {
                     }
                 };
             }
-            rows.push(Row { cells, referred_to: false, waited_for: false, kept_along: false, parents: Vec::new() });
+            rows.push(Row { cells, referred_to: false, waited_for: false, kept_along: false, held_along: Vec::new(), parents: Vec::new() });
         }
         rows
     }

@@ -143,7 +143,7 @@ impl Judge<'_> {
             _ if matches!(time, Time::Undated(_)) => Class::Undated,
             _ if time == Time::Running => Class::Running,
             Action::Keep => Class::Done,
-            _ if self.is_held(row) => Class::Held,
+            _ if self.is_held(row) || self.is_held_along(index, row) => Class::Held,
             _ if self.is_protected(index, number, row) => Class::Protected,
             _ => Class::Due,
         }
@@ -206,6 +206,21 @@ impl Judge<'_> {
                     .flat_map(|hold| &hold.subjects)
                     .any(|(kind, held)| *kind == subject.kind && same(table.columns[subject.column].kind, value, held)),
             })
+    }
+
+    /// Law 2 for what would go along with the row: each has a rule of its own that names its account, and a category of their own.
+    fn is_held_along(&self, index: usize, row: &Row) -> bool {
+        let covers = |hold: &Hold, table: &str, account: i64| {
+            let reaches = |scope: &Scope| match scope {
+                Scope::Everywhere => true,
+                Scope::Table(name) => name == table,
+                Scope::Category(category) => category == "along",
+            };
+            let names = |(kind, held): &(String, String)| kind == "account" && same(Kind::Number, &account.to_string(), held);
+            hold.scope.iter().any(reaches) && (hold.subjects.is_empty() || hold.subjects.iter().any(names))
+        };
+        self.table.rules[index].drags_along
+            && row.held_along.iter().any(|(table, account)| self.world.holds.iter().any(|hold| covers(hold, table, *account)))
     }
 
     /// Law 3: another rule protects the row, something refers to a row that would be deleted, or the rule waits for something.
@@ -305,6 +320,7 @@ impl Judge<'_> {
                 sights.unknown_condition |= self.condition(rule, row).is_none();
                 sights.implausible |= self.is_implausible(index, number);
                 sights.kept_along |= row.kept_along && rule.drags_along && self.class(index, number, row) == Class::Protected;
+                sights.held_along |= self.is_held_along(index, row) && !self.is_held(row) && self.class(index, number, row) == Class::Held;
                 sights.waited |= row.waited_for && rule.waits && self.class(index, number, row) == Class::Protected;
                 let due = || self.class(index, number, row) == Class::Due;
                 sights.set_elsewhere |= matches!(rule.elsewhere, Some(Elsewhere::Setting { .. })) && due();

@@ -63,6 +63,8 @@ pub struct Row {
     pub waited_for: bool,
     /// Something of another table belongs to it, goes with it and is kept by a rule of its own.
     pub kept_along: bool,
+    /// What belongs to it and goes with it, each by its table and the account whose it is.
+    pub held_along: Vec<(String, i64)>,
     /// Rows of another table that it leads to.
     pub parents: Vec<Parent>,
 }
@@ -272,6 +274,8 @@ pub struct Sights {
     pub waited: bool,
     /// A row stays because of what would go along with it.
     pub kept_along: bool,
+    /// A row is held by somebody whose is what would go along with it, and by nobody else.
+    pub held_along: bool,
     /// A rule does not act on a row because another overrides it there.
     pub overridden: bool,
     /// A row is due that would be protected if nothing was overridden.

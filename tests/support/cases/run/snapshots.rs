@@ -45,8 +45,8 @@ impl Real<'_> {
             };
             Listed { name, columns: columns.iter().map(|column| (*column).to_owned()).collect(), number: 0 }
         });
-        let along = self.pack.cases.iter().filter_map(|case| case.along.as_ref());
-        let along = along.map(|along| Listed { name: along.name.clone(), columns: COLUMNS.map(str::to_owned).to_vec(), number: 0 });
+        let along = self.pack.cases.iter().flat_map(|case| case.along.iter().flat_map(|along| &along.levels));
+        let along = along.map(|level| Listed { name: level.name.clone(), columns: COLUMNS.map(str::to_owned).to_vec(), number: 0 });
         swept.chain(children).chain(along).collect()
     }
 
