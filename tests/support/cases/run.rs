@@ -3,6 +3,7 @@
 
 mod archived;
 mod contents;
+mod dragged;
 mod explained;
 mod kept;
 mod shared;
@@ -352,21 +353,7 @@ impl<'a> Real<'a> {
                 ));
             }
         }
-        for (number, along) in self.pack.cases.iter().enumerate().filter_map(|(number, case)| Some((number, case.along.as_ref()?))) {
-            let levels = along.expected(|name| before[name].as_slice(), |row| verdicts[number].rows[row].is_none());
-            let sorted = |mut rows: Vec<Vec<String>>| {
-                rows.sort();
-                rows
-            };
-            for (name, expected) in levels {
-                if sorted(expected.clone()) != sorted(after[name].clone()) {
-                    self.disagree(format!(
-                        "law 4: what goes along in case {number} is {:?} in {name}, should be {expected:?}",
-                        after[name]
-                    ));
-                }
-            }
-        }
+        self.compare_along(verdicts, before, after);
         for bystander in self.bystanders() {
             if before[&bystander] != after[&bystander] {
                 self.disagree(format!("law 4: the bystander {bystander} changed"));
