@@ -138,11 +138,11 @@ impl Database {
         Ok(transaction)
     }
 
-    /// Begins the transaction of a migration, which takes the lock by itself.
+    /// Begins the transaction of a migration: no other process writes until it ends.
     pub(super) async fn alone(&self) -> Result<Transaction<'static, Any>, Error> {
         self.begin(match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
-            Kind::Postgres => opening!(""),
+            Kind::Postgres => opening!("; SELECT pg_advisory_xact_lock(hashtext('retentiond state migration'))"),
         })
         .await
     }

@@ -99,7 +99,6 @@ impl State {
     async fn migrate(database: Database, clock: SharedClock, randomness: SharedRandomness) -> Result<Self, Error> {
         let mut state = Self { database, clock, randomness, id: String::new() };
         let mut transaction = state.database.alone().await?;
-        migrations::lock(&mut transaction, state.database.kind).await?;
         let version = migrations::version(&mut transaction, state.database.kind).await?;
         migrations::apply(&mut transaction, state.database.kind, version, state.now()).await?;
         if version.is_none() {

@@ -63,14 +63,6 @@ pub(super) struct Version {
     pub oldest: i64,
 }
 
-/// Lets one process past when no other writes, until its transaction ends. SQLite's write transactions do so by themselves.
-pub(super) async fn lock(connection: &mut AnyConnection, kind: Kind) -> Result<(), Error> {
-    if kind == Kind::Postgres {
-        sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtext('retentiond state migration'))").execute(connection).await?;
-    }
-    Ok(())
-}
-
 /// Refuses a transaction that began with the lock shared, if this code is too old for the tables.
 pub(super) async fn admit(connection: &mut AnyConnection) -> Result<(), Error> {
     let (found, oldest) = query_as("SELECT version, oldest FROM schema_version").fetch_one(connection).await?;
