@@ -13,6 +13,7 @@
 //! | `RETENTIOND_TEST_NOW` | RFC 3339: a clock that stands still |
 //! | `RETENTIOND_TEST_AHEAD` | seconds by which the clock is wrong |
 //! | `RETENTIOND_TEST_LEASE` | how many seconds a claim on a lane lasts without a sign of life |
+//! | `RETENTIOND_TEST_PART` | of how many batches a part of a walk is that several processes share |
 //! | `RETENTIOND_TEST_STEPS` | steps of a later version of the state's tables, a line each: the oldest version that can work with it, a space, SQL |
 
 /// Every fault point, in the order in which a sweep and a hold visit them.
@@ -23,6 +24,8 @@ pub const POINTS: &[&str] = &[
     "settle.raised",
     "settle.recorded",
     "sweep.started",
+    "part.before",
+    "part.taken",
     "archive.written",
     "gate.before",
     "gate.asked",
@@ -120,6 +123,8 @@ pub const SEEDED: &[(&str, &str)] = &[
     ("evidence-leaf-left-out", "7: the digest of a row that went is not in the ledger"),
     ("relatives-ignored", "3: rules and holds of a table's partitions, children and parents don't count"),
     ("batch-unbounded", "8: a batch takes the whole table"),
+    ("lost-part-ignored", "9: a part of a shared walk that its worker left is left out, and the sweep said to be complete"),
+    ("guards-not-summed", "9: of a shared walk each worker may take what all may"),
     ("implausible-share-ignored", "9: a start that can't be meant stops no rule"),
 ];
 
@@ -182,6 +187,12 @@ mod active {
         Some(std::time::Duration::from_secs(seconds.parse().expect("RETENTIOND_TEST_LEASE is a number of seconds")))
     }
 
+    /// How many batches a part of a shared walk is.
+    pub fn batches_a_part() -> Option<u64> {
+        let batches = std::env::var("RETENTIOND_TEST_PART").ok()?;
+        Some(batches.parse().expect("RETENTIOND_TEST_PART is a number of batches"))
+    }
+
     /// Steps by which a later version changes the state's tables, each with the oldest version that can work with them then.
     pub fn later_steps() -> Vec<(String, i64)> {
         let steps = std::env::var("RETENTIOND_TEST_STEPS").unwrap_or_default();
@@ -230,6 +241,11 @@ mod active {
         None
     }
 
+    /// The usual number without the feature `testing`.
+    pub fn batches_a_part() -> Option<u64> {
+        None
+    }
+
     /// None without the feature `testing`.
     pub fn later_steps() -> Vec<(String, i64)> {
         Vec::new()
@@ -241,4 +257,4 @@ mod active {
     }
 }
 
-pub use active::{clock_error, frozen_now, later_steps, lease, list, point, seeded};
+pub use active::{batches_a_part, clock_error, frozen_now, later_steps, lease, list, point, seeded};

@@ -22,6 +22,9 @@ use crate::{
     secret::{Key, Keys},
 };
 
+/// More of them would wait for each other, and for the state.
+pub(super) const MOST_WORKERS: u64 = 64;
+
 /// Where acts may come from; true: over the API alone.
 pub(super) const ACTS: [(&str, bool); 2] = [("everywhere", false), ("api-only", true)];
 
@@ -136,7 +139,7 @@ fn sources(top: &Fields<'_>, base_dir: &Path) -> BTreeMap<String, FileSource> {
         // Read whether or not there is an address, so that all mistakes are told at once.
         let workspace = workspace(&fields, dialect);
         let window = fields.parsed("window", Window::from_str).map(|window| window.value);
-        let limits = fields.inner("limits").map_or_else(Limits::default, |limits| read_limits(&limits));
+        let limits = fields.inner("limits").map_or_else(Limits::default, |limits| read_limits(&limits, dialect));
         let replicas = replicas(&fields, url.as_ref(), base_dir);
         fields.finish();
         let source = url.map(|url| Source { name: name.value.clone(), url, workspace, naive: naive.clone(), window, limits, replicas });
@@ -191,7 +194,21 @@ fn workspace(fields: &Fields<'_>, dialect: Option<Dialect>) -> String {
     default
 }
 
-fn read_limits(fields: &Fields<'_>) -> Limits {
+/// SQLite lets one writer in at a time: more of them would only wait for each other.
+fn workers(fields: &Fields<'_>, dialect: Option<Dialect>) -> u64 {
+    let Some(workers) = fields.integer("workers", 1..=MOST_WORKERS) else { return Limits::default().workers };
+    if dialect == Some(Dialect::Sqlite) && workers.value > 1 {
+        let error = fields.reader.error(
+            "out-of-range",
+            &workers.span,
+            "SQLite lets one writer in at a time, so several workers gain nothing there",
+        );
+        fields.reader.report(error.help("leave `workers` out"));
+    }
+    workers.value
+}
+
+fn read_limits(fields: &Fields<'_>, dialect: Option<Dialect>) -> Limits {
     let default = Limits::default();
     let duration = |key| fields.parsed(key, parse_duration);
     let (target, lock, statement) = (duration("target_batch_time"), duration("lock_timeout"), duration("statement_timeout"));
@@ -204,6 +221,7 @@ fn read_limits(fields: &Fields<'_>) -> Limits {
         max_replica_lag: lag.map_or(default.max_replica_lag, |lag| lag.value),
         pace: fields.choice("pace", &PACES).map_or(default.pace, |pace| pace.value),
         max_rows_per_second: fields.integer("max_rows_per_second", 1..=1_000_000_000).map(|rows| rows.value),
+        workers: workers(fields, dialect),
     };
     for (key, time, written) in [("lock_timeout", limits.lock_timeout, &lock), ("target_batch_time", limits.target_batch_time, &target)] {
         if time >= limits.statement_timeout {

@@ -4,10 +4,14 @@
 
 use serde_json::Value;
 
-use super::file::ACTS;
-use super::{http::ROLES, listener::SOCKET_MODES, tls::MODES};
+use super::{
+    file::{ACTS, MOST_WORKERS},
+    http::ROLES,
+    listener::SOCKET_MODES,
+    tls::MODES,
+};
 use crate::{
-    diagnostic::schema::{Key, any, boolean, document, duration, key, list, named, pattern, table, text, word},
+    diagnostic::schema::{Key, any, boolean, document, duration, integer, key, list, named, pattern, table, text, word},
     policy::schema::{guards, limits},
 };
 
@@ -123,6 +127,7 @@ fn source_limits() -> Vec<Key> {
         key("lock_timeout", "The longest wait for a lock", duration()),
         key("statement_timeout", "The longest statement", duration()),
         key("max_replica_lag", "A sweep waits while a replica is further behind", duration()),
+        key("workers", "So many processes may sweep one table at once", integer(1, MOST_WORKERS)),
     ]);
     keys
 }

@@ -157,9 +157,9 @@ pub trait Engine: Send + Sync {
     /// bounded statements. `start` is the start column, where the rule has one.
     fn ways(&self, shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Way>;
 
-    /// The range of about `rows` rows that comes next after `after` on a way (for [`Way::Columns`] among the rows whose
-    /// start is before the cut-off); `None`: nothing is left. The last range has no upper bound.
-    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error>;
+    /// The first about `rows` rows of what is left of a walk (for [`Way::Columns`] among those whose start is before the
+    /// cut-off); `None`: nothing is. The last range ends where the rest does, which may be nowhere.
+    async fn next_range(&self, selection: &Selection, rest: &Range, rows: u64) -> Result<Option<Range>, Error>;
 
     /// The statement that finds the due rows of a range, and the database's plan for it, line by line. Nothing is run.
     async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error>;

@@ -70,7 +70,7 @@ pub async fn sweep(world: &World, asked: &SweepRequest, stop: &StopSignal, obser
             let mut report = RuleReport::of(prepared, now);
             report.rows = counts.as_ref().and_then(|counts| counts.as_ref().ok()).copied();
             waiting::complete(world, Some(&state), &field.target, prepared, &mut report).await;
-            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), stop, observer).await;
+            let ended = act(world, asked, &state, &owner, field, prepared, counts.as_ref(), now, stop, observer).await;
             report.swept = Some(Swept::from(&ended));
             reports.push(report);
         }
@@ -93,7 +93,7 @@ async fn remember(state: &State, report: &RuleReport) -> Result<(), Error> {
         // A rule that observes does what it was told to.
         (Some(Reason::Observe) | None, _) => state.unblock(&report.rule).await?,
         // It says nothing of the rule.
-        (Some(Reason::Shutdown | Reason::Changed | Reason::Turn), _) => {}
+        (Some(Reason::Shutdown | Reason::Changed | Reason::Turn | Reason::Shared), _) => {}
         (Some(reason), message) => state.block(&report.rule, &reason.name(), message.as_deref().unwrap_or_default()).await?,
     }
     Ok(())
@@ -145,6 +145,7 @@ async fn act(
     field: &Field,
     prepared: &Prepared,
     counts: Option<&Result<Counts, Obstacle>>,
+    now: jiff::Timestamp,
     stop: &StopSignal,
     observer: &dyn Observer,
 ) -> Ended {
@@ -166,6 +167,7 @@ async fn act(
         clock: &world.clock,
         keys: &world.config.keys,
         request: &asked.request,
+        as_of: now,
         stop,
         observer,
     };

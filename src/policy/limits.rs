@@ -21,6 +21,8 @@ pub struct Limits {
     pub pace: Pace,
     /// Absent: no fixed limit; pacing still applies.
     pub max_rows_per_second: Option<u64>,
+    /// So many processes may sweep one table at once, each its own parts.
+    pub workers: u64,
 }
 
 /// `limits` of a rule: what it says narrows the source's, and never widens it.
@@ -56,6 +58,7 @@ impl Default for Limits {
             max_replica_lag: Duration::from_secs(10),
             pace: Pace::Gentle,
             max_rows_per_second: None,
+            workers: 1,
         }
     }
 }

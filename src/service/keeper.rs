@@ -407,7 +407,7 @@ impl Keeper {
 fn ending(swept: &Swept) -> Ending {
     match (swept.outcome, swept.reason) {
         (Outcome::Complete | Outcome::NothingDue, _) => Ending::Done,
-        (_, Some(Reason::HoldPending | Reason::AnotherWorker | Reason::Paused)) | (Outcome::Failed, _) => Ending::TryAgain,
+        (_, Some(Reason::HoldPending | Reason::AnotherWorker | Reason::Shared | Reason::Paused)) | (Outcome::Failed, _) => Ending::TryAgain,
         (_, Some(Reason::Observe)) | (Outcome::Guarded | Outcome::Refused, _) => Ending::NextTime,
         (Outcome::Paused | Outcome::Interrupted, _) => Ending::GoesOn,
     }

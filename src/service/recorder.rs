@@ -92,7 +92,7 @@ impl Recorder {
             metrics.rules.sweep_duration_seconds.observe(&followed.labels, took);
             let reason = swept.map_or(Some(Reason::State), |swept| swept.reason);
             // One that only made room for something else is not blocked.
-            let passing = matches!(reason, Some(Reason::Shutdown | Reason::Changed | Reason::Turn));
+            let passing = matches!(reason, Some(Reason::Shutdown | Reason::Changed | Reason::Turn | Reason::Shared));
             if !passing {
                 set_blocked(metrics, followed, reason, now);
             }

@@ -54,6 +54,12 @@ pub enum Error {
     /// An intent is open where none may be, or none is where one must be: the caller lost track.
     #[error("lane {lane}: {what}")]
     Unsettled { lane: String, what: &'static str },
+    /// Whoever led a sweep that is shared has ended it.
+    #[error("sweep {0}, which this process shared, has ended")]
+    WalkEnded(String),
+    /// Those who share a sweep would take more rows together than may go.
+    #[error("sweep {sweep} may take {most} rows in all, and its workers would take more")]
+    Beyond { sweep: String, most: u64 },
     #[error("there is no sweep {0} that has not ended")]
     UnknownSweep(String),
 }

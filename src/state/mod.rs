@@ -33,8 +33,8 @@ pub use self::{
     sources::{GateNumbers, SourceRecord},
     synchronise::Synchronisation,
     work::{
-        AUTO, Allowance, Approval, Blocked, Claim, Intended, LaneRecord, LastApplied, LeafPlace, Member, NewApproval, OpenIntent, Owed,
-        Owner, Pause, PauseScope, Settled, SweepEnd, SweepRecord, SweepStart,
+        AUTO, Allowance, Approval, Blocked, Bounds, Claim, Intended, LaneRecord, LastApplied, LeafPlace, Member, NewApproval, OpenIntent,
+        Owed, Owner, Part, Pause, PauseScope, Place, Settled, SharedWalk, Sums, SweepEnd, SweepRecord, SweepStart, Within,
     },
 };
 use crate::{

@@ -39,7 +39,7 @@ use crate::{
         opt_out::OptOut,
         selection::{Act, Cell, ColumnRef, Range, Selection, TableRef},
     },
-    state::{Claim, GateNumbers, Settled, State},
+    state::{self, Claim, GateNumbers, Settled, State, Within},
 };
 
 /// What every batch of a sweep shares.
@@ -63,8 +63,11 @@ pub struct Doorway {
     pub dry_run: bool,
     /// The most rows that one batch changes, those of dependents among them.
     pub most: u64,
-    /// How many rows may still go, and what waits for a person beyond them; `None`: as many as are due.
+    /// How many rows may still go, and what waits for a person beyond them; `None`: as many as are due. Where the walk is shared:
+    /// how many may go in all.
     pub at_most: Option<(u64, Guard)>,
+    /// Other processes walk other parts of the table.
+    pub is_shared: bool,
 }
 
 /// The lane's owner between batches: the claim, what is still to be told of the last batch, and the state's numbers.
@@ -73,6 +76,8 @@ pub struct Hand {
     /// Rows of a committed batch whose outcome is not in the ledger yet; the next intent takes it along.
     pub unrecorded: Option<u64>,
     pub numbers: GateNumbers,
+    /// How many processes shared the walk when the last intent was written.
+    pub workers: u64,
 }
 
 /// What a batch acts on.
@@ -322,15 +327,24 @@ async fn commit(
         return commit_before_intent(door, hand, batch, intent).await;
     }
     fault::point("intent.before");
-    let intended = match door.state.intend_with(&mut hand.claim, hand.unrecorded, intent, &leaves).await {
+    let within = match door.is_shared {
+        true if fault::seeded("guards-not-summed") => Within::Shared { most: None },
+        true => Within::Shared { most: door.at_most.map(|(most, _)| most) },
+        false => Within::Alone,
+    };
+    let intended = match door.state.intend_with(&mut hand.claim, hand.unrecorded, intent, &leaves, within).await {
         Ok(intended) => intended,
         Err(error) => {
             roll_back(batch).await;
-            return Err(error.into());
+            return match (error, door.at_most) {
+                (state::Error::Beyond { .. }, Some((_, guard))) => Ok(Passage::Guarded(guard)),
+                (error, _) => Err(error.into()),
+            };
         }
     };
     hand.unrecorded = None;
     hand.numbers = intended.gate;
+    hand.workers = intended.workers;
     fault::point("intent.recorded");
     if intended.gate.wanted > epoch {
         // A hold was recorded that this source has not heard of: no new batch until it has.

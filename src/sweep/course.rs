@@ -16,6 +16,7 @@ use super::{
     pace::{Pacer, Pause, Throttle},
     partitions,
     prepare::Ready,
+    shared::{Next, Shared, Sharing},
     vacuum,
     walk::{Share, Walk},
     watch::Watch,
@@ -23,12 +24,13 @@ use super::{
 use crate::{
     config::Pace,
     engine::{self, Partition},
-    fault,
+    fault, ledger,
     policy::Rule,
     sql::{
         selection::{Counts, Range, Selection, Survey, Way},
         statement,
     },
+    state::SharedWalk,
 };
 
 /// One sweep under way.
@@ -41,6 +43,7 @@ pub(super) struct Course<'a> {
     /// Partitions that may go as a whole, before their rows are walked.
     partitions: VecDeque<Partition>,
     walk: Walk,
+    sharing: Sharing,
     pacer: Pacer,
     replicas: lag::Watch,
     dead_rows: vacuum::Watch,
@@ -65,6 +68,7 @@ enum Step {
 
 impl<'a> Course<'a> {
     /// At the beginning of the table.
+    #[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
     pub fn new(
         sweeper: &'a Sweeper<'a>,
         rule: &'a Rule,
@@ -73,9 +77,14 @@ impl<'a> Course<'a> {
         share: Option<Share>,
         leave: Leave,
         door: Doorway,
+        sharing: Sharing,
     ) -> Result<Self, Obstacle> {
         let limits = &sweeper.target.config.limits;
-        let walk = Walk::choose(&ready.ways, share)?;
+        let walk = match &sharing {
+            Sharing::Joined(shared) => shared.before_the_first(),
+            Sharing::Alone | Sharing::Offered => Walk::choose(&ready.ways, share)?,
+        };
+        let door = Doorway { is_shared: matches!(sharing, Sharing::Joined(_)), ..door };
         let implausible_first = statement::meets_implausible_first(&door.selection, walk.way());
         Ok(Self {
             sweeper,
@@ -84,6 +93,7 @@ impl<'a> Course<'a> {
             door,
             partitions: VecDeque::new(),
             walk,
+            sharing,
             pacer: Pacer::new(limits.narrowed(&rule.limits)),
             replicas: lag::Watch::new(limits.max_replica_lag),
             dead_rows: vacuum::Watch::default(),
@@ -96,13 +106,18 @@ impl<'a> Course<'a> {
 
     /// Goes on to the end. Gives the hand back unless a batch's task died with it.
     pub async fn run(mut self, ready: &Ready, mut hand: Hand, progress: &mut Progress) -> (Option<Hand>, Result<(), Obstacle>) {
-        match partitions::candidates(self.sweeper.target, ready).await {
+        let found = match self.sharing {
+            // They are the leader's.
+            Sharing::Joined(_) => Ok(Vec::new()),
+            Sharing::Alone | Sharing::Offered => partitions::candidates(self.sweeper.target, ready).await,
+        };
+        match found {
             // What is no table of its own could not be told from the rest afterwards, when it is there still.
             Ok(found) => self.partitions = found.into_iter().filter(|partition| partition.is_table || !self.door.dry_run).collect(),
             Err(error) => return (Some(hand), Err(error.into())),
         }
         loop {
-            let piece = match self.next(&hand, progress).await {
+            let piece = match self.next(&mut hand, progress).await {
                 Ok(Step::Batch(piece)) => piece,
                 Ok(Step::Wait(pause)) => {
                     self.pause(pause).await;
@@ -134,7 +149,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    async fn next(&mut self, hand: &Hand, progress: &Progress) -> Result<Step, Obstacle> {
+    async fn next(&mut self, hand: &mut Hand, progress: &Progress) -> Result<Step, Obstacle> {
         let Sweeper { target, clock, config, request, observer, .. } = *self.sweeper;
         // 1. Asked to stop, paused, or out of the window: between batches only.
         if let Some(stop) = self.sweeper.stop.asked() {
@@ -157,6 +172,9 @@ impl<'a> Course<'a> {
         if let Some(partition) = self.partitions.front().cloned() {
             return self.next_partition(partition, progress).await;
         }
+        if matches!(self.sharing, Sharing::Offered) {
+            self.offer(hand, progress).await?;
+        }
         let rows = if fault::seeded("batch-unbounded") { u64::MAX / 4 } else { self.pacer.rows() };
         let found = match self.ahead.take() {
             Some(found) => found,
@@ -167,10 +185,15 @@ impl<'a> Course<'a> {
         };
         let range = match found {
             Ok(Some((range, survey))) => {
-                survey.map_or(Ok(()), |survey| self.guards.before(survey))?;
+                if let Some(here) = survey {
+                    if let Sharing::Joined(shared) = &mut self.sharing {
+                        self.guards.together(shared.look(self.sweeper, hand, here).await?, here);
+                    }
+                    self.guards.before(here)?;
+                }
                 range
             }
-            Ok(None) => return Ok(Step::End),
+            Ok(None) => return self.next_part(hand).await,
             Err(error) => return self.stumbled(error),
         };
         self.limit(progress);
@@ -180,6 +203,39 @@ impl<'a> Course<'a> {
             self.door.selection = Arc::new(refrozen);
         }
         Ok(Step::Batch(Piece::Rows(range)))
+    }
+
+    /// Lets others join, if the walk has an order.
+    async fn offer(&mut self, hand: &Hand, progress: &Progress) -> Result<(), Obstacle> {
+        self.sharing = Sharing::Alone;
+        if *self.walk.way() == Way::Unordered {
+            return Ok(());
+        }
+        let ledger::Batch { sweep, rule_digest, statement_digest, .. } = self.door.intent.clone();
+        let walk = SharedWalk { sweep, as_of: self.sweeper.as_of, rule_digest, statement_digest, way: String::new() };
+        let shared = Shared::offer(self.sweeper, hand, walk, self.walk.way(), progress).await?;
+        self.walk = shared.before_the_first();
+        self.sharing = Sharing::Joined(shared);
+        self.door.is_shared = true;
+        Ok(())
+    }
+
+    /// What comes when a walk is at its end: another part of the table, where it is shared.
+    async fn next_part(&mut self, hand: &mut Hand) -> Result<Step, Obstacle> {
+        let Sharing::Joined(shared) = &mut self.sharing else { return Ok(Step::End) };
+        let wait = |time| Step::Wait(Pause { time, why: Throttle::OtherWorkers });
+        match shared.next(self.sweeper, &self.door.selection, hand, self.pacer.rows()).await? {
+            Ok(Next::Part(walk)) => {
+                self.walk = walk;
+                if shared.is_second_hand() {
+                    self.guards.goes_back();
+                }
+                Ok(wait(Duration::ZERO))
+            }
+            Ok(Next::Wait(time)) => Ok(wait(time)),
+            Ok(Next::End) => Ok(Step::End),
+            Err(error) => self.stumbled(error),
+        }
     }
 
     /// A partition that may go as a whole, within the same guards as ranges.
@@ -199,11 +255,12 @@ impl<'a> Course<'a> {
         Ok(Step::Batch(Piece::Partition(partition)))
     }
 
-    /// How many rows the next batch may take.
+    /// How many rows the next batch may take; how many may go in all, where the state has the sum.
     fn limit(&mut self, progress: &Progress) {
-        let approved = self.leave.at_most.map(|most| (most.saturating_sub(progress.acted), Guard::MoreRows));
-        let shared = self.guards.share_left(progress.acted).map(|left| (left, Guard::MaxShare));
-        self.door.at_most = approved.into_iter().chain(shared).min_by_key(|(rows, _)| *rows);
+        let acted = if self.door.is_shared { 0 } else { progress.acted };
+        let approved = self.leave.at_most.map(|most| (most.saturating_sub(acted), Guard::MoreRows));
+        let share = self.guards.share_left(acted).map(|left| (left, Guard::MaxShare));
+        self.door.at_most = approved.into_iter().chain(share).min_by_key(|(rows, _)| *rows);
     }
 
     /// Looks for the range after one that is being acted on, where the sweep is to be fast: two statements at once are more
@@ -214,8 +271,8 @@ impl<'a> Course<'a> {
             return None;
         }
         let (engine, selection) = (&*self.sweeper.target.engine, &self.door.selection);
-        let after = self.walk.beyond(range)?;
-        Some(match engine.next_range(selection, self.walk.way(), Some(after), self.pacer.rows()).await {
+        let rest = self.walk.beyond(range)?;
+        Some(match engine.next_range(selection, &rest, self.pacer.rows()).await {
             Ok(range) => self.surveyed(range).await,
             Err(error) => Err(error),
         })
@@ -250,6 +307,10 @@ impl<'a> Course<'a> {
                     Piece::Back(_) => Pause { time: Duration::ZERO, why: Throttle::Courtesy },
                     Piece::Rows(range) => {
                         self.walk.passed(range, rows);
+                        self.pacer.shared_by(hand.workers);
+                        if let Sharing::Joined(shared) = &mut self.sharing {
+                            shared.passed();
+                        }
                         self.pacer.succeeded(took, rows + dragged)
                     }
                     // Says nothing of how long so many rows take.

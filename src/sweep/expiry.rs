@@ -46,7 +46,7 @@ pub async fn sweep(sweeper: &Sweeper<'_>, rule: &Rule, copies: &Copies, scopes: 
     if ended(sweeper, rule, copies).await?.is_empty() {
         return Ok(());
     }
-    let mut claim = sweeper.state.claim(&super::lane_of(rule), &rule.source, sweeper.owner, super::LEASE).await?;
+    let mut claim = sweeper.state.claim(&super::lane::lane_of(rule), &rule.source, sweeper.owner, super::LEASE).await?;
     let swept = remove_all(sweeper, rule, copies, scopes, &mut claim).await;
     sweeper.state.release(claim).await?;
     swept

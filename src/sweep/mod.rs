@@ -23,6 +23,7 @@ pub mod gate;
 pub mod guard;
 pub mod identity;
 pub mod lag;
+pub mod lane;
 mod matching;
 pub mod obstacle;
 pub mod pace;
@@ -32,6 +33,7 @@ pub mod prepare;
 pub mod relatives;
 pub mod residue;
 pub mod settle;
+mod shared;
 pub mod stop;
 pub mod suppress;
 pub mod time;
@@ -41,40 +43,30 @@ pub mod waits;
 pub mod walk;
 mod watch;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
 use self::{
-    approval::Leave,
-    archiving::Archiver,
-    batch::{Doorway, Hand},
-    course::Course,
     guard::Request,
-    obstacle::{Obstacle, Outcome, Reason},
+    lane::lane_of,
+    obstacle::{Obstacle, Outcome},
     pace::Throttle,
     prepare::{Ready, Target},
     residue::ResidueReport,
     settle::Recovered,
     stop::StopSignal,
-    walk::Share,
 };
 use crate::{
     clock::SharedClock,
     config::Config,
-    fault, ledger,
+    fault,
     policy::Rule,
-    sql::{
-        selection::{Counts, EndTest},
-        statement,
-    },
-    state::{Claim, GateNumbers, Owner, State, SweepEnd, SweepStart},
+    sql::selection::Counts,
+    state::{self, Owner, State},
 };
 
 /// How long a claim on a lane lasts without a sign of life. It prevents double work only; safety never rests on it.
@@ -186,6 +178,8 @@ pub struct Sweeper<'a> {
     pub clock: &'a SharedClock,
     pub keys: &'a crate::secret::Keys,
     pub request: &'a Request,
+    /// What the rules were planned for.
+    pub as_of: Timestamp,
     pub stop: &'a StopSignal,
     pub observer: &'a dyn Observer,
 }
@@ -244,199 +238,18 @@ impl Sweeper<'_> {
             return Ok(());
         }
         fault::point("claim.before");
-        let claim = self.state.claim(&lane_of(rule), &rule.source, self.owner, lease()).await?;
-        fault::point("claim.done");
-        self.sweep_lane(rule, ready, act, counts, leave, claim, progress).await
+        match self.state.claim(&lane_of(rule), &rule.source, self.owner, lease()).await {
+            Ok(claim) => {
+                fault::point("claim.done");
+                self.sweep_lane(rule, ready, act, counts, leave, claim, progress).await
+            }
+            Err(busy @ state::Error::LaneBusy { .. }) => shared::join(self, rule, counts, leave, busy, progress).await,
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Asked before every batch, because a person who pauses means the batches to come.
     async fn not_paused(&self, rule: &Rule) -> Result<(), Obstacle> {
         guard::not_paused(self.state.pause_of(rule.id.as_str(), &rule.source).await?.as_ref())
     }
-
-    /// From the claimed lane to its release: settle, sweep, and write what was left unrecorded, whatever happens.
-    #[expect(clippy::too_many_arguments, reason = "the whole of one sweep, named")]
-    async fn sweep_lane(
-        &self,
-        rule: &Rule,
-        ready: &Ready,
-        act: &crate::sql::selection::Act,
-        counts: Option<&Counts>,
-        leave: Leave,
-        mut claim: Claim,
-        progress: &mut Progress,
-    ) -> Result<(), Obstacle> {
-        let entered = match self.enter(rule, &mut claim).await {
-            Ok(numbers) => self.tidy(rule, ready, &claim).await.map(|()| numbers),
-            Err(obstacle) => Err(obstacle),
-        };
-        let numbers = match entered {
-            Ok(numbers) => numbers,
-            Err(obstacle) => {
-                // A daemon lives on, and its own lease would be in its way.
-                self.state.release(claim).await?;
-                return Err(obstacle);
-            }
-        };
-        let selection = &ready.planned.selection;
-        let table = selection.table.table.clone();
-        let cutoff = selection.end.as_ref().and_then(EndTest::cutoff);
-        let sweep = if self.request.dry_run {
-            String::new()
-        } else {
-            let start = SweepStart {
-                rule: rule.id.to_string(),
-                source: rule.source.clone(),
-                table: table.clone(),
-                action: rule.action.name().to_owned(),
-                cutoff,
-                rule_digest: ready.digest.clone(),
-            };
-            let sweep = self.state.sweep_started(start).await?;
-            tracing::Span::current().record("sweep", &sweep);
-            tracing::info!("the sweep begins");
-            sweep
-        };
-        fault::point("sweep.started");
-        let door = Doorway {
-            state: self.state.clone(),
-            engine: self.target.engine.clone(),
-            buckets: self.target.buckets.clone(),
-            intent: ledger::Batch {
-                sweep: sweep.clone(),
-                rule: rule.id.to_string(),
-                source: rule.source.clone(),
-                table,
-                action: rule.action.name().to_owned(),
-                rows: 0,
-                dragged: 0,
-                lane: String::new(),
-                lane_seq: 0,
-                fence: 0,
-                epoch: 0,
-                cutoff,
-                rule_digest: ready.digest.clone(),
-                statement_digest: match &ready.planned.opt_out {
-                    Some(opt_out) => statement::digest_with_opt_outs(selection, opt_out),
-                    None => statement::digest(selection, act),
-                },
-                partition: None,
-                without_address: None,
-                archive: None,
-                residue: residue::asked(rule, selection),
-                evidence: None,
-            },
-            selection: Arc::new(selection.clone()),
-            act: Arc::new(act.clone()),
-            opt_out: ready.planned.opt_out.clone().map(Arc::new),
-            archiver: ready.copies.clone().map(|copies| Arc::new(Archiver::new(copies, self.clock.clone(), self.state))),
-            digests: ready.digests.clone().map(Arc::new),
-            dry_run: self.request.dry_run,
-            most: self.target.config.limits.narrowed(&rule.limits).max_batch_rows,
-            at_most: None,
-        };
-        let hand = Hand { claim, unrecorded: None, numbers };
-        let share = match counts {
-            Some(counts) => Some(counts.into()),
-            None => self.guess(ready).await,
-        };
-        let (hand, result) = match Course::new(self, rule, ready, counts, share, leave, door) {
-            Ok(course) => course.run(ready, hand, progress).await,
-            Err(obstacle) => (Some(hand), Err(obstacle)),
-        };
-        let Some(mut hand) = hand else { return result };
-        fault::point("outcome.before");
-        // What ended the sweep comes before what could not be recorded because of it.
-        let result = result.and(self.record_last(&mut hand).await);
-        fault::point("outcome.recorded");
-        if !self.request.dry_run {
-            let obstacle = result.as_ref().err();
-            let outcome = match obstacle {
-                Some(obstacle) => obstacle.reason.outcome(),
-                None if progress.acted == 0 => Outcome::NothingDue,
-                None => Outcome::Complete,
-            };
-            let end = SweepEnd {
-                rows: progress.acted,
-                dragged: progress.dragged,
-                batches: progress.batches,
-                outcome: outcome.name(),
-                reason: obstacle.map(|obstacle| obstacle.message.clone()),
-            };
-            self.state.sweep_ended(&sweep, end).await?;
-        }
-        self.state.release(hand.claim).await?;
-        fault::point("sweep.ended");
-        result
-    }
-
-    /// How much of the table the database takes for due where nothing was counted. One that can't be asked now will say so
-    /// to the first batch.
-    async fn guess(&self, ready: &Ready) -> Option<Share> {
-        let of = ready.estimated_rows?;
-        let due = self.target.engine.guess_ended(&ready.planned.selection).await.ok()??;
-        Some(Share { due, of })
-    }
-
-    /// What comes before the first batch in a claimed lane.
-    async fn enter(&self, rule: &Rule, claim: &mut Claim) -> Result<GateNumbers, Obstacle> {
-        if let Some(occurrence) = self.request.answers
-            && self.state.last_successes().await?.get(rule.id.as_str()).is_some_and(|swept| *swept >= occurrence)
-        {
-            return Err(Obstacle::new(Reason::AnotherWorker, "another process has swept it since it was due"));
-        }
-        let verdict = settle::settle(self.state, &*self.target.engine, &self.target.buckets, claim).await?;
-        verdict.recovered(&claim.lane).iter().for_each(|recovered| self.observer.recovered(recovered));
-        gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await
-    }
-
-    /// Removes what earlier claims have left in the archive.
-    async fn tidy(&self, rule: &Rule, ready: &Ready, claim: &Claim) -> Result<(), Obstacle> {
-        match &ready.copies {
-            Some(copies) if !self.request.dry_run => archiving::tidy(copies, claim, rule.id.as_str(), self.state).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Enters the outcome of the last batch. One that could not be learnt, because the source could not be asked, leaves
-    /// its intent open: the next claim of the lane settles it.
-    async fn record_last(&self, hand: &mut Hand) -> Result<(), Obstacle> {
-        let unknown = hand.unrecorded.is_none() && hand.claim.open.is_some();
-        if unknown { Ok(()) } else { Ok(self.state.finish(&mut hand.claim, hand.unrecorded).await?) }
-    }
-
-    /// Reads the state again after a batch met a gate at `epoch`, and writes to the source what it lacks.
-    async fn reload(&self, rule: &Rule, epoch: u64) -> Result<GateNumbers, Obstacle> {
-        let numbers = gate::synchronise(self.state, &*self.target.engine, &rule.source, &self.categories(), gate::PATIENCE).await?;
-        // A place raises the wanted epoch before the gate, so a state read after the gate can't be behind it.
-        if epoch > numbers.wanted {
-            return Err(Obstacle::new(
-                Reason::StateBehind,
-                format!(
-                    "source `{}` has seen holds that the state does not know: the state is older than the source; \
-                     `retentiond state adopt --source {}` goes on from here, with a reason",
-                    rule.source, rule.source
-                ),
-            ));
-        }
-        Ok(numbers)
-    }
-
-    /// What a hold by category reaches in the source.
-    fn categories(&self) -> Vec<String> {
-        prepare::categories(self.rules, &self.target.config.name)
-    }
-
-    /// The seeded fault `cutoff-refrozen`: plans again for each batch, as if a day had passed since the sweep began.
-    async fn refrozen(&self, rule: &Rule) -> Option<crate::sql::selection::Selection> {
-        let tomorrow = self.clock.now() + SignedDuration::from_hours(24);
-        let prepared = prepare::prepare(self.target, self.rules, self.keys, tomorrow).await.ok()?;
-        let again = prepared.into_iter().find(|one| one.rule.id == rule.id)?;
-        again.outcome.ok().map(|ready| ready.planned.selection)
-    }
-}
-
-/// The lane of a rule's sweeps in its source.
-pub fn lane_of(rule: &Rule) -> String {
-    rule.id.to_string()
 }

@@ -99,6 +99,8 @@ closed! {
         AnotherWorker,
         Observe,
         Turn,
+        /// This process shared the walk of another, which sweeps the rule.
+        Shared,
         // Failed.
         Connection,
         Database,
@@ -118,9 +120,14 @@ impl Reason {
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Approval | Self::MaxShare | Self::Restored | Self::ForeignState | Self::StateBehind | Self::Clock => Outcome::Guarded,
-            Self::Window | Self::Paused | Self::HoldPending | Self::ReplicaLag | Self::AnotherWorker | Self::Observe | Self::Turn => {
-                Outcome::Paused
-            }
+            Self::Window
+            | Self::Paused
+            | Self::HoldPending
+            | Self::ReplicaLag
+            | Self::AnotherWorker
+            | Self::Observe
+            | Self::Turn
+            | Self::Shared => Outcome::Paused,
             Self::Connection | Self::Database | Self::State | Self::OptOut | Self::Archive => Outcome::Failed,
             Self::Shutdown | Self::Changed => Outcome::Interrupted,
             _ => Outcome::Refused,
@@ -171,6 +178,7 @@ impl From<crate::state::Error> for Obstacle {
     fn from(error: crate::state::Error) -> Self {
         let reason = match &error {
             crate::state::Error::LaneBusy { .. } | crate::state::Error::LeaseLost { .. } => Reason::AnotherWorker,
+            crate::state::Error::WalkEnded(_) => Reason::Shared,
             _ => Reason::State,
         };
         Self::new(reason, error.to_string())

@@ -33,6 +33,8 @@ pub enum Throttle {
     Contention,
     /// Dead rows pile up faster than vacuum removes them.
     DeadRows,
+    /// Until others have walked the parts of the table that they took.
+    OtherWorkers,
 }
 
 impl Throttle {
@@ -44,6 +46,7 @@ impl Throttle {
             Self::ReplicaLag => "replica_lag",
             Self::Contention => "contention",
             Self::DeadRows => "dead_rows",
+            Self::OtherWorkers => "other_workers",
         }
     }
 }
@@ -62,6 +65,8 @@ pub struct Pacer {
     rows: u64,
     failures: u32,
     slowed: bool,
+    /// Who keep to the rate together.
+    workers: u64,
     fixed: Fixed,
 }
 
@@ -96,7 +101,14 @@ impl Fixed {
 impl Pacer {
     /// Starts gently.
     pub fn new(limits: Limits) -> Self {
-        Self { rows: FIRST.clamp(LEAST, limits.max_batch_rows.max(LEAST)), limits, failures: 0, slowed: false, fixed: Fixed::default() }
+        Self {
+            rows: FIRST.clamp(LEAST, limits.max_batch_rows.max(LEAST)),
+            limits,
+            failures: 0,
+            slowed: false,
+            workers: 1,
+            fixed: Fixed::default(),
+        }
     }
 
     /// How many rows the next range should span.
@@ -147,9 +159,16 @@ impl Pacer {
         self.slowed = slowed;
     }
 
+    /// From now on so many walk the table, and keep to the rate together.
+    pub fn shared_by(&mut self, workers: u64) {
+        self.workers = workers.max(1);
+    }
+
     fn rate_pause(&self, acted: u64) -> Duration {
         #[expect(clippy::cast_precision_loss, reason = "a pause")]
-        self.limits.max_rows_per_second.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(acted as f64 / rate.max(1) as f64))
+        self.limits
+            .max_rows_per_second
+            .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(acted as f64 * self.workers as f64 / rate.max(1) as f64))
     }
 }
 

@@ -81,7 +81,8 @@ pub fn asked(rule: &Rule, selection: &Selection) -> Option<AskedResidue> {
 /// Comes after the batches of a sweep, which `ended` early for that reason.
 pub async fn after(sweeper: &Sweeper<'_>, rule: &Rule, ready: &Ready, acted: u64, ended: Option<&Obstacle>) -> Option<ResidueReport> {
     let asked = rule.residue?;
-    if sweeper.request.dry_run || rule.mode == Mode::Observe || ready.planned.act.is_none() {
+    let is_led_by_another = ended.is_some_and(|ended| ended.reason == Reason::Shared);
+    if sweeper.request.dry_run || rule.mode == Mode::Observe || ready.planned.act.is_none() || is_led_by_another {
         return None;
     }
     let report = match treat(sweeper, rule, asked, acted, ended).await {

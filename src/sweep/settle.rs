@@ -20,7 +20,7 @@
 //! acts there until a person has said so.
 
 use super::{
-    archiving, lease,
+    archiving, lane, lease,
     obstacle::{Obstacle, Reason},
     prepare::Target,
 };
@@ -46,7 +46,7 @@ impl Verdict {
     /// What nobody was told of when it was committed.
     pub fn recovered(&self, lane: &str) -> Option<Recovered> {
         match self {
-            Self::Applied { rows } => Some(Recovered { rule: lane.to_owned(), rows: *rows }),
+            Self::Applied { rows } => Some(Recovered { rule: lane::rule_of(lane).to_owned(), rows: *rows }),
             Self::Clean | Self::Abandoned => None,
         }
     }

@@ -4,7 +4,7 @@
 use super::obstacle::{Obstacle, Reason};
 use crate::{
     engine::Engine,
-    sql::selection::{Cell, Counts, Range, Selection, Way},
+    sql::selection::{Counts, Range, Selection, Way},
 };
 
 /// From this share of due rows on, walking the whole table in physical order is cheaper than jumping by the index:
@@ -34,8 +34,8 @@ impl From<&Counts> for Share {
 /// A walk through a table.
 #[derive(Debug)]
 pub struct Walk {
-    way: Way,
-    after: Option<Vec<Cell>>,
+    /// What is left of it.
+    rest: Range,
     at_end: bool,
     /// Every row is met once: where there is no order, only a range of all rows does that.
     once: bool,
@@ -54,12 +54,22 @@ impl Walk {
         let way = way.cloned().ok_or_else(|| {
             Obstacle::new(Reason::NoWay, "the table has no row address and no key to walk it by; name columns in `key = [\"…\"]`")
         })?;
-        Ok(Self { way, after: None, at_end: false, once: false, left: None })
+        Ok(Self::within(Range::whole(way)))
+    }
+
+    /// A walk through a part of a table.
+    pub fn within(rest: Range) -> Self {
+        Self { rest, at_end: false, once: false, left: None }
+    }
+
+    /// A walk that is at its end.
+    pub fn ended(way: Way) -> Self {
+        Self { at_end: true, ..Self::within(Range::whole(way)) }
     }
 
     /// The way it takes.
     pub fn way(&self) -> &Way {
-        &self.way
+        &self.rest.way
     }
 
     /// The whole table in physical order: for counting.
@@ -78,7 +88,7 @@ impl Walk {
         if self.at_end {
             return Ok(None);
         }
-        if self.way == Way::Unordered {
+        if self.rest.way == Way::Unordered {
             let whole = Range::whole(Way::Unordered);
             if self.once {
                 return Ok(Some(whole));
@@ -91,24 +101,24 @@ impl Walk {
             if left == 0 {
                 return Ok(None);
             }
-            return engine.next_range(selection, &self.way, None, rows.min(left)).await;
+            return engine.next_range(selection, &whole, rows.min(left)).await;
         }
-        engine.next_range(selection, &self.way, self.after.as_deref(), rows).await
+        engine.next_range(selection, &self.rest, rows).await
     }
 
-    /// Where the walk goes on once it has passed a range; `None`: nowhere, or only what the range's act leaves can tell.
-    pub fn beyond<'r>(&self, range: &'r Range) -> Option<&'r [Cell]> {
-        range.through.as_deref().filter(|_| self.way != Way::Unordered)
+    /// What is left once it has passed a range; `None`: nothing, or only what the range's act leaves can tell.
+    pub fn beyond(&self, range: &Range) -> Option<Range> {
+        let goes_on = range.through != self.rest.through && self.rest.way != Way::Unordered;
+        goes_on.then(|| Range { after: range.through.clone(), ..self.rest.clone() })
     }
 
     /// Moves the cursor past a range in which so many rows were acted on.
     pub fn passed(&mut self, range: &Range, rows: u64) {
         self.left = self.left.map(|left| left.saturating_sub(rows.max(1)));
-        match &range.through {
-            // The next one is another of the same, until the engine finds no more.
-            Some(_) if self.way == Way::Unordered => {}
-            Some(through) => self.after = Some(through.clone()),
-            None => self.at_end = true,
+        match self.beyond(range) {
+            Some(rest) => self.rest = rest,
+            // Where there is no order the next one is another of the same, until the engine finds no more.
+            None => self.at_end = self.rest.way != Way::Unordered || range.through.is_none(),
         }
     }
 }

@@ -66,6 +66,16 @@ impl<'a> Watch<'a> {
         guard::share_limit_of_at_least(self.rule, table_rows).map(|limit| limit.saturating_sub(acted))
     }
 
+    /// What all who share the walk have looked at, the range among it that comes next here.
+    pub fn together(&mut self, all: Survey, here: Survey) {
+        self.walked = Survey { rows: all.rows.saturating_sub(here.rows), implausible: all.implausible.saturating_sub(here.implausible) };
+    }
+
+    /// The walk begins anew further up.
+    pub fn goes_back(&mut self) {
+        self.past_implausible = false;
+    }
+
     /// The range was acted on.
     pub fn passed(&mut self) {
         let Some(here) = self.here.take() else { return };

@@ -52,21 +52,20 @@ fn columns(shape: &Shape, names: &[String], nullable: bool) -> Option<Vec<Column
 }
 
 impl Mysql {
-    pub(super) async fn cut(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
-        let range = |through| Range { way: way.clone(), after: after.map(<[Cell]>::to_vec), through };
-        if *way == Way::Unordered {
+    pub(super) async fn cut(&self, selection: &Selection, rest: &Range, rows: u64) -> Result<Option<Range>, Error> {
+        if rest.way == Way::Unordered {
             let left = self.rows(WHAT, &statement::any_due(selection)).await?;
             let most = Cell::Integer(i64::try_from(rows).unwrap_or(i64::MAX));
-            return Ok((!left.is_empty()).then(|| Range { after: None, ..range(Some(vec![most])) }));
+            return Ok((!left.is_empty()).then(|| Range { through: Some(vec![most]), ..Range::whole(Way::Unordered) }));
         }
-        let Some(boundary) = statement::boundary(selection, way, after, rows) else { return Ok(None) };
+        let Some(boundary) = statement::boundary(selection, rest, rows) else { return Ok(None) };
         let found = self.rows(WHAT, &boundary).await?;
         let cells = |row| {
-            let columns = boundary_columns(way);
+            let columns = boundary_columns(&rest.way);
             (0..columns).map(|index| Ok(text(row, index)?.map_or(Cell::Null, Cell::Text))).collect::<Result<Vec<_>, _>>()
         };
         let through = found.first().map(cells).transpose().map_err(|error| Failure { what: WHAT, error })?;
-        Ok(Some(range(through)))
+        Ok(Some(Range { through: through.or_else(|| rest.through.clone()), ..rest.clone() }))
     }
 }
 

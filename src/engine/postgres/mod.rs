@@ -228,8 +228,8 @@ impl Engine for Postgres {
         walk::ways(shape, start, self.limits.max_batch_rows)
     }
 
-    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
-        self.cut(selection, way, after, rows).await
+    async fn next_range(&self, selection: &Selection, rest: &Range, rows: u64) -> Result<Option<Range>, Error> {
+        self.cut(selection, rest, rows).await
     }
 
     async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error> {

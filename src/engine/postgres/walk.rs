@@ -80,29 +80,33 @@ pub(super) fn ways(shape: &Shape, start: Option<&str>, max_batch_rows: u64) -> V
 }
 
 impl Postgres {
-    pub(super) async fn cut(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
-        let through = match statement::boundary(selection, way, after, rows) {
-            Some(boundary) => match self.value_after(selection, way, after, rows).await? {
+    pub(super) async fn cut(&self, selection: &Selection, rest: &Range, rows: u64) -> Result<Option<Range>, Error> {
+        let through = match statement::boundary(selection, rest, rows) {
+            Some(boundary) => match self.value_after(selection, rest, rows).await? {
                 Cut::At(through) => through,
                 Cut::WithinValue => self.rows(WHAT, &boundary).await?.first().map(cells).transpose()?,
             },
-            None => self.block_after(selection, after, rows).await?,
+            None => {
+                let through = self.block_after(selection, rest.after.as_deref(), rows).await?;
+                let is_within = |through: &Vec<Cell>| rest.through.as_ref().is_none_or(|end| item(through) < item(end));
+                through.filter(is_within)
+            }
         };
-        Ok(Some(Range { way: way.clone(), after: after.map(<[Cell]>::to_vec), through }))
+        Ok(Some(Range { through: through.or_else(|| rest.through.clone()), ..rest.clone() }))
     }
 
     /// The bound of the range of at most `rows` rows, if it can be a value by itself.
     ///
     /// An entry of an index does not end with the ctid, so that a bound with a tie has the rows sorted; most values are those of
     /// few rows, and then there is a bound between two of them.
-    async fn value_after(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Cut, Error> {
-        let Some(boundary) = statement::value_boundary(selection, way, after, rows) else { return Ok(Cut::WithinValue) };
+    async fn value_after(&self, selection: &Selection, rest: &Range, rows: u64) -> Result<Cut, Error> {
+        let Some(boundary) = statement::value_boundary(selection, rest, rows) else { return Ok(Cut::WithinValue) };
         let found = self.rows(WHAT, &boundary).await?.iter().map(cells).collect::<Result<Vec<_>, _>>()?;
         let [value, next] = found.as_slice() else { return Ok(Cut::At(None)) };
         if value != next {
             return Ok(Cut::At(Some(value.clone())));
         }
-        let below = value.first().and_then(|value| statement::value_below(selection, way, after, value));
+        let below = value.first().and_then(|value| statement::value_below(selection, rest, value));
         let Some(below) = below else { return Ok(Cut::WithinValue) };
         let found = self.rows(WHAT, &below).await?.first().map(cells).transpose()?;
         Ok(found.map_or(Cut::WithinValue, |below| Cut::At(Some(below))))
@@ -117,9 +121,7 @@ impl Postgres {
     async fn block_after(&self, selection: &Selection, after: Option<&[Cell]>, rows: u64) -> Result<Option<Vec<Cell>>, Error> {
         let (from, item) = match after {
             None => (0, 0),
-            Some([Cell::Integer(block)]) => (unsigned(*block), 0),
-            Some([Cell::Integer(block), Cell::Integer(item)]) => (unsigned(*block), unsigned(*item)),
-            Some(_) => return Err(Error::Unsupported("a place in a walk that is no block of a heap".to_owned())),
+            Some(place) => item(place).ok_or_else(|| Error::Unsupported("a place in a walk that is no block of a heap".to_owned()))?,
         };
         let known = if from == 0 { None } else { self.heaps.get(&selection.table) };
         let (is_known, mut heaps) = match known {
@@ -193,6 +195,15 @@ impl Postgres {
         // A list must not be empty; no table has no name.
         relations.push(("", ""));
         Ok(relations.iter().map(|(schema, table)| format!("({}, {})", literal(schema), literal(table))).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The item of a block that a place is before: its first, where the place is a block.
+fn item(place: &[Cell]) -> Option<(u64, u64)> {
+    match place {
+        [Cell::Integer(block)] => Some((unsigned(*block), 0)),
+        [Cell::Integer(block), Cell::Integer(item)] => Some((unsigned(*block), unsigned(*item))),
+        _ => None,
     }
 }
 

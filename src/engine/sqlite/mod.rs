@@ -115,8 +115,8 @@ impl Engine for Sqlite {
         walk::ways(shape, key, start)
     }
 
-    async fn next_range(&self, selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Result<Option<Range>, Error> {
-        walk::next_range(&self.database, selection, way, after, rows).await
+    async fn next_range(&self, selection: &Selection, rest: &Range, rows: u64) -> Result<Option<Range>, Error> {
+        walk::next_range(&self.database, selection, rest, rows).await
     }
 
     async fn explain(&self, selection: &Selection, range: &Range) -> Result<(String, Vec<String>), Error> {

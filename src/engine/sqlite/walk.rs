@@ -7,7 +7,7 @@ use crate::{
         shape::{Shape, TableKind},
     },
     sql::{
-        selection::{Cell, Range, Selection, Way},
+        selection::{Range, Selection, Way},
         statement,
     },
 };
@@ -40,22 +40,16 @@ pub(super) fn ways(shape: &Shape, key: &[String], start: Option<&str>) -> Vec<Wa
     ways
 }
 
-pub(super) async fn next_range(
-    database: &Database,
-    selection: &Selection,
-    way: &Way,
-    after: Option<&[Cell]>,
-    rows: u64,
-) -> Result<Option<Range>, Error> {
+pub(super) async fn next_range(database: &Database, selection: &Selection, rest: &Range, rows: u64) -> Result<Option<Range>, Error> {
     let mut connection = database.connection().await?;
     for (place, is_bound) in [(rows.max(1), true), (1, false)] {
-        let position = statement::boundary(selection, way, after, place)
+        let position = statement::boundary(selection, rest, place)
             .ok_or_else(|| Error::Unsupported("SQLite can't walk a table by blocks".to_owned()))?;
         let found = database.fetch(&mut connection, &position).await?;
         if let Some(row) = found.first() {
-            let cells = (0..row_length(way)).map(|index| cell(row, index)).collect::<Result<Vec<_>, _>>()?;
-            let after = after.map(<[Cell]>::to_vec);
-            return Ok(Some(Range { way: way.clone(), after, through: is_bound.then_some(cells) }));
+            let cells = (0..row_length(&rest.way)).map(|index| cell(row, index)).collect::<Result<Vec<_>, _>>()?;
+            let through = if is_bound { Some(cells) } else { rest.through.clone() };
+            return Ok(Some(Range { through, ..rest.clone() }));
         }
     }
     Ok(None)

@@ -223,7 +223,7 @@ async fn put_back(
     };
     let rows = back.rows.len() as u64;
     let door = doorway(state, target, store, manifest, &back, world.new_id("restore-"), request.dry_run);
-    let (mut hand, passage) = batch::pass(door, Hand { claim, unrecorded: None, numbers }, Piece::Back(Arc::new(back))).await?;
+    let (mut hand, passage) = batch::pass(door, Hand { claim, unrecorded: None, numbers, workers: 1 }, Piece::Back(Arc::new(back))).await?;
     let unknown = hand.unrecorded.is_none() && hand.claim.open.is_some();
     if !unknown {
         state.finish(&mut hand.claim, hand.unrecorded).await?;
@@ -275,6 +275,7 @@ fn doorway(state: &State, target: &Target, store: &Store, manifest: &Manifest, b
         archiver: None,
         digests: None,
         dry_run,
+        is_shared: false,
         most: back.rows.len() as u64,
         at_most: None,
     }

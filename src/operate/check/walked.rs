@@ -53,8 +53,8 @@ pub async fn walked(target: &Target, ready: &Ready) -> Result<Option<Walked>, cr
     let Ok(walk) = Walk::choose(&ready.ways, None) else { return Ok(None) };
     let way = walk.way().clone();
     let by_start = |way: &Way| matches!(way, Way::Columns { columns, .. } if !columns.is_empty() && columns.first().map(|column| column.name.as_str()) == ready.walked.as_deref());
-    let range = target.engine.next_range(selection, &way, None, pace::FIRST).await?;
-    let range = range.unwrap_or_else(|| Range::whole(way.clone()));
+    let whole = Range::whole(way.clone());
+    let range = target.engine.next_range(selection, &whole, pace::FIRST).await?.unwrap_or(whole);
     let (statement, plan) = target.engine.explain(selection, &range).await?;
     Ok(Some(Walked {
         way: way_name(&way),

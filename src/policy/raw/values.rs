@@ -123,7 +123,7 @@ pub(super) fn pairs(fields: &Fields<'_>) -> Option<At<Pairs>> {
 
 /// `limits`: those of a source that a rule may narrow.
 pub(super) fn limits(fields: &Fields<'_>) -> Option<At<RuleLimits>> {
-    const OF_THE_SOURCE: [&str; 3] = ["lock_timeout", "statement_timeout", "max_replica_lag"];
+    const OF_THE_SOURCE: [&str; 4] = ["lock_timeout", "statement_timeout", "max_replica_lag", "workers"];
     let at = fields.value("limits")?;
     let inner = fields.inner("limits")?;
     let limits = RuleLimits {

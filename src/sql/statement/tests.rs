@@ -114,11 +114,11 @@ fn texts() {
             insta::assert_snapshot!(format!("{name}_{dialect:?}"), shown(&statement));
         }
         for range in ranges(dialect).into_iter().skip(1) {
-            let (way, after) = (&range.way, range.after.as_deref());
-            let boundary = boundary(&selection, way, after, 5_000).unwrap();
+            let rest = Range { through: None, ..range.clone() };
+            let boundary = boundary(&selection, &rest, 5_000).unwrap();
             insta::assert_snapshot!(format!("boundary_{dialect:?}"), shown(&boundary));
-            let first = after.and_then(|after| after.first()).expect("a range behind another");
-            let by_value = [value_boundary(&selection, way, after, 5_000), value_below(&selection, way, after, first)];
+            let first = range.after.as_ref().and_then(|after| after.first()).expect("a range behind another");
+            let by_value = [value_boundary(&selection, &rest, 5_000), value_below(&selection, &rest, first)];
             insta::assert_snapshot!(format!("by_value_{dialect:?}"), by_value.iter().flatten().map(shown).collect::<Vec<_>>().join("\n\n"));
             let mut simple = selection.clone();
             (simple.done, simple.protectors, simple.references, simple.condition) = (Vec::new(), Vec::new(), Vec::new(), None);
@@ -315,15 +315,15 @@ async fn sqlite_walks_every_due_row_once_whatever_ties() {
     trial.text(&format!("CREATE INDEX by_start ON {table} (\"se\"\"nt\")")).await;
     let start = column("se\"nt", TypeClass::Integer, "INTEGER");
     for way in [Way::Columns { columns: vec![start], tie: vec!["rowid"] }, Way::Rowid("rowid")] {
-        let mut after: Option<Vec<Cell>> = None;
+        let mut rest = Range::whole(way);
         let mut due = Vec::new();
         loop {
-            let next = boundary(&selection, &way, after.as_deref(), 3).unwrap();
+            let next = boundary(&selection, &rest, 3).unwrap();
             let through = trial.run(&next).await.into_iter().next();
-            let range = Range { way: way.clone(), after: after.take(), through: through.clone() };
+            let range = Range { through: through.clone(), ..rest.clone() };
             due.extend(numbers(&trial.run(&count_due(std::slice::from_ref(&selection), &range)).await));
             match through {
-                Some(cells) => after = Some(cells),
+                Some(cells) => rest.after = Some(cells),
                 None => break,
             }
         }
@@ -331,7 +331,7 @@ async fn sqlite_walks_every_due_row_once_whatever_ties() {
         assert!(due.iter().all(|&rows| rows <= 3), "{due:?}");
         assert!(due.len() >= 4);
     }
-    let by_index = boundary(&selection, &ranges(Dialect::Sqlite)[1].way, None, 3).unwrap();
+    let by_index = boundary(&selection, &Range::whole(ranges(Dialect::Sqlite)[1].way.clone()), 3).unwrap();
     let plan = trial.run(&Statement { text: format!("EXPLAIN QUERY PLAN {}", by_index.text), ..by_index }).await;
     let Cell::Text(step) = &plan[0][3] else { panic!("{plan:?}") };
     assert!(plan.len() == 1 && step.contains("by_start"), "{step}");

@@ -122,15 +122,15 @@ fn terms(way: &Way, dialect: Dialect) -> Vec<Term<'_>> {
     }
 }
 
-/// The position of the row that is `rows` places on (from 1) after `after`: its cells in the order of the way's columns,
-/// the tie last; one cell on a way of rowids. No row: fewer are left. Ways over columns count only rows whose start is
+/// The position of the row that is the `rows`th of the range: its cells in the order of the way's columns, the tie last; one
+/// cell on a way of rowids. No row: it has fewer. Ways over columns count only rows whose start is
 /// before the cut-off, so that the end of an index walk is the end of what can be due.
 ///
 /// On PostgreSQL and MariaDB each cell is text. `None` for [`Way::Blocks`], whose positions are arithmetic, and for
 /// [`Way::Unordered`], which has none.
-pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Option<Statement> {
+pub fn boundary(selection: &Selection, range: &Range, rows: u64) -> Option<Statement> {
     let dialect = selection.workspace.dialect;
-    let mut conjuncts = match way {
+    let mut conjuncts = match &range.way {
         Way::Blocks | Way::Unordered | Way::Picked(_) => return None,
         Way::Rowid(_) => Vec::new(),
         // A position that holds a NULL would compare with nothing and end the walk. Such a row is undated: never due.
@@ -140,9 +140,8 @@ pub fn boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: 
         }
     };
     let mut binds = Binds::new(dialect);
-    let terms = terms(way, dialect);
-    let range = Range { way: way.clone(), after: after.map(<[Cell]>::to_vec), through: None };
-    conjuncts.extend(within(&range, &mut binds));
+    let terms = terms(&range.way, dialect);
+    conjuncts.extend(within(range, &mut binds));
     let skip = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
     let skip = binds.add(Cell::Integer(skip), "bigint");
     let cells: Vec<String> = terms.iter().map(|term| term.position(dialect)).collect();
@@ -164,35 +163,33 @@ pub fn meets_implausible_first(selection: &Selection, way: &Way) -> bool {
     matches!(way, Way::Columns { columns, .. } if columns.first().is_some_and(on_start)) && start_is_in_order(selection)
 }
 
-/// The values of a way's first column in the rows that are `rows` and `rows + 1` places on after `after`, among those whose
-/// start is before the cut-off. Where they differ, the first is a bound by itself; fewer than two rows: the table ends there.
+/// The values of a way's first column in the range's rows `rows` and `rows + 1`, among those whose start is before the cut-off.
+/// Where they differ, the first is a bound by itself; fewer than two rows: the range ends there.
 ///
 /// `None` for a way that is not one column and a tie. An index of the column alone answers it without sorting, unlike
 /// [`boundary`], and without a look at the table.
-pub fn value_boundary(selection: &Selection, way: &Way, after: Option<&[Cell]>, rows: u64) -> Option<Statement> {
+pub fn value_boundary(selection: &Selection, range: &Range, rows: u64) -> Option<Statement> {
     let skip = i64::try_from(rows.saturating_sub(1)).unwrap_or(i64::MAX);
-    values(selection, way, after, |name, binds| format!("ORDER BY {name} LIMIT 2 OFFSET {}", binds.add(Cell::Integer(skip), "bigint")))
+    values(selection, range, |name, binds| format!("ORDER BY {name} LIMIT 2 OFFSET {}", binds.add(Cell::Integer(skip), "bigint")))
 }
 
-/// The greatest value of a way's first column after `after` and below `value`, if any: the bound of a range that ends
-/// before the rows of that value. `None` as with [`value_boundary`].
-pub fn value_below(selection: &Selection, way: &Way, after: Option<&[Cell]>, value: &Cell) -> Option<Statement> {
-    let Way::Columns { columns, .. } = way else { return None };
+/// The greatest value of a way's first column in the range and below `value`, if any: the bound of a range that ends before
+/// the rows of that value. `None` as with [`value_boundary`].
+pub fn value_below(selection: &Selection, range: &Range, value: &Cell) -> Option<Statement> {
+    let Way::Columns { columns, .. } = &range.way else { return None };
     let column = columns.first()?;
-    values(selection, way, after, |name, binds| {
-        format!("AND {name} < {} ORDER BY {name} DESC LIMIT 1", binds.add_as(value.clone(), column))
-    })
+    values(selection, range, |name, binds| format!("AND {name} < {} ORDER BY {name} DESC LIMIT 1", binds.add_as(value.clone(), column)))
 }
 
-/// Values of a way's first column among the rows after `after` whose start is before the cut-off.
-fn values(selection: &Selection, way: &Way, after: Option<&[Cell]>, end: impl FnOnce(&str, &mut Binds) -> String) -> Option<Statement> {
-    let Way::Columns { columns, tie } = way else { return None };
+/// Values of a way's first column among the rows of the range whose start is before the cut-off.
+fn values(selection: &Selection, range: &Range, end: impl FnOnce(&str, &mut Binds) -> String) -> Option<Statement> {
+    let Way::Columns { columns, tie } = &range.way else { return None };
     let ([of], false) = (columns.as_slice(), tie.is_empty()) else { return None };
     let dialect = selection.workspace.dialect;
     let mut binds = Binds::new(dialect);
     let dated = of.nullable.then(|| format!("{} IS NOT NULL", column(of)));
     let mut conjuncts: Vec<String> = before_cutoff(selection).into_iter().chain(dated).collect();
-    conjuncts.extend(within(&Range { way: way.clone(), after: after.map(<[Cell]>::to_vec), through: None }, &mut binds));
+    conjuncts.extend(within(range, &mut binds));
     let term = Term { name: column(of), column: Some(of) };
     let end = end(&term.name, &mut binds);
     let table = qualified(dialect, &selection.table);

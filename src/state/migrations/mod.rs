@@ -33,13 +33,14 @@ struct Step {
 /// Before this one no code minded who else works with the tables.
 const MEMBERS: i64 = 6;
 
-const STEPS: [(&str, i64); 6] = [
+const STEPS: [(&str, i64); 7] = [
     (include_str!("0001_state.sql"), 1),
     (include_str!("0002_guards.sql"), 2),
     (include_str!("0003_last_success.sql"), 3),
     (include_str!("0004_residue.sql"), 4),
     (include_str!("0005_evidence.sql"), 5),
     (include_str!("0006_members.sql"), MEMBERS),
+    (include_str!("0007_walks.sql"), MEMBERS),
 ];
 
 /// The steps that this code knows, in order.

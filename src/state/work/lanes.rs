@@ -70,6 +70,17 @@ pub struct Intended {
     /// The number that the lane is marked with.
     pub lane_seq: u64,
     pub gate: GateNumbers,
+    /// How many processes share the sweep's walk, this one among them.
+    pub workers: u64,
+}
+
+/// Whose sums a batch adds to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// The sweep is this process's alone.
+    Alone,
+    /// Of all who share its walk, who may take no more rows together.
+    Shared { most: Option<u64> },
 }
 
 /// A lane as the state knows it.
@@ -198,22 +209,27 @@ impl State {
     /// # Errors
     /// [`Error::LeaseLost`]; [`Error::Unsettled`] if `outcome_of_previous` doesn't fit what is open.
     pub async fn intend(&self, claim: &mut Claim, outcome_of_previous: Option<u64>, intent: Batch) -> Result<Intended, Error> {
-        self.intend_with(claim, outcome_of_previous, intent, &[]).await
+        self.intend_with(claim, outcome_of_previous, intent, &[], Within::Alone).await
     }
 
-    /// The same with the digests of what the batch takes: they are there exactly if the intent is.
+    /// The same with the digests of what the batch takes, and the sums that it adds to: they are there exactly if the intent is.
     ///
     /// # Errors
-    /// As [`State::intend`].
+    /// As [`State::intend`]; where the sweep is shared [`Error::Beyond`] and [`Error::WalkEnded`], and nothing is entered.
     pub async fn intend_with(
         &self,
         claim: &mut Claim,
         outcome_of_previous: Option<u64>,
         intent: Batch,
         leaves: &[String],
+        within: Within,
     ) -> Result<Intended, Error> {
         let mut transaction = self.database.write().await?;
         self.renew(&mut transaction, claim).await?;
+        let workers = match within {
+            Within::Alone => 1,
+            Within::Shared { most } => self.add_to_walk(&mut transaction, &intent, most).await?,
+        };
         let mut after = match outcome_of_previous {
             Some(rows) => self.enter_outcome(&mut transaction, claim, Settled::Applied { rows }).await?,
             None if claim.open.is_none() => claim.clone(),
@@ -235,7 +251,7 @@ impl State {
         transaction.commit().await?;
         after.open = Some(OpenIntent { batch, hash: entry.hash.clone(), entry_seq: entry.seq });
         *claim = after;
-        Ok(Intended { hash: entry.hash, lane_seq, gate })
+        Ok(Intended { hash: entry.hash, lane_seq, gate, workers })
     }
 
     /// Enters the outcome of the last batch, if there was one.
@@ -318,7 +334,7 @@ impl State {
 
     /// Locks the lane's row and renews the lease, if the lane is still the claim's: nobody took it over, even if the
     /// lease ended.
-    async fn renew(&self, connection: &mut AnyConnection, claim: &Claim) -> Result<(), Error> {
+    pub(super) async fn renew(&self, connection: &mut AnyConnection, claim: &Claim) -> Result<(), Error> {
         let renewed = query("UPDATE lane SET lease_until = $4 WHERE source = $1 AND name = $2 AND fence = $3 AND owner IS NOT NULL")
             .bind(&claim.source)
             .bind(&claim.lane)
@@ -340,6 +356,7 @@ impl State {
                 Event::BatchApplied(Batch { rows, ..open.batch })
             }
             Settled::Abandoned { reason } => {
+                self.take_from_walk(connection, &open.batch).await?;
                 self.remove_leaves(connection, &open.batch).await?;
                 Event::BatchAbandoned { batch: open.batch, reason }
             }

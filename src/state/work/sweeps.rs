@@ -76,6 +76,7 @@ impl State {
         let id = random_hex::<8>(&*self.randomness);
         let SweepStart { rule, source, table, action, cutoff, rule_digest } = start;
         let mut transaction = self.database.write().await?;
+        self.forget_walks(&mut transaction, &source, &rule).await?;
         let event = Event::SweepStarted {
             sweep: id.clone(),
             rule: rule.clone(),

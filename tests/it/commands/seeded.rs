@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{CLOSED, accounts, buckets, dependents, digests, dropping, left, lookups, opt_outs, partitions, policy, residue, triggers};
 use crate::{
-    crash::archiving,
+    crash::{archiving, ground::Place, sharing},
     support::{
         binary,
         product::{Kind, Product},
@@ -47,6 +47,8 @@ pub const SCENARIOS: &[(&str, fn())] = &[
     ("dependent-protection-ignored", || caught_by_dependents("dependent-protection-ignored")),
     ("dependent-where-ignored", || caught_by_dependents("dependent-where-ignored")),
     ("dependents-alone", || caught_by_dependents("dependents-alone")),
+    ("lost-part-ignored", || caught_where_a_walk_is_shared("lost-part-ignored", sharing::nothing_is_left_out)),
+    ("guards-not-summed", || caught_where_a_walk_is_shared("guards-not-summed", sharing::workers_take_no_more_than_one_may)),
     ("dependents-unlocked", || {
         for kind in Kind::SERVERS {
             let faulty = || crate::crash::dependents::slips_in(kind, "dependents-unlocked");
@@ -92,6 +94,14 @@ fn caught_on_all(fault: &str, scenario: fn(Kind, &str)) {
         scenario(kind, "none");
         let noticed = catch_unwind(|| scenario(kind, fault)).is_err();
         assert!(noticed, "nothing noticed the seeded fault {fault} on {kind:?}");
+    }
+}
+
+/// A scenario of several processes in one table.
+fn caught_where_a_walk_is_shared(fault: &str, scenario: fn(Place, &[(&str, &str)])) {
+    for kind in Kind::SERVERS {
+        let faulty = || scenario(Place::On(kind), &[("RETENTIOND_TEST_SEEDED", fault)]);
+        assert!(catch_unwind(faulty).is_err(), "nothing noticed the seeded fault {fault} on {kind:?}");
     }
 }
 

@@ -233,9 +233,9 @@ impl Ground {
     pub async fn sweep(&self, selection: &Selection, way: &Way, rows: u64, act: &Act) -> Vec<u64> {
         self.let_act(selection, act).await;
         let mut changed = Vec::new();
-        let mut after = None;
+        let mut rest = Range::whole(way.clone());
         loop {
-            let next = self.engine.next_range(selection, way, after.as_deref(), rows).await.expect("a range");
+            let next = self.engine.next_range(selection, &rest, rows).await.expect("a range");
             let Some(range) = next else { return changed };
             let mut batch = self.engine.begin().await.expect("a batch");
             changed.push(batch.act(selection, &range, act).await.expect("an act"));
@@ -244,7 +244,7 @@ impl Ground {
             match range.through {
                 // Without an order the next ones are the first that are still due.
                 Some(_) if *way == Way::Unordered => {}
-                Some(through) => after = Some(through),
+                Some(through) => rest.after = Some(through),
                 None => return changed,
             }
         }

@@ -6,7 +6,7 @@ use retentiond::{
     config::Limits,
     hold::Scope,
     policy::{StartFormat, TableName},
-    sql::selection::{Act, Way},
+    sql::selection::{Act, Range, Way},
 };
 
 use super::ground::{Ground, ids, limits};
@@ -59,14 +59,14 @@ async fn batches_are_no_larger_than_their_limit_over_many_heaps() {
     for way in engine.ways(&rule.shape, &[], Some("sent_at")) {
         assert!(matches!(&way, Way::Columns { tie, .. } if *tie == ["ctid", "tableoid"]), "{way:?}");
         ground.execute(&format!("DELETE FROM messages; {FILL}"));
-        let mut after = None;
+        let mut rest = Range::whole(way);
         loop {
-            let range = engine.next_range(&rule.selection, &way, after.as_deref(), 3).await.expect("a range").expect("a range");
+            let range = engine.next_range(&rule.selection, &rest, 3).await.expect("a range").expect("a range");
             let mut batch = engine.begin().await.expect("a batch");
             assert!(batch.act(&rule.selection, &range, &Act::Delete).await.expect("no more than three") <= 3);
             batch.commit().await.expect("a commit");
             let Some(through) = range.through else { break };
-            after = Some(through);
+            rest.after = Some(through);
         }
         assert_eq!(ground.ids("messages"), kept());
     }
@@ -78,7 +78,7 @@ async fn a_batch_reads_its_blocks_of_the_partitions_that_matter() {
     let ground = Ground::postgres().await;
     ground.execute(&format!("{PARTITIONED}; {FILL}; ANALYZE"));
     let rule = ground.with_workspace().await.rule("messages").await.start("sent_at", StartFormat::Timestamp);
-    let range = ground.engine.next_range(&rule.selection, &Way::Blocks, None, 100).await.expect("a range").expect("a range");
+    let range = ground.engine.next_range(&rule.selection, &Range::whole(Way::Blocks), 100).await.expect("a range").expect("a range");
     let (_, plan) = ground.engine.explain(&rule.selection, &range).await.expect("a plan");
     let plan = plan.join("\n");
     assert!(plan.contains("Tid Range Scan on moved") && plan.contains("Tid Range Scan on old"), "{plan}");
@@ -87,15 +87,14 @@ async fn a_batch_reads_its_blocks_of_the_partitions_that_matter() {
     ground.execute("INSERT INTO messages SELECT n, '2027-06-01', 'mail', repeat('x', 1000) FROM generate_series(2001, 4000) AS n");
     let rule = ground.rule("messages").await.start("sent_at", StartFormat::Timestamp);
     let mut ranges = 0;
-    let mut after = None;
+    let mut rest = Range::whole(Way::Blocks);
     loop {
-        let range =
-            ground.engine.next_range(&rule.selection, &Way::Blocks, after.as_deref(), 500).await.expect("a range").expect("a range");
+        let range = ground.engine.next_range(&rule.selection, &rest, 500).await.expect("a range").expect("a range");
         let (_, plan) = ground.engine.explain(&rule.selection, &range).await.expect("a plan");
         assert!(!plan.join("\n").contains("later"), "{plan:?}");
         ranges += 1;
         let Some(through) = range.through else { break };
-        after = Some(through);
+        rest.after = Some(through);
     }
     assert!(ranges < 10, "{ranges} ranges: what no batch reads was walked");
 }

@@ -6,7 +6,7 @@ use retentiond::{
     config::Limits,
     engine::Error,
     policy::StartFormat,
-    sql::selection::{Act, Counts, Way},
+    sql::selection::{Act, Counts, Range, Way},
 };
 
 use super::ground::{Ground, ids, limits};
@@ -144,11 +144,11 @@ pub async fn counting_by_ranges_adds_up_to_the_table(ground: &Ground) {
 
     let way = ground.engine.ways(&rule.shape, &[], None).remove(0);
     let mut parts = Counts::default();
-    let mut after = None;
-    while let Some(range) = ground.engine.next_range(&rule.selection, &way, after.as_deref(), 9).await.expect("a range") {
+    let mut rest = Range::whole(way);
+    while let Some(range) = ground.engine.next_range(&rule.selection, &rest, 9).await.expect("a range") {
         parts.add(&ground.engine.count(&rule.selection, &range).await.expect("counts"));
-        after = range.through;
-        if after.is_none() {
+        rest.after = range.through;
+        if rest.after.is_none() {
             break;
         }
     }

@@ -152,8 +152,9 @@ fn a_hold_that_was_recorded_and_no_more_is_delivered_by_the_next_sweep() {
     }
 }
 
-/// What only a table in parts, one whose rows others go with, an archive or residue comes by: these have stories of their own.
-const OF_OTHERS: [&str; 4] = ["partition.", "dependents.", "archive.", "residue."];
+/// What only a table in partitions, one that several processes walk, one whose rows others go with, an archive or residue comes by:
+/// these have stories of their own.
+const OF_OTHERS: [&str; 5] = ["partition.", "part.", "dependents.", "archive.", "residue."];
 
 #[test]
 fn every_point_is_visited() {

@@ -83,8 +83,8 @@ fn one_leads_and_another_follows_it(kind: Kind) {
 
 /// What the next release does to the tables, and the one after it: the first only adds, the second takes something away that the
 /// first no longer needs.
-const ADDS: &str = "6 ALTER TABLE lane ADD COLUMN note TEXT; CREATE TABLE shelf (id BIGINT PRIMARY KEY)";
-const TAKES: &str = "7 DROP TABLE shelf";
+const ADDS: &str = "7 ALTER TABLE lane ADD COLUMN note TEXT; CREATE TABLE shelf (id BIGINT PRIMARY KEY)";
+const TAKES: &str = "8 DROP TABLE shelf";
 
 /// Starts a daemon of a release whose tables are these steps further.
 fn start_release(product: &Product, steps: &[&str], point: Option<&str>) -> Daemon {
@@ -103,7 +103,7 @@ fn releases_are_replaced_one_by_one(kind: Kind) {
     gone();
     // The tables become the new one's; the old one goes on, and starts again.
     start_release(&product, &[ADDS], None).stop().expect(0);
-    assert_eq!(version(), Some(7), "{kind:?}");
+    assert_eq!(version(), Some(8), "{kind:?}");
     due(901);
     gone();
     old.stop().expect(0);
@@ -117,7 +117,7 @@ fn releases_are_replaced_one_by_one(kind: Kind) {
     assert!(refused.status.is_some_and(|status| status != 0), "{refused:?}");
     assert!(refused.stderr.contains(&format!("process {} on", old.process.pid().as_raw_nonzero())), "{refused:?}");
     assert!(refused.stderr.contains("stop it first"), "{refused:?}");
-    assert_eq!(version(), Some(7), "{kind:?}");
+    assert_eq!(version(), Some(8), "{kind:?}");
 
     // Taken for gone, because it sleeps, it writes nothing to tables that it does not know once it wakes.
     let mut command = product.command(["run", "--log-format", "json"]);
@@ -130,7 +130,7 @@ fn releases_are_replaced_one_by_one(kind: Kind) {
     let before = entries();
     due(902);
     old.process.resume();
-    old.process.line("this retentiond knows versions up to 6");
+    old.process.line("this retentiond knows versions up to 7");
     assert_eq!((entries(), left(&product)), (before, 6), "{kind:?}");
     old.stop().expect(0);
     let refused = product.cli("run");

@@ -119,7 +119,7 @@ async fn a_state_of_the_first_version_keeps_its_approvals(place: Place<'_>) {
     state.close().await;
     place.execute(
         "DROP TABLE pause; DROP TABLE blocked; DROP TABLE last_success; DROP TABLE residue; DROP TABLE approval; DROP TABLE evidence_leaf;
-         DROP TABLE member; DROP TABLE leader; ALTER TABLE schema_version DROP COLUMN oldest;
+         DROP TABLE member; DROP TABLE leader; DROP TABLE walk; DROP TABLE part; ALTER TABLE schema_version DROP COLUMN oldest;
          CREATE TABLE approval (rule TEXT PRIMARY KEY, digest TEXT NOT NULL, max_rows BIGINT, approved_by TEXT NOT NULL, approved_at BIGINT NOT NULL);
          INSERT INTO approval VALUES ('p/r', 'd', 5, 'ada', 0); UPDATE schema_version SET version = 1",
     );

@@ -41,7 +41,7 @@ async fn a_state_is_created_once(place: Place<'_>) {
     let opened = place.open(&clock).await.expect("the state");
     assert_eq!(opened.id(), id);
     let status = opened.status().await.expect("its status");
-    assert_eq!((status.entries, status.holds_active, status.schema_version), (1, 0, 6));
+    assert_eq!((status.entries, status.holds_active, status.schema_version), (1, 0, 7));
     let entries = opened.entries(0, 10).await.expect("entries");
     assert_eq!(entries[0].event, Event::Genesis { state_id: id });
     assert_eq!(status.head_hash, entries[0].hash);
