@@ -160,15 +160,17 @@ fn mariadb_agrees_with_the_oracle_in_the_fourth_share() {
 /// Of packs that three processes sweep side by side there are few: each takes seconds.
 fn shared(engine: Engine) {
     let seeds = number("RETENTIOND_TEST_SEED").map_or(0..packs(engine).div_ceil(50), |seed| seed..seed + 1);
-    let mut overtaken = 0;
+    let (mut overtaken, mut joined) = (0, 0);
     for seed in seeds {
-        let shared = run::shared(&Pack::new(engine, seed), seed);
+        let shared = run::shared(&Pack { workers: 3, ..Pack::new(engine, seed) }, seed);
         let disagreements = shared.disagreements.join("\n");
         assert!(disagreements.is_empty(), "{engine:?} shared, RETENTIOND_TEST_SEED={seed}:\n{disagreements}");
-        println!("{engine:?} shared, seed {seed}: agrees, {} sweeps were overtaken", shared.overtaken);
+        println!("{engine:?} shared, seed {seed}: agrees, {} sweeps were overtaken and {} shared", shared.overtaken, shared.joined);
         overtaken += shared.overtaken;
+        joined += shared.joined;
     }
     assert!(overtaken > 0, "nobody was in anybody's way");
+    assert!(joined > 0, "nobody shared anything");
 }
 
 #[test]

@@ -37,9 +37,9 @@ impl<'s> Database<'s> {
         let statement = format!("CREATE DATABASE {name}");
         wait(async {
             let mut connection = administrator(server).await;
-            // Roles belong to the server, and several processes may want it first.
+            // Roles belong to the server, and several processes may want it first: so may what is granted to it in the whole server.
             let role = format!(
-                "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}';
+                "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'; GRANT pg_read_all_stats TO {ROLE};
                  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
             );
             connection.execute(AssertSqlSafe(role)).await.expect("the role retentiond");

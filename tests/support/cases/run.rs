@@ -404,7 +404,7 @@ impl<'a> Real<'a> {
 fn config(pack: &Pack, state: &str, url: &str, workspace: &str) -> String {
     format!(
         "rules = [\"rules/*.toml\"]\ntimezone = {zone}\n\n[state]\nurl = {state}\n\n[keys.pepper]\nfile = \"pepper\"\n\n[keys.evidence]\nfile = \"pepper\"\n\n\
-         [sources.app]\nurl = {url}\nworkspace = {workspace}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\npace = \"fast\"\n\n\
+         [sources.app]\nurl = {url}\nworkspace = {workspace}\nnaive_timestamps = {naive}\n\n[sources.app.limits]\nmax_batch_rows = {rows}\nworkers = {workers}\npace = \"fast\"\n\n\
          [defaults]\nfirst_sweep = \"auto\"\nmax_share = 1.0\nhold_cool_down = \"0 days\"\n",
         zone = toml(pack.zone),
         naive = toml(pack.naive),
@@ -412,6 +412,7 @@ fn config(pack: &Pack, state: &str, url: &str, workspace: &str) -> String {
         url = toml(url),
         workspace = toml(workspace),
         rows = pack.max_batch_rows,
+        workers = pack.workers,
     )
 }
 

@@ -1,6 +1,6 @@
-//! Three processes sweep a pack at once and share a state, while their connections are cut, and they are stopped, woken and killed. Leases
-//! last no time at all, so each takes over whatever lane it comes to, from workers that live: what keeps the laws is not who works
-//! where. When all is quiet again, what is left is what the oracle says, and the ledger has each row that went once.
+//! Three processes sweep a pack at once and share a state, while their connections are cut, and they are stopped, woken and killed. The
+//! leases of two of them last no time at all, so each takes over whatever lane of theirs it comes to, from workers that live; where the
+//! third leads, the others join it, and walk parts of its tables: what keeps the laws is not who works where. When all is quiet again, what is left is what the oracle says, and the ledger has each row that went once.
 
 use std::{collections::HashMap, thread, time::Duration};
 
@@ -15,7 +15,10 @@ use crate::support::{
     proxy::{Proxy, Target},
 };
 
-const PROCESSES: usize = 3;
+/// How many seconds the leases of each process last, and where it waits for the others.
+const PROCESSES: [(&str, &str); 3] = [("30", "part.taken"), ("0", "claim.before"), ("0", "claim.before")];
+/// Those who work in another's sweep.
+const JOINED: &str = "SELECT CAST(count(*) AS text) FROM retentiond_state.lane WHERE name LIKE '% #%' AND owner IS NOT NULL";
 /// How often all of them sweep side by side.
 const ROUNDS: usize = 2;
 /// Accidents of a round; then whoever is left goes on undisturbed.
@@ -27,6 +30,8 @@ pub struct Shared {
     pub disagreements: Vec<String>,
     /// How many sweeps of a rule ended because another process had taken its lane.
     pub overtaken: usize,
+    /// How many ended because they had done their part of another's sweep.
+    pub joined: usize,
 }
 
 /// Runs a pack of an engine that has a server.
@@ -52,18 +57,31 @@ pub fn shared(pack: &Pack, seed: u64) -> Shared {
     let before = real.snapshots();
     real.prepare();
     let mut dice = Dice::new(seed ^ 0x5a4e_d000);
-    let mut overtaken = 0;
+    let (mut overtaken, mut joined) = (0, 0);
     for _ in 0..ROUNDS {
-        let sweep = || {
+        let sweep = |(lease, point): (&str, &str)| {
             let mut order = real.order(&["sweep", "--output", "json"]);
-            start(order.env("RETENTIOND_TEST_LEASE", "0").env("RETENTIOND_TEST_POINT", "claim.before:1:stop"))
+            order.env("RETENTIOND_TEST_LEASE", lease).env("RETENTIOND_TEST_PART", "1");
+            let process = start(order.env("RETENTIOND_TEST_POINT", format!("{point}:1:stop")));
+            process.stopped();
+            process
         };
-        let processes: Vec<Running> = (0..PROCESSES).map(|_| sweep()).collect();
-        // They have looked at every table, and begin together.
-        processes.iter().for_each(Running::stopped);
-        processes.iter().for_each(Running::resume);
+        // The first has a part of a table; the others have looked at every table, and begin together.
+        let processes: Vec<Running> = PROCESSES.map(sweep).into_iter().collect();
+        let (first, others) = processes.split_first().expect("three");
+        others.iter().for_each(Running::resume);
+        // It sleeps on until somebody has joined it, or nobody will.
+        let has_company = || state.column(JOINED) != [Some("0".to_owned())];
+        while !(has_company() || others.iter().all(Running::has_ended)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        first.resume();
         disturb(&processes, &links, &mut dice);
-        overtaken += processes.into_iter().map(|process| process.finish().stdout.matches("\"another_worker\"").count()).sum::<usize>();
+        for process in processes {
+            let said = process.finish().stdout;
+            overtaken += said.matches("\"another_worker\"").count();
+            joined += said.matches("\"reason\": \"shared\"").count();
+        }
     }
     real.settle(&verdicts);
     if real.disagreements.is_empty() {
@@ -73,7 +91,7 @@ pub fn shared(pack: &Pack, seed: u64) -> Shared {
         real.compare_archive(&verdicts, &before);
         real.compare_shared_ledger(&verdicts);
     }
-    Shared { disagreements: real.disagreements, overtaken }
+    Shared { disagreements: real.disagreements, overtaken, joined }
 }
 
 /// What happens to processes and their connections, a few milliseconds after one another.
@@ -84,7 +102,7 @@ fn disturb(processes: &[Running], links: &[Proxy; 2], dice: &mut Dice) {
             return;
         }
         thread::sleep(Duration::from_micros(u64::try_from(dice.number(500..=15_000)).unwrap_or_default()));
-        let one = &processes[dice.index(PROCESSES)];
+        let one = &processes[dice.index(PROCESSES.len())];
         match dice.index(8) {
             0 | 1 => one.signal(Signal::STOP),
             2 if dice.chance(30) => links[0].cut_all(),
