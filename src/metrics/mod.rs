@@ -27,7 +27,7 @@ pub const STATES: [&str; 7] = ["outside", "done", "undated", "running", "held", 
 /// How far ahead what comes due is counted: the word of the label, and the days.
 pub const HORIZONS: [(&str, i64); 3] = [("7d", 7), ("30d", 30), ("90d", 90)];
 /// Why a sweep pauses between batches.
-pub const THROTTLES: [&str; 5] = ["courtesy", "rate", "replica_lag", "contention", "dead_rows"];
+pub const THROTTLES: [&str; 6] = ["courtesy", "rate", "replica_lag", "contention", "dead_rows", "other_workers"];
 
 /// The closed sets of values that the labels `outcome` and `reason` have; they belong to those who sweep.
 #[derive(Debug, Clone, Default)]

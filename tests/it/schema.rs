@@ -98,6 +98,7 @@ fn what_the_reader_takes_passes() {
         max_replica_lag = "10s"
         pace = "gentle"
         max_rows_per_second = 5_000
+        workers = 1
         [defaults]
         schedule = "0 2 * * *"
         mode = "enforce"

@@ -70,6 +70,7 @@ fn mistakes_in_the_configuration() {
             Added(
                 "[sources.app.limits]\nmax_batch_rows = 0\ntarget_batch_time = \"250\"\nlock_timeout = \"1m\"\npace = \"quick\"\nmax_replica_lag = \"soon\"\n",
             ),
+            Added("[sources.app.limits]\nworkers = 2\n"),
             Added("[sources.crm]\nurl = \"sqlite:crm.db\"\nreplicas = [{ url = \"postgres://crm/crm\" }, { adress = \"x\" }]\n"),
             Added("[sources.copy]\nurl = \"sqlite:./app.db\"\n"),
             Added("[state]\nurl = \"sqlite:app.db\"\n"),

@@ -74,7 +74,7 @@ Batch duration B        | app=0.0001..30 gone=NaN
 Sweeps by outcome       | complete=1..1.1 failed={failed} guarded=0 interrupted={interrupted} nothing_due={nothing_due} paused={paused} refused=0
 Sweeps that failed      | p/away={failed}
 Sweep duration          | app=0.001..60 gone=0.001..60
-Throttled               | contention,app={contention} contention,gone=0 courtesy,app={courtesy} courtesy,gone=0 dead_rows,app=0 dead_rows,gone=0 rate,app={rate} rate,gone=0 replica_lag,app=0 replica_lag,gone=0
+Throttled               | contention,app={contention} contention,gone=0 courtesy,app={courtesy} courtesy,gone=0 dead_rows,app=0 dead_rows,gone=0 other_workers,app=0 other_workers,gone=0 rate,app={rate} rate,gone=0 replica_lag,app=0 replica_lag,gone=0
 Replica lag             | app=NaN gone=NaN
 Ledger entries          | {entries}
 Evidence                | 1
@@ -104,5 +104,5 @@ Enforced over time      | 1
 Rows a second           | 0.39..0.43
 Mean batch and sweep A  | 0.0001..30
 Mean batch and sweep B  | 0.0001..60
-Throttling of its source | contention={contention} courtesy={courtesy} dead_rows=0 rate={rate} replica_lag=0
+Throttling of its source | contention={contention} courtesy={courtesy} dead_rows=0 other_workers=0 rate={rate} replica_lag=0
 ";
