@@ -10,6 +10,7 @@ mod logs;
 mod reloading;
 mod replicas;
 mod several;
+mod sharing;
 mod soak;
 mod starting;
 mod stopping;
