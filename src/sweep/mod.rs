@@ -1,8 +1,9 @@
 //! Sweeping: one rule over one table, in batches, to one outcome.
 //!
 //! [`prepare`] plans all rules of a source, [`count`] counts, [`guard`] and [`approval`] ask whether a person must be asked, and
-//! [`Sweeper::sweep`] claims the lane, settles what was left open, and lets the sweep take its `course`: walk, and pass each
-//! range through the doorway in [`batch`]. [`gate`] and [`settle`] carry the proofs of laws 2 and 7. There are no retries beyond the
+//! [`Sweeper::sweep`] claims the [`lane`], settles what was left open, and lets the sweep take its `course`: walk, and pass each
+//! range through the doorway in [`batch`]; where somebody has the lane it may join, as `shared` says. [`gate`] and [`settle`] carry the
+//! proofs of laws 2 and 7. There are no retries beyond the
 //! batch: the next sweep is the retry.
 
 pub mod approval;

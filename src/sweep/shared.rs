@@ -16,6 +16,8 @@
 //! **Guards.** What the workers take, and what they look at where nothing was counted, is summed in the state: each batch in the
 //! transaction that writes its intent. So together they take no more rows than one would.
 //!
+//! The model `model_walk` explores all of this, and finds each mistake that it makes in it.
+//!
 //! Not shared are walks without an order, and rules that archive or keep opt-outs: what they write beside the rows is one worker's.
 
 use std::{fmt::Write as _, time::Duration};

@@ -25,6 +25,7 @@ mod memory;
 mod model_drop;
 mod model_gate;
 mod model_settlement;
+mod model_walk;
 mod oracle;
 mod policies;
 mod races;
