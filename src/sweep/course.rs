@@ -225,16 +225,16 @@ impl<'a> Course<'a> {
         let Sharing::Joined(shared) = &mut self.sharing else { return Ok(Step::End) };
         let wait = |time| Step::Wait(Pause { time, why: Throttle::OtherWorkers });
         match shared.next(self.sweeper, &self.door.selection, hand, self.pacer.rows()).await? {
-            Ok(Next::Part(walk)) => {
+            Next::Part(walk) => {
                 self.walk = walk;
                 if shared.is_second_hand() {
                     self.guards.goes_back();
                 }
                 Ok(wait(Duration::ZERO))
             }
-            Ok(Next::Wait(time)) => Ok(wait(time)),
-            Ok(Next::End) => Ok(Step::End),
-            Err(error) => self.stumbled(error),
+            Next::Wait(time) => Ok(wait(time)),
+            Next::End => Ok(Step::End),
+            Next::Stumbled(error) => self.stumbled(error),
         }
     }
 

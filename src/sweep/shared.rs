@@ -20,7 +20,7 @@
 //!
 //! Not shared are walks without an order, and rules that archive or keep opt-outs: what they write beside the rows is one worker's.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use super::{
     Progress, Sweeper,
@@ -72,6 +72,8 @@ pub(super) enum Next {
     Part(Walk),
     /// The same question again after a while: others are still at work.
     Wait(Duration),
+    /// The engine was in the way, perhaps of so many rows.
+    Stumbled(engine::Error),
     End,
 }
 
@@ -83,10 +85,7 @@ pub(super) fn may_be_joined(sweeper: &Sweeper<'_>, ready: &Ready) -> bool {
 
 /// A way as text: the workers of a walk take the same, or don't share it.
 fn text_of(way: &Way) -> String {
-    let mut text = String::new();
-    // Writing to a text does not fail.
-    let _ = write!(text, "{way:?}");
-    text
+    format!("{way:?}")
 }
 
 impl Shared {
@@ -109,16 +108,7 @@ impl Shared {
     }
 
     /// Strikes off the part that was walked to its end, and takes another of about so many rows a batch.
-    ///
-    /// # Errors
-    /// Those of the engine are told apart, because some mean: a smaller one.
-    pub async fn next(
-        &mut self,
-        sweeper: &Sweeper<'_>,
-        selection: &Selection,
-        hand: &mut Hand,
-        rows: u64,
-    ) -> Result<Result<Next, engine::Error>, Obstacle> {
+    pub async fn next(&mut self, sweeper: &Sweeper<'_>, selection: &Selection, hand: &mut Hand, rows: u64) -> Result<Next, Obstacle> {
         let (state, engine) = (sweeper.state, &*sweeper.target.engine);
         if let Some(number) = self.part.take() {
             state.part_done(&mut hand.claim, hand.unrecorded, &self.sweep, number).await?;
@@ -127,20 +117,20 @@ impl Shared {
         loop {
             let place = state.place(&self.sweep).await?;
             if place.at_end {
-                return if self.leads { self.what_others_left(sweeper, hand).await.map(Ok) } else { Ok(Ok(Next::End)) };
+                return if self.leads { self.what_others_left(sweeper, hand).await } else { Ok(Next::End) };
             }
             let rest = Range { way: self.way.clone(), after: place.after.clone(), through: None };
             let rows = rows.saturating_mul(fault::batches_a_part().unwrap_or(BATCHES_A_PART));
             // The part that ends with the table is taken where nothing is left, too: then all know that it is at its end.
             let part = match engine.next_range(selection, &rest, rows).await {
                 Ok(part) => part.unwrap_or(rest),
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return Ok(Next::Stumbled(error)),
             };
             fault::point("part.before");
             if let Some(number) = state.take_part(&hand.claim, &self.sweep, &place, part.through.as_ref()).await? {
                 fault::point("part.taken");
                 (self.part, self.is_second_hand) = (Some(number), false);
-                return Ok(Ok(Next::Part(Walk::within(part))));
+                return Ok(Next::Part(Walk::within(part)));
             }
         }
     }

@@ -195,7 +195,8 @@ impl World {
                 let lost = &mut self.workers[of];
                 if let Some(row) = lost.open.filter(|_| !made(Mistake::NotSettled)) {
                     // The raise has waited for a commit that was under way; now it is known.
-                    if !(lost.committed && self.gone[row]) && !made(Mistake::NotGivenBack) {
+                    let went = lost.committed && self.gone[row];
+                    if !(went || made(Mistake::NotGivenBack)) {
                         self.sum -= 1;
                     }
                     lost.open = None;
