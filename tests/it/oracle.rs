@@ -165,7 +165,10 @@ fn shared(engine: Engine) {
         let shared = run::shared(&Pack { workers: 3, ..Pack::new(engine, seed) }, seed);
         let disagreements = shared.disagreements.join("\n");
         assert!(disagreements.is_empty(), "{engine:?} shared, RETENTIOND_TEST_SEED={seed}:\n{disagreements}");
-        println!("{engine:?} shared, seed {seed}: agrees, {} sweeps were overtaken and {} shared", shared.overtaken, shared.joined);
+        println!(
+            "{engine:?} shared, seed {seed}: agrees, {} sweeps were overtaken, and others joined in {} rounds",
+            shared.overtaken, shared.joined
+        );
         overtaken += shared.overtaken;
         joined += shared.joined;
     }

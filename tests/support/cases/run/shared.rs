@@ -30,7 +30,7 @@ pub struct Shared {
     pub disagreements: Vec<String>,
     /// How many sweeps of a rule ended because another process had taken its lane.
     pub overtaken: usize,
-    /// How many ended because they had done their part of another's sweep.
+    /// In how many rounds somebody worked in another's sweep.
     pub joined: usize,
 }
 
@@ -72,16 +72,15 @@ pub fn shared(pack: &Pack, seed: u64) -> Shared {
         others.iter().for_each(Running::resume);
         // It sleeps on until somebody has joined it, or nobody will.
         let has_company = || state.column(JOINED) != [Some("0".to_owned())];
-        while !(has_company() || others.iter().all(Running::has_ended)) {
+        let mut is_joined = has_company();
+        while !(is_joined || others.iter().all(Running::has_ended)) {
             thread::sleep(Duration::from_millis(5));
+            is_joined = has_company();
         }
+        joined += usize::from(is_joined);
         first.resume();
         disturb(&processes, &links, &mut dice);
-        for process in processes {
-            let said = process.finish().stdout;
-            overtaken += said.matches("\"another_worker\"").count();
-            joined += said.matches("\"reason\": \"shared\"").count();
-        }
+        overtaken += processes.into_iter().map(|process| process.finish().stdout.matches("\"another_worker\"").count()).sum::<usize>();
     }
     real.settle(&verdicts);
     if real.disagreements.is_empty() {
