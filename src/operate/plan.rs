@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     policy::Rule,
+    state::State,
     sweep::{
         count::{count, count_along, count_due, count_protected},
-        guard,
-        obstacle::Obstacle,
+        guard, identity,
+        obstacle::{Obstacle, Reason},
         partitions::prospects,
         prepare::{Prepared, Ready, Target, prepare_around, replan},
         stop::StopSignal,
@@ -68,8 +69,12 @@ async fn plan_source(
         let mut reports = Vec::new();
         let is_chosen = |rule: &Rule| of_source.iter().any(|chosen| chosen.id == rule.id);
         let prepared = prepare_around(&target, &world.rules, is_chosen, &world.config.keys, now).await?;
+        let not_known = not_known(state.as_ref(), &target).await;
         for one in prepared.iter().filter(|one| is_chosen(&one.rule)) {
             let mut report = report(world, &target, &prepared, one, request, now).await?;
+            if one.rule.action.acts() && report.blocked.is_none() {
+                report.blocked.clone_from(&not_known);
+            }
             waiting::complete(world, state.as_ref(), &target, one, &mut report).await;
             reports.push(report);
         }
@@ -81,6 +86,13 @@ async fn plan_source(
         state.close().await;
     }
     planned
+}
+
+/// Why nothing would act here, where the source is not the one that the state knows. Without a workspace or a state it can be looked
+/// at all the same.
+async fn not_known(state: Option<&State>, target: &Target) -> Option<Obstacle> {
+    let obstacle = identity::check(state?, target).await.err()?;
+    matches!(obstacle.reason, Reason::ForeignState | Reason::OneDatabaseTwice | Reason::Restored).then_some(obstacle)
 }
 
 /// One of the rules that were planned together.

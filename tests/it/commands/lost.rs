@@ -90,6 +90,10 @@ fn a_copy_of_the_database_is_not_the_source() {
 #[track_caller]
 fn guarded(product: &Product) {
     let before = left(product);
+    // What is due is still counted.
+    let plan = product.cli("plan").expect(3).stdout;
+    assert!(plan.contains("would be guarded: source `app`") && plan.contains("state adopt"), "{plan}");
+    assert!(product.cli("plan --output json").expect(3).json()["rules"][0]["rows"]["total"].is_number());
     for words in ["", "--approve", "--no-count"] {
         let report = sweep(product, words, 3);
         assert!(["guarded restored", "guarded foreign_state"].contains(&ended(&report).as_str()), "{report}");
