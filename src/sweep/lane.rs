@@ -1,7 +1,7 @@
 //! The lane of a sweep, from its claim to its release: settle, walk, and write what was left unrecorded, whatever happens.
 //!
 //! A rule has a lane of its own in its source, and one more for each process that joins whoever sweeps it: in each there is one
-//! worker with one open intent at most, and what [`settle`](super::settle) proves holds for each by itself.
+//! worker with one open intent at most, and what [`settle`] proves holds for each by itself.
 
 use std::sync::Arc;
 
