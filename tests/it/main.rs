@@ -15,6 +15,7 @@ mod demo;
 mod deploy;
 mod engine_postgres;
 mod freeradius;
+mod guides;
 mod harness;
 mod house;
 mod laws;

@@ -166,15 +166,6 @@ fn what_the_readme_builds_can_be_built() {
     assert!(targets.as_array().into_iter().flatten().any(|target| target["name"] == "retentiond" && target["kind"][0] == "bin"));
 }
 
-#[test]
-fn every_page_that_the_readme_links_to_is_there() {
-    let readme = page("README.md");
-    let links = readme.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
-    for link in links.filter(|link| !link.starts_with('#') && !link.contains("://")) {
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(link).is_file(), "README links to {link}");
-    }
-}
-
 /// Runs commands as a person would paste them; every one must succeed.
 fn shell_run(folder: &Folder, script: &str) -> String {
     let programs = Path::new(env!("CARGO_BIN_EXE_retentiond")).parent().expect("a folder of programs");

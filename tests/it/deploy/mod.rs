@@ -14,14 +14,7 @@ use std::{
     process::Command,
 };
 
-use rustix::process::Signal;
-
-use crate::support::{
-    binary::{self, Folder, Run},
-    daemon::Daemon,
-    database::Database,
-    http,
-};
+use crate::support::binary::{self, Folder, Run};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -214,77 +207,4 @@ fn the_page_names_what_is_there() {
     for path in named {
         assert!(root().join(path).exists(), "docs/deploying.md names {path}");
     }
-    // Every command that a person is to paste is one.
-    let folder = Folder::new("");
-    let commands: Vec<&str> = page.lines().filter_map(|line| line.split_once("rtd ").map(|(_, rest)| rest)).collect();
-    assert!(commands.len() > 5, "{commands:?}");
-    for command in commands {
-        let words = command.split(" | ").next().unwrap_or_default().split_whitespace();
-        let subcommand: Vec<&str> = words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
-        let given = if ["source", "state", "ledger", "hold"].contains(&subcommand[0]) { 2 } else { 1 };
-        let help = folder.run(subcommand[..given].iter().chain(&["--help"])).expect(0).stdout;
-        for option in command.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
-            assert!(help.contains(&format!("--{option}")), "{command}: no --{option}\n{help}");
-        }
-    }
-}
-
-/// The page's way on a host, line by line: where it says `rtd`, what the DBA and systemd do, and what is read over HTTP. Only the
-/// paths, the port and the server are the test's.
-#[test]
-fn the_page_leads_from_the_package_to_the_first_sweep() {
-    let page = read("docs/deploying.md");
-    let (_, way) = page.split_once("\n## On a Debian host").expect("a section");
-    let (way, _) = way.split_once("\n## ").expect("another section");
-    let data = Database::create();
-    data.execute("CREATE TABLE accounts (id bigint PRIMARY KEY, email text, closed_at timestamptz)");
-    data.execute("INSERT INTO accounts VALUES (1, 'ada@example.com', '2015-03-01'), (2, 'ben@example.com', now())");
-
-    let example = read("deploy/debian/examples/retentiond.toml").replace("127.0.0.1:9464", "127.0.0.1:0");
-    let folder = Folder::new("");
-    folder.write("retentiond.toml", &example.replace("/var/lib/retentiond", folder.path().to_str().expect("UTF-8")));
-    folder.write("secrets/app", &data.retentiond_url);
-    let (_, dba) = way.split_once("<<'TOML'\n").expect("the DBA's configuration");
-    let (dba, _) = dba.split_once("TOML\n").expect("its end");
-    let address = said(dba, "url = ");
-    folder.write("dba/retentiond.toml", &dba.replace(address, &format!("\"{}\"", data.url)));
-    let rules = read("deploy/debian/examples/rules/accounts.toml");
-    let write_rules = |text: &str| ["rules/accounts.toml", "dba/rules/accounts.toml"].map(|name| folder.write(name, text));
-    write_rules(&rules);
-
-    let command = |line: &str| {
-        let mut command = folder.command(line.split_whitespace());
-        command.env("CREDENTIALS_DIRECTORY", folder.path().join("secrets")).env("USER", "ada");
-        command
-    };
-    let run = |line: &str| binary::run(&mut command(line)).expect(0).stdout;
-    let (mut daemon, mut granted, mut commands) = (None::<Daemon>, 0, 0);
-    for line in way.lines() {
-        if let Some(line) = line.strip_prefix("sudo -u postgres retentiond ") {
-            data.execute(&run(line.split(['>', '|']).next().unwrap_or_default()));
-            granted += 1;
-        } else if let Some(line) = line.strip_prefix("rtd ") {
-            run(line);
-            commands += 1;
-        } else if line == "sudo systemctl enable --now retentiond" {
-            daemon = Some(Daemon::started(binary::start(&mut command("run --config retentiond.toml --log-format json"))));
-        } else if line.contains("take that line out") {
-            let enforced: Vec<&str> = rules.lines().filter(|line| !line.starts_with("mode = \"observe\"")).collect();
-            assert_eq!(enforced.len() + 1, rules.lines().count());
-            write_rules(&enforced.join("\n"));
-        } else if line == "sudo systemctl reload retentiond" {
-            let process = &mut daemon.as_mut().expect("it was started").process;
-            process.signal(Signal::HUP);
-            process.line("reloaded the configuration");
-        } else if let Some(path) = line.strip_prefix("curl http://127.0.0.1:9464") {
-            let answer = http::get(&daemon.as_ref().expect("it was started").address, path).expect("an answer");
-            assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        }
-    }
-    assert_eq!((granted, commands), (2, 6), "what the page says has been done");
-    daemon.expect("it was started").process.terminate().expect(0);
-    run("sweep accounts/closed");
-    assert_eq!(data.column("SELECT id::text FROM accounts"), [Some("2".to_owned())]);
-    let ledger = run("ledger export");
-    assert!(ledger.contains("\"approved\"") && ledger.contains("ada (uid "), "{ledger}");
 }
