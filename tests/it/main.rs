@@ -34,5 +34,6 @@ mod readme;
 mod remote;
 mod schema;
 mod seeded_faults;
+mod soak;
 mod state;
 mod watching;

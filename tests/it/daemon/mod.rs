@@ -11,7 +11,6 @@ mod reloading;
 mod replicas;
 mod several;
 mod sharing;
-mod soak;
 mod starting;
 mod stopping;
 mod vacuum;
