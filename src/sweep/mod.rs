@@ -192,6 +192,8 @@ struct Progress {
     dragged: u64,
     batches: u64,
     opt_outs: OptOuts,
+    /// It went along in another process's sweep, which does what comes after the batches.
+    is_joined: bool,
 }
 
 impl Sweeper<'_> {
@@ -203,14 +205,14 @@ impl Sweeper<'_> {
         // The sweep's id is filled in when the state has given one: before that nothing has happened.
         let span = tracing::info_span!("sweep", sweep = tracing::field::Empty, rule = %rule.id, source = rule.source);
         let result = self.guarded_sweep(rule, ready, counts, &mut progress).instrument(span.clone()).await;
-        let residue = residue::after(self, rule, ready, progress.acted, result.as_ref().err());
+        let residue = residue::after(self, rule, ready, &progress, result.as_ref().err());
         let residue = residue.instrument(span.clone()).await;
         let (outcome, obstacle) = match result {
             Ok(()) if progress.acted == 0 => (Outcome::NothingDue, None),
             Ok(()) => (Outcome::Complete, None),
             Err(obstacle) => (obstacle.reason.outcome(), Some(obstacle)),
         };
-        let Progress { acted, dragged, batches, opt_outs } = progress;
+        let Progress { acted, dragged, batches, opt_outs, is_joined: _ } = progress;
         let opt_outs = rule.suppress.as_ref().map(|_| opt_outs);
         let ended = Ended { outcome, obstacle, acted, dragged, batches, duration: started.elapsed(), opt_outs, residue };
         span.in_scope(|| ended.log());

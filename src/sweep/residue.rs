@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
 use super::{
-    Sweeper, guard,
+    Progress, Sweeper, guard,
     obstacle::{Obstacle, Reason},
     prepare::Ready,
 };
@@ -79,13 +79,18 @@ pub fn asked(rule: &Rule, selection: &Selection) -> Option<AskedResidue> {
 }
 
 /// Comes after the batches of a sweep, which `ended` early for that reason.
-pub async fn after(sweeper: &Sweeper<'_>, rule: &Rule, ready: &Ready, acted: u64, ended: Option<&Obstacle>) -> Option<ResidueReport> {
+pub(super) async fn after(
+    sweeper: &Sweeper<'_>,
+    rule: &Rule,
+    ready: &Ready,
+    progress: &Progress,
+    ended: Option<&Obstacle>,
+) -> Option<ResidueReport> {
     let asked = rule.residue?;
-    let is_led_by_another = ended.is_some_and(|ended| ended.reason == Reason::Shared);
-    if sweeper.request.dry_run || rule.mode == Mode::Observe || ready.planned.act.is_none() || is_led_by_another {
+    if sweeper.request.dry_run || rule.mode == Mode::Observe || ready.planned.act.is_none() || progress.is_joined {
         return None;
     }
-    let report = match treat(sweeper, rule, asked, acted, ended).await {
+    let report = match treat(sweeper, rule, asked, progress.acted, ended).await {
         Ok(report) => report,
         Err(obstacle) => {
             ResidueReport { reached: Some(Residue::Logical), pending: Some(obstacle.message), ..ResidueReport::nothing(asked) }

@@ -228,6 +228,7 @@ pub(super) async fn join(
     };
     tracing::Span::current().record("sweep", &walk.sweep);
     tracing::info!(lane = claim.lane, "this process joins the sweep of another");
+    progress.is_joined = true;
     let hand = Hand { claim, unrecorded: None, numbers, workers: 1 };
     let shared = Sharing::Joined(Shared::new(walk.sweep, way, false));
     let (hand, result) = match Course::new(sweeper, rule, &ready, counts, None, leave, door, shared) {

@@ -157,6 +157,22 @@ fn a_joiner_that_sleeps_loses_its_part() {
     }
 }
 
+/// What comes after the batches is the leader's: a joiner that treated the table would be in the way of who still walks it.
+#[test]
+fn residue_is_left_to_the_leader() {
+    let ground = shared(Place::On(Kind::Postgres));
+    let rules = ground.file("rules").join("m.toml");
+    let text = std::fs::read_to_string(&rules).expect("the rules");
+    std::fs::write(&rules, text.replace("action = \"delete\"", "action = \"delete\"\nresidue = \"compacted\"")).expect("other rules");
+    let residue = |run: &Run| run.json()["rules"][0]["residue"].clone();
+    let leader = leader(&ground);
+    let joiner = sweep(&ground, NOW, SWEEP, &[]).expect(3);
+    assert!(residue(&joiner).is_null(), "{joiner:#?}");
+    leader.resume();
+    let led = leader.finish().expect(0);
+    assert_eq!(residue(&led)["asked"], "compacted", "{led:#?}");
+}
+
 /// Its sweep is over with it: another begins one, and who had joined goes no further.
 #[test]
 fn who_joined_a_dead_leader_stops() {
