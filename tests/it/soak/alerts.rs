@@ -41,8 +41,8 @@ const DAILY: [&str; 2] = ["RetentionLedgerUnverified", "RetentionCountsStale"];
 
 /// Four hours are a second.
 const PRESSED: u64 = 14_400;
-/// A rule is swept once in half a minute: for how late its rows are that is the day.
-const LATE: (&str, u64) = ("RetentionOverdue", 2_880);
+/// A rule is swept once a minute: for how late its rows are that is the day.
+const LATE: (&str, u64) = ("RetentionOverdue", 1_440);
 /// No wait is shorter: two scrapes.
 const SHORTEST: u64 = 2;
 /// And nobody looks back less far, so that a few restarts are in sight.

@@ -27,7 +27,7 @@ use usage::{Use, grown};
 use world::{SOURCES, World, lock};
 
 /// The longest that anything is waited for, on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// A daemon lives as long as this before the next one takes over.
 const LIFE: Duration = Duration::from_secs(600);
 /// Minutes of a round are no news any more for anybody who looks back this far.

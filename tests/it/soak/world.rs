@@ -174,9 +174,12 @@ impl World {
         for (nth, source) in SOURCES.into_iter().enumerate() {
             let mut text = format!("[policy]\nid = \"{source}\"\ntitle = \"Soak\"\n");
             for (table, kind) in (0..TABLES).flat_map(|table| (0..RULES).map(move |kind| (table, kind))) {
-                // Every half a minute, and not all at once.
-                let second = (table * RULES + kind + 10 * nth as u64) % 30;
-                let rest = format!("where = \"kind = {kind}\"\nschedule = \"{second},{} * * * * *\"", second + 30);
+                // Once a minute, and not all at once; the one that is paused in each round more often, so that it is soon told.
+                let second = match (nth, table, kind) {
+                    (0, 0, 0) => "*/5".to_owned(),
+                    _ => ((table * RULES + kind + 20 * nth as u64) % 60).to_string(),
+                };
+                let rest = format!("where = \"kind = {kind}\"\nschedule = \"{second} * * * * *\"");
                 text += &rule(source, &format!("t{table}-{kind}"), &format!("t{table}"), &rest);
             }
             if source == "post" {
