@@ -9,7 +9,7 @@
 //! gate; every worker has a lane, a fence and one open intent, which is what settlement rests on. What is shared decides only who
 //! walks where. Two workers in one part, because one was taken for dead, are as two sweeps that follow each other: a row goes once.
 //!
-//! **Why nothing is left out.** A part is struck off by whoever walked it to its end, together with the outcome of its last batch.
+//! **Why nothing is left out.** A part is struck off by whoever walked it to its end, once the outcome of its last batch is in the ledger.
 //! The leader ends the sweep when the cursor is at the table's end and no part is left; what somebody left behind who died, stopped or
 //! met an error it settles, and walks again itself. It then meets by itself what stopped the other.
 //!
