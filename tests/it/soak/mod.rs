@@ -30,6 +30,8 @@ use world::{SOURCES, World, lock};
 const PATIENCE: Duration = Duration::from_secs(300);
 /// A daemon lives as long as this before the next one takes over.
 const LIFE: Duration = Duration::from_secs(600);
+/// Two hundred rules are counted in that time, on a busy machine too: a reload before would begin the count anew.
+const COUNT: Duration = Duration::from_secs(45);
 /// Minutes of a round are no news any more for anybody who looks back this far.
 const EVER: &str = "6h";
 
@@ -141,11 +143,11 @@ impl Soak<'_> {
 
     /// Every alert. What is overdue is counted once a day, and at a reload: here, as often as it takes.
     fn fall_silent(&mut self) {
-        let mut counted = Instant::now();
+        let mut counted: Option<Instant> = None;
         self.until("every alert is silent", |soak| {
             let firing = soak.firing();
-            if firing.contains("RetentionOverdue") && counted.elapsed() > Duration::from_secs(10) {
-                counted = Instant::now();
+            if firing.contains("RetentionOverdue") && counted.is_none_or(|at| at.elapsed() > COUNT) {
+                counted = Some(Instant::now());
                 soak.daemon().process.signal(Signal::HUP);
             }
             firing.is_empty()
