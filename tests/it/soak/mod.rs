@@ -200,8 +200,14 @@ impl Soak<'_> {
         application.run("SELECT count(*) FROM t0");
         self.world.due_at_once(0);
         {
-            let mut full = lock(&self.world.full);
-            self.world.disk.fill();
+            let world = self.world;
+            let mut full = lock(&world.full);
+            // One that is on its way would keep every rule from acting, and none would get as far as to fail.
+            self.until("every hold is delivered", |_| {
+                let status = world.product.run(["state", "status", "--output", "json"]);
+                status.status == Some(0) && status.json()["holds_pending"] == 0
+            });
+            world.disk.fill();
             *full = true;
         }
         self.did("full disk");
