@@ -41,8 +41,8 @@ const DAILY: [&str; 2] = ["RetentionLedgerUnverified", "RetentionCountsStale"];
 
 /// Four hours are a second.
 const PRESSED: u64 = 14_400;
-/// A rule is swept once a minute: for how late its rows are that is the day.
-const LATE: (&str, u64) = ("RetentionOverdue", 1_440);
+/// A rule is swept once a minute: for how late its rows are that is the day, and half a minute is what a busy machine may be late.
+const LATE: [(&str, u64); 2] = [("RetentionOverdue", 1_440), ("RetentionSweepMissing", 5_760)];
 /// No wait is shorter: two scrapes.
 const SHORTEST: u64 = 2;
 /// And nobody looks back less far, so that a few restarts are in sight.
@@ -63,7 +63,7 @@ pub fn pressed(rules: &str) -> String {
     let line = |line: &str| {
         if let Some(name) = line.trim().strip_prefix("- alert: ") {
             keeps = DAILY.contains(&name);
-            pace = if name == LATE.0 { LATE.1 } else { PRESSED };
+            pace = LATE.iter().find(|(late, _)| *late == name).map_or(PRESSED, |(_, pace)| *pace);
         }
         if keeps || ["#", "description:", "summary:"].iter().any(|head| line.trim().starts_with(head)) {
             return format!("{line}\n");
