@@ -292,7 +292,7 @@ impl Event {
 }
 
 /// A batch, in its intent and in its outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Batch {
     pub sweep: String,
     pub rule: String,

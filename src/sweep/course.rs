@@ -24,13 +24,12 @@ use super::{
 use crate::{
     config::Pace,
     engine::{self, Partition},
-    fault, ledger,
+    fault,
     policy::Rule,
     sql::{
         selection::{Counts, Range, Selection, Survey, Way},
         statement,
     },
-    state::SharedWalk,
 };
 
 /// One sweep under way.
@@ -84,7 +83,6 @@ impl<'a> Course<'a> {
             Sharing::Joined(shared) => shared.before_the_first(),
             Sharing::Alone | Sharing::Offered => Walk::choose(&ready.ways, share)?,
         };
-        let door = Doorway { is_shared: matches!(sharing, Sharing::Joined(_)), ..door };
         let implausible_first = statement::meets_implausible_first(&door.selection, walk.way());
         Ok(Self {
             sweeper,
@@ -128,7 +126,8 @@ impl<'a> Course<'a> {
             };
             let started = Instant::now();
             // Both run to their end, whatever becomes of the other.
-            let passing = async { (batch::pass(self.door.clone(), hand, piece.clone()).await, started.elapsed()) };
+            let door = Doorway { is_shared: self.sharing.is_joined(), ..self.door.clone() };
+            let passing = async { (batch::pass(door, hand, piece.clone()).await, started.elapsed()) };
             let ((passed, took), ahead) = tokio::join!(passing, self.look_ahead(&piece));
             let (returned, passage) = match passed {
                 Ok(passed) => passed,
@@ -211,12 +210,9 @@ impl<'a> Course<'a> {
         if *self.walk.way() == Way::Unordered {
             return Ok(());
         }
-        let ledger::Batch { sweep, rule_digest, statement_digest, .. } = self.door.intent.clone();
-        let walk = SharedWalk { sweep, as_of: self.sweeper.as_of, rule_digest, statement_digest, way: String::new() };
-        let shared = Shared::offer(self.sweeper, hand, walk, self.walk.way(), progress).await?;
+        let shared = Shared::offer(self.sweeper, hand, &self.door.intent, self.walk.way(), progress).await?;
         self.walk = shared.before_the_first();
         self.sharing = Sharing::Joined(shared);
-        self.door.is_shared = true;
         Ok(())
     }
 
@@ -257,7 +253,7 @@ impl<'a> Course<'a> {
 
     /// How many rows the next batch may take; how many may go in all, where the state has the sum.
     fn limit(&mut self, progress: &Progress) {
-        let acted = if self.door.is_shared { 0 } else { progress.acted };
+        let acted = if self.sharing.is_joined() { 0 } else { progress.acted };
         let approved = self.leave.at_most.map(|most| (most.saturating_sub(acted), Guard::MoreRows));
         let share = self.guards.share_left(acted).map(|left| (left, Guard::MaxShare));
         self.door.at_most = approved.into_iter().chain(share).min_by_key(|(rows, _)| *rows);

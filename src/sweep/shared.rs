@@ -35,7 +35,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
-    engine, fault,
+    engine, fault, ledger,
     policy::Rule,
     sql::selection::{Counts, Range, Selection, Survey, Way},
     state::{self, Bounds, SharedWalk, Sums},
@@ -88,10 +88,23 @@ fn text_of(way: &Way) -> String {
     format!("{way:?}")
 }
 
+impl Sharing {
+    pub fn is_joined(&self) -> bool {
+        matches!(self, Self::Joined(_))
+    }
+}
+
 impl Shared {
-    /// Offers the sweep of a claimed lane to others; `done`: what it has done before, in other ways.
-    pub async fn offer(sweeper: &Sweeper<'_>, hand: &Hand, walk: SharedWalk, way: &Way, done: &Progress) -> Result<Self, Obstacle> {
-        let walk = SharedWalk { way: text_of(way), ..walk };
+    /// Offers the sweep of a claimed lane, whose batches are as `intent` says, to others; `done`: what it has done before, in
+    /// other ways.
+    pub async fn offer(sweeper: &Sweeper<'_>, hand: &Hand, intent: &ledger::Batch, way: &Way, done: &Progress) -> Result<Self, Obstacle> {
+        let walk = SharedWalk {
+            sweep: intent.sweep.clone(),
+            as_of: sweeper.as_of,
+            rule_digest: intent.rule_digest.clone(),
+            statement_digest: intent.statement_digest.clone(),
+            way: text_of(way),
+        };
         let done = Sums { acted: done.acted, dragged: done.dragged, batches: done.batches };
         let rule = rule_of(&hand.claim.lane).to_owned();
         sweeper.state.share_walk(&hand.claim, &rule, &walk, done).await?;

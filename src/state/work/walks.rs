@@ -118,6 +118,17 @@ async fn add_looked_at(connection: &mut AnyConnection, sweep: &str, rows: i64, i
     Ok((count(rows)?, count(implausible)?))
 }
 
+/// Removes a walk with its parts; returns what was done in it. `None`: there is none.
+async fn remove(connection: &mut AnyConnection, sweep: &str) -> Result<Option<Sums>, Error> {
+    let sums: Option<(i64, i64, i64)> = query_as("DELETE FROM walk WHERE sweep = $1 RETURNING acted, dragged, batches")
+        .bind(sweep)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some((acted, dragged, batches)) = sums else { return Ok(None) };
+    query("DELETE FROM part WHERE sweep = $1").bind(sweep).execute(connection).await?;
+    Ok(Some(Sums { acted: count(acted)?, dragged: count(dragged)?, batches: count(batches)? }))
+}
+
 impl State {
     /// Lets others join the sweep of a claim, which has `done` so much.
     ///
@@ -319,25 +330,20 @@ impl State {
     pub async fn end_walk(&self, claim: &Claim, sweep: &str) -> Result<Option<Sums>, Error> {
         let mut transaction = self.database.write().await?;
         self.renew(&mut transaction, claim).await?;
-        let sums: Option<(i64, i64, i64)> = query_as("DELETE FROM walk WHERE sweep = $1 RETURNING acted, dragged, batches")
-            .bind(sweep)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let Some((acted, dragged, batches)) = sums else { return Ok(None) };
-        query("DELETE FROM part WHERE sweep = $1").bind(sweep).execute(&mut *transaction).await?;
+        let sums = remove(&mut transaction, sweep).await?;
         transaction.commit().await?;
-        Ok(Some(Sums { acted: count(acted)?, dragged: count(dragged)?, batches: count(batches)? }))
+        Ok(sums)
     }
 
     /// Ends what a sweep left behind whose process died: another sweep of the rule begins.
     pub(super) async fn forget_walks(&self, connection: &mut AnyConnection, source: &str, rule: &str) -> Result<(), Error> {
-        let left: Option<(String,)> = query_as("DELETE FROM walk WHERE source = $1 AND rule = $2 RETURNING sweep")
+        let left: Option<(String,)> = query_as("SELECT sweep FROM walk WHERE source = $1 AND rule = $2")
             .bind(source)
             .bind(rule)
             .fetch_optional(&mut *connection)
             .await?;
         if let Some((sweep,)) = left {
-            query("DELETE FROM part WHERE sweep = $1").bind(sweep).execute(connection).await?;
+            remove(connection, &sweep).await?;
         }
         Ok(())
     }
