@@ -182,7 +182,8 @@ pub async fn release(world: &World, id: &str, by: &str, reason: &str) -> Result<
     let released = state.release_hold(id, by, reason, cool_down.unsigned_abs()).await?;
     let mut report = HoldReport::plain(released.hold);
     report.lapses_at = Some(released.lapses_at);
-    if released.lapses_at <= now {
+    // The state has its own look at the clock, a moment after the one above.
+    if released.lapses_at <= world.now() {
         for source in reached(world, &report.hold.scope) {
             let delivered = match world.connect(&source).await {
                 Ok(target) => {

@@ -64,7 +64,8 @@ pub fn admit(epoch: u64, numbers: GateNumbers) -> Admission {
 /// has lapsed. Does nothing where nothing is to be done.
 ///
 /// # Errors
-/// An [`Obstacle`] with [`Reason::HoldPending`] if the gate could not be had; the holds stay pending.
+/// An [`Obstacle`] with [`Reason::HoldPending`] if the gate could not be had; the holds stay pending. Where nothing but released
+/// holds was to be removed, no hold is pending, and the reason is the database's own.
 pub async fn synchronise(
     state: &State,
     engine: &dyn Engine,
@@ -82,7 +83,7 @@ pub async fn synchronise(
         let rows = state.held_rows(source, &due.add).await?;
         let change = GateChange { epoch: due.epoch, confirmed: due.confirmed, add: rows, remove: due.remove.clone(), patience };
         if !fault::seeded("gate-skipped-by-place") {
-            engine.raise_gate(&change).await.map_err(|error| not_raised(source, &error))?;
+            engine.raise_gate(&change).await.map_err(|error| not_raised(source, &change, error))?;
         }
         state.confirm(source, due.epoch, &due.add, &due.remove).await?;
         fault::point("hold.confirmed");
@@ -90,11 +91,15 @@ pub async fn synchronise(
     Ok(state.gate(source).await?)
 }
 
-fn not_raised(source: &str, error: &crate::engine::Error) -> Obstacle {
+fn not_raised(source: &str, change: &GateChange, error: crate::engine::Error) -> Obstacle {
     match error {
         crate::engine::Error::Restored => {
             let adopt = format!("`retentiond state adopt --source {source}` writes them again, with a reason");
             Obstacle::new(Reason::Restored, format!("source `{source}`: {error}; {adopt}"))
+        }
+        _ if change.add.is_empty() && change.epoch <= change.confirmed => {
+            let message = format!("a released hold could not be removed from source `{source}`: {error}");
+            Obstacle { message, ..error.into() }
         }
         _ => Obstacle::new(Reason::HoldPending, format!("a hold could not be written to source `{source}`: {error}")),
     }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Instant};
 
 use serde_json::json;
 
-use super::{CLOSED, NOW, accounts, left, policy, sweep};
+use super::{CLOSED, NOW, accounts, accounts_with, left, policy, sweep};
 use crate::support::{
     product::{Kind, Product},
     sqlite::Sqlite,
@@ -184,6 +184,46 @@ fn a_released_hold_ends_with_its_cool_down_and_only_if_no_other_stands() {
         assert_eq!(product.cli("hold list --all --output json").json()["holds"].as_array().map(Vec::len), Some(3));
         product.cli("ledger verify").expect(0);
     }
+}
+
+#[test]
+fn a_released_hold_without_a_cool_down_leaves_the_source_at_once() {
+    for kind in Kind::ALL {
+        let (product, held) = with_a_hold_that_ends_at_once(kind);
+        assert_eq!(product.data.number(&format!("SELECT count(*) FROM {held}")), 1);
+        product.run(["hold", "release", &hold_of(&product), "--reason", "settled", "--by", "counsel"]).expect(0);
+        assert_eq!(product.data.number(&format!("SELECT count(*) FROM {held}")), 0, "{kind:?}: no sweep was needed");
+    }
+}
+
+#[test]
+fn a_released_hold_that_cannot_be_removed_is_no_hold_that_is_pending() {
+    let (product, held) = with_a_hold_that_ends_at_once(Kind::Sqlite);
+    product
+        .data
+        .execute(&format!("CREATE TRIGGER full BEFORE DELETE ON {held} BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"));
+    let id = hold_of(&product);
+    let run = product.run(["hold", "release", &id, "--reason", "settled", "--by", "counsel"]).expect(3);
+    assert!(run.stderr.contains("a released hold could not be removed from source `app`"), "{run:#?}");
+    let run = product.cli("sweep --approve --output json").expect(1);
+    assert_eq!(run.json()["rules"][0]["reason"], "database", "{run:#?}");
+    assert_eq!(left(&product), "1 2 3 4");
+    product.data.execute("DROP TRIGGER full");
+    sweep(&product, "--approve", 0);
+    assert_eq!(left(&product), "3 4");
+}
+
+/// A hold on account 1 whose release ends it, in real time; with the source's table of holds.
+fn with_a_hold_that_ends_at_once(kind: Kind) -> (Product, String) {
+    let mut product = accounts_with(kind, CLOSED, "[defaults]\nhold_cool_down = \"0 days\"");
+    product.set_real_time();
+    product.hold(&["account:1"]).expect(0);
+    let held = product.data.own_table("held");
+    (product, held)
+}
+
+fn hold_of(product: &Product) -> String {
+    product.cli("hold list --output json").json()["holds"][0]["id"].as_str().expect("an id").to_owned()
 }
 
 #[test]
